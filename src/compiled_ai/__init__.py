@@ -1,0 +1,1 @@
+"""Compiled AI: a compiler for LLM workflows."""

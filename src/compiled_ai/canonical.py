@@ -1,0 +1,123 @@
+"""One canonical JSON, and the digests over it.
+
+Numbers are read from text and never pass through a double: integers stay `int`, every other number
+becomes a `Decimal`. Written numbers are plain (no exponent), keys are sorted, there is no white space.
+NaN and infinity are refused in both directions, and so are duplicate keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from compiled_ai.errors import InputError
+
+_MAX_EXPONENT = 400
+"""Larger exponents would be written as endless zeros: `1e999999999` is a refusal, not a memory problem."""
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Reads JSON exactly: `Decimal` for fractions; refuses NaN, infinity and duplicate keys with `InputError`."""
+    try:
+        return json.loads(text, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as fault:
+        raise InputError(f"Not valid JSON: {fault}.") from fault
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if number and abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError(f"number {text!r} is out of range")
+    return number
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {twice!r} occurs twice in one object")
+    return result
+
+
+def canonical_json(value: Any) -> str:
+    """Returns the one text of a JSON value (see the module). Dates and times are written as ISO 8601.
+
+    Raises `InputError` for NaN, infinity, and for what JSON cannot hold.
+    """
+    parts: list[str] = []
+    _write(value, parts)
+    return "".join(parts)
+
+
+_quote = json.encoder.encode_basestring
+
+
+def _write(value: Any, out: list[str]) -> None:
+    if value is None:
+        out.append("null")
+    elif value is True:
+        out.append("true")
+    elif value is False:
+        out.append("false")
+    elif isinstance(value, str):
+        out.append(_quote(value))
+    elif isinstance(value, int):
+        out.append(int.__repr__(value))
+    elif isinstance(value, (Decimal, float)):
+        out.append(plain_number(value))
+    elif isinstance(value, dict):
+        _write_object(value, out)
+    elif isinstance(value, (list, tuple)):
+        out.append("[")
+        for index, item in enumerate(value):
+            if index:
+                out.append(",")
+            _write(item, out)
+        out.append("]")
+    elif isinstance(value, (date, datetime, time)):
+        out.append(_quote(value.isoformat()))
+    else:
+        raise InputError(f"{type(value).__name__} {value!r} has no place in JSON.")
+
+
+def _write_object(value: dict[Any, Any], out: list[str]) -> None:
+    if not all(isinstance(key, str) for key in value):
+        raise InputError("Keys of a JSON object must be text.")
+    out.append("{")
+    for index, key in enumerate(sorted(value)):
+        if index:
+            out.append(",")
+        out.append(_quote(key))
+        out.append(":")
+        _write(value[key], out)
+    out.append("}")
+
+
+def plain_number(value: Decimal | float) -> str:
+    """Writes a number without exponent and without a sign on zero; a `float` by its shortest text."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise InputError(f"{value!r} is not a number that can be stored.")
+        value = Decimal(repr(value))
+    if not value.is_finite():
+        raise InputError(f"{value!r} is not a number that can be stored.")
+    return format(abs(value) if value.is_zero() else value, "f")
+
+
+def digest(data: str | bytes) -> str:
+    """Returns the SHA-256 of text (as UTF-8) or bytes, 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data).hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """Returns `digest(canonical_json(value))`."""
+    return digest(canonical_json(value))

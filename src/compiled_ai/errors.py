@@ -1,0 +1,147 @@
+"""Every exception of Compiled AI, in one tree.
+
+```
+CompiledAIError                     code, remedy, exit_code
+├── UsageError                      exit 2: the caller must change something
+│   ├── SpecError                   located findings of a specification (all of them at once)
+│   ├── InputError                  a run's input does not fit the declared inputs
+│   ├── ConfigError                 a setting, a file or an environment variable
+│   ├── KeyMissing                  a pack demands encryption and there is no key
+│   └── NotFound                    no such artifact, run, review, file
+├── WorkFailed                      exit 1: the request was fine, the work was not
+│   ├── CompileFailed               no candidate passed within the budget (carries the report)
+│   ├── StageUnavailable            a stage could not judge (tool missing, crashed, saw nothing)
+│   ├── BudgetExceeded              the next model call would pass a stated limit
+│   ├── ModelFailed                 the provider refused, broke off, or answered nonsense
+│   ├── GateRefused                 a gate said no, or crashed (which is a no)
+│   ├── SandboxFailed               the sandbox itself failed, not the code in it
+│   ├── ArtifactRefused             altered, untrusted, or made for another interface
+│   ├── RunFailed                   a run ended without a decision
+│   ├── ReviewConflict              somebody decided this review first
+│   └── StoreFailed                 the run store is broken, locked, or altered
+└── Waiting                         exit 3: a model reply or a person is awaited
+```
+
+Messages are one or two sentences: what was wrong with the value, then what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+
+class CompiledAIError(Exception):
+    """Base of all errors; survives pickling, since its arguments are its state."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, remedy: str = "", details: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.details = details
+        """JSON-compatible facts for `--json`: findings, a report, paths."""
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.remedy, self.details))
+
+
+def _rebuild(kind: type[CompiledAIError], message: str, remedy: str, details: Any) -> CompiledAIError:
+    return kind(message, remedy=remedy, details=details)
+
+
+class UsageError(CompiledAIError):
+    code = "usage"
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """A specification is wrong; `details` is the sequence of `Finding`, in the order of the file."""
+
+    code = "spec"
+
+
+class InputError(UsageError):
+    """`details` is a list of `{"path", "message"}`, one for each fault of the input."""
+
+    code = "input"
+
+
+class ConfigError(UsageError):
+    code = "config"
+
+
+class KeyMissing(UsageError):
+    code = "key_missing"
+
+
+class NotFound(UsageError):
+    code = "not_found"
+
+
+class WorkFailed(CompiledAIError):
+    code = "work_failed"
+
+
+class CompileFailed(WorkFailed):
+    code = "compile_failed"
+
+
+class StageUnavailable(WorkFailed):
+    code = "stage_unavailable"
+
+
+class BudgetExceeded(WorkFailed):
+    code = "budget_exceeded"
+
+
+class ModelFailed(WorkFailed):
+    code = "model_failed"
+
+
+class GateRefused(WorkFailed):
+    code = "gate_refused"
+
+
+class SandboxFailed(WorkFailed):
+    code = "sandbox_failed"
+
+
+class ArtifactRefused(WorkFailed):
+    code = "artifact_refused"
+
+
+class RunFailed(WorkFailed):
+    code = "run_failed"
+
+
+class ReviewConflict(WorkFailed):
+    code = "review_conflict"
+
+
+class StoreFailed(WorkFailed):
+    code = "store_failed"
+
+
+class Waiting(CompiledAIError):
+    """Not a fault: `details` lists what is awaited (request files, or review ids)."""
+
+    code = "waiting"
+    exit_code = 3
+
+
+def suggest(wrong: str, known: Iterable[str], *, show: int = 8) -> str:
+    """Returns ` Did you mean 'x'? Known: a, b, c.` for the end of a message (empty if nothing is known)."""
+    names: Sequence[str] = sorted(set(known))
+    if not names:
+        return ""
+    near = get_close_matches(wrong, names, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(names[:show]) + (", ..." if len(names) > show else "")
+    return f"{hint} Known: {listed}."
