@@ -1,0 +1,577 @@
+"""Content-addressed artifacts: write, verify, list, label, trust.
+
+```
+HOME/artifacts/<workflow>/
+    labels.json                     versions, the promoted digest, the history of promotions
+    <digest>/
+        seal.json                   digest of identity/, digest of evidence/, mark of the home that made it
+        identity/                   all that can change a decision; its digest is the artifact's name
+            workflow.py  program.json  specification.yaml  manifest.json  functions/  library/  tables/
+        evidence/                   report, transcript, golden cases, plan, line map, times
+```
+
+The same inputs give the same identity on another machine; evidence may differ and is no part of the name.
+"""
+
+from __future__ import annotations
+
+import ast
+import hmac
+import json
+import os
+import platform
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from compiled_ai.canonical import canonical_json, digest, digest_json, parse_json
+from compiled_ai.errors import ArtifactRefused, CompiledAIError, NotFound, UsageError, suggest
+
+_SHORTEST_PREFIX = 6
+_LIBRARY = "compiled_ai.library."
+_PARTS = ("identity", "evidence")
+
+
+@dataclass(frozen=True)
+class SealedArtifact:
+    """An artifact on disk whose digest, origin and code were verified by `load_artifact`."""
+
+    folder: Path
+    digest: str
+    manifest: Mapping[str, Any]
+    program: Mapping[str, Any]
+    trusted_because: str
+    """`compiled here`, `signed by NAME`, or `trusted by WHO: REASON`."""
+
+    @property
+    def workflow(self) -> str:
+        return str(self.manifest["workflow"])
+
+    @property
+    def version(self) -> str:
+        return str(self.manifest["version"])
+
+    @property
+    def identity(self) -> Path:
+        return self.folder / "identity"
+
+    @property
+    def evidence(self) -> Path:
+        return self.folder / "evidence"
+
+    @cached_property
+    def report(self) -> Mapping[str, Any]:
+        """What the compilation found: stages, attempts, tokens, accuracy, `provisional` and why."""
+        return _read_object(self.evidence / "report.json")
+
+    @property
+    def provisional(self) -> str | None:
+        """Why the artifact is provisional, or `None`."""
+        return self.report.get("provisional") or None
+
+    def source(self) -> str:
+        return (self.identity / "workflow.py").read_text("utf-8")
+
+    def environment_differences(self) -> tuple[str, ...]:
+        """Names each package, library module or interpreter that is not as it was when this was compiled."""
+        then: Mapping[str, str] = self.manifest["environment"]
+        now = environment(self.manifest["environment"])
+        return tuple(
+            f"{name}: {then[name]} then, {now.get(name, 'absent')} now" for name in then if now.get(name) != then[name]
+        )
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The names under which the versions of one workflow are known."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Version to digest: the newest compilation that carried that label."""
+    compiled: Sequence[str] = ()
+    """Digests in the order in which they were first sealed here."""
+    promoted: str | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    """Promotions and rollbacks: `{"digest", "at", "by", "action", "reason"}`."""
+
+
+# ---------------------------------------------------------------------------------------------- environment
+
+
+def environment(names: Mapping[str, Any] | Sequence[str]) -> dict[str, str]:
+    """Returns what is installed now for each name: `python`, `package:NAME`, `module:NAME`, `tzdata`."""
+    return {name: _installed(name) for name in names}
+
+
+def _installed(name: str) -> str:
+    kind, _, rest = name.partition(":")
+    if kind == "python":
+        return ".".join(platform.python_version_tuple()[:2])
+    if kind == "module":
+        path = _module_path(rest)
+        return digest(path.read_bytes())[:16] if path else "absent"
+    try:
+        return metadata.version(rest or "tzdata")
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _module_path(module: str) -> Path | None:
+    """Returns the source file of a module of the pure library."""
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def library_closure(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns (library modules that a source needs, directly or not; outside packages that those import)."""
+    modules: dict[str, Path] = {}
+    outside: set[str] = set()
+    queue = [source]
+    while queue:
+        for name in _imported(queue.pop()):
+            if not name.startswith("compiled_ai"):
+                outside.add(name.split(".")[0])
+                continue
+            path = _module_path(name)
+            if path is not None and name not in modules:
+                modules[name] = path
+                queue.append(path.read_text("utf-8"))
+    return tuple(sorted(modules)), tuple(sorted(_distributions(outside)))
+
+
+def _imported(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _distributions(modules: set[str]) -> Iterator[str]:
+    import sys
+
+    third_party = modules - set(sys.stdlib_module_names) - {"__future__"}
+    if third_party:
+        known = metadata.packages_distributions()
+        for module in third_party:
+            yield from known.get(module, ())[:1]
+
+
+# ---------------------------------------------------------------------------------------------- writing
+
+
+def seal(
+    artifacts: Path,
+    *,
+    workflow: str,
+    version: str,
+    identity: Mapping[str, str],
+    evidence: Mapping[str, str | bytes],
+    functions: Mapping[str, Sequence[str]],
+) -> Path:
+    """Writes an artifact and labels it; returns its folder.
+
+    Everything is written under a temporary name and renamed once it is complete, so that a crash at any
+    instant leaves either no artifact or a whole one.
+
+    Args:
+        artifacts: the home's folder of artifacts.
+        workflow: slug of the workflow.
+        version: label of this version.
+        identity: relative path to text; must hold `workflow.py` and `program.json`.
+        evidence: relative path to content.
+        functions: step to the relative paths of its function files, in order of combination.
+    """
+    files = {**identity, **_library_copies(identity["workflow.py"])}
+    modules, packages = library_closure(identity["workflow.py"])
+    names = ["python", *(f"module:{name}" for name in modules), *(f"package:{name}" for name in packages), "tzdata"]
+    manifest = {
+        "workflow": workflow,
+        "version": version,
+        "interface": parse_json(identity["program.json"])["interface"],
+        "environment": environment(names),
+        "functions": {step: {"members": list(paths), "combine": "single"} for step, paths in functions.items()},
+    }
+    files["manifest.json"] = canonical_json(manifest) + "\n"
+    with locked(artifacts / workflow):
+        return _write_sealed(artifacts, workflow, version, files, evidence)
+
+
+def _library_copies(source: str) -> dict[str, str]:
+    modules, _ = library_closure(source)
+    copies = {}
+    for name in modules:
+        path = _module_path(name)
+        if path is not None and name.startswith(_LIBRARY):
+            copies[f"library/{path.relative_to(Path(__file__).parent / 'library').as_posix()}"] = path.read_text("utf-8")
+    return copies
+
+
+def _write_sealed(
+    artifacts: Path, workflow: str, version: str, identity: Mapping[str, str], evidence: Mapping[str, str | bytes]
+) -> Path:
+    parent = artifacts / workflow
+    draft = parent / f".draft-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        for file, content in identity.items():
+            _write(draft / "identity" / file, content)
+        for file, data in evidence.items():
+            _write(draft / "evidence" / file, data)
+        name = folder_digest(draft / "identity")
+        sealed = {
+            "identity": name,
+            "evidence": folder_digest(draft / "evidence"),
+            "files": {f"{part}/{file}": hash_ for part in _PARTS for file, hash_ in _listing(draft / part).items()},
+            "home": _home_mark(artifacts, name, create=True),
+        }
+        _write(draft / "seal.json", canonical_json(sealed) + "\n")
+        target = parent / name
+        _swap(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    labels = read_labels(parent)
+    compiled = [*labels.compiled, *([target.name] if target.name not in labels.compiled else [])]
+    versions = {**labels.versions, version: target.name}
+    _write_labels(parent, Labels(versions, compiled, labels.promoted, labels.history))
+    return target
+
+
+def _swap(draft: Path, target: Path) -> None:
+    if target.exists():  # the same identity again: the newer evidence takes the place of the older
+        old = target.with_name(f".old-{secrets.token_hex(4)}")
+        target.rename(old)
+        draft.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        draft.rename(target)
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def folder_digest(folder: Path) -> str:
+    """Returns the digest over relative names and contents of all files below a folder."""
+    return digest_json(_listing(folder))
+
+
+def _listing(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): digest(path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+class locked:  # noqa: N801 - reads as a verb where it is used
+    """Holds the lock of one workflow's folder, so that concurrent compilations do not corrupt each other."""
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / ".lock", timeout=60)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+# ---------------------------------------------------------------------------------------------- trust
+
+
+def _home_key(artifacts: Path, *, create: bool) -> bytes | None:
+    path = artifacts.parent / "keys" / "artifacts.key"
+    if path.exists():
+        return path.read_bytes()
+    if not create:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(secrets.token_bytes(32))
+    try:
+        os.link(draft, path)  # the first one wins
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_bytes()
+
+
+def _home_mark(artifacts: Path, identity: str, *, create: bool = False) -> str:
+    key = _home_key(artifacts, create=create)
+    return hmac.new(key, identity.encode(), sha256).hexdigest() if key else ""
+
+
+def trust(artifacts: Path, identity: str, *, by: str, reason: str) -> None:
+    """Accepts an artifact that was not compiled in this home, by hand and on record."""
+    path = artifacts / "trusted.json"
+    with locked(artifacts):
+        known = _read_object(path) if path.exists() else {}
+        entry = {"by": by, "reason": reason, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        _replace(path, canonical_json({**known, identity: entry}) + "\n")
+
+
+def sign(folder: Path, private_key: Path, *, name: str) -> None:
+    """Adds an Ed25519 signature of the identity to the seal; `private_key` is a PEM file."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key = load_pem_private_key(private_key.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UsageError(f"{private_key.name!r} is no Ed25519 private key.", remedy="Make one in PEM form.")
+    sealed = _read_object(folder / "seal.json")
+    signatures = {**sealed.get("signatures", {}), name: key.sign(str(sealed["identity"]).encode()).hex()}
+    _replace(folder / "seal.json", canonical_json({**sealed, "signatures": signatures}) + "\n")
+
+
+def _trusted_because(artifacts: Path, sealed: Mapping[str, Any]) -> str | None:
+    mark = _home_mark(artifacts, sealed["identity"])
+    if mark and hmac.compare_digest(mark, str(sealed.get("home", ""))):
+        return "compiled here"
+    for name, signature in sealed.get("signatures", {}).items():
+        if _signature_holds(artifacts.parent / "trusted_keys" / f"{name}.pem", sealed["identity"], signature):
+            return f"signed by {name}"
+    path = artifacts / "trusted.json"
+    entry = (_read_object(path) if path.exists() else {}).get(sealed["identity"])
+    return f"trusted by {entry['by']}: {entry['reason']}" if entry else None
+
+
+def _signature_holds(public_key: Path, identity: str, signature: str) -> bool:
+    if not public_key.is_file() or "/" in public_key.stem:
+        return False
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    key = load_pem_public_key(public_key.read_bytes())
+    try:
+        if isinstance(key, Ed25519PublicKey):
+            key.verify(bytes.fromhex(signature), identity.encode())
+            return True
+    except (InvalidSignature, ValueError):
+        pass
+    return False
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+Gate = Callable[[str, Mapping[str, Any]], Sequence[Any]]
+
+
+def load_artifact(folder: Path, artifacts: Path, *, gate: Gate | None = None) -> SealedArtifact:
+    """Verifies and loads one artifact.
+
+    Args:
+        folder: the artifact's folder.
+        artifacts: the home's folder of artifacts, which says whom to trust.
+        gate: the code gate, re-run on each model-written function; by default `gates.code`.
+
+    Raises:
+        ArtifactRefused: altered (says which file), untrusted, or of another interface.
+    """
+    sealed = _read_object(folder / "seal.json")
+    differing = altered_files(folder)
+    if differing:
+        raise ArtifactRefused(
+            f"Artifact {sealed.get('identity', folder.name)[:12]!r} was altered: {', '.join(differing)}.",
+            remedy="Restore it from a backup, or compile the specification again.",
+            details={"altered": list(differing)},
+        )
+    reason = _trusted_because(artifacts, sealed)
+    if reason is None:
+        raise ArtifactRefused(
+            f"Artifact {sealed['identity'][:12]!r} was not compiled in this home and nobody here vouches for it.",
+            remedy=f"Read it, then: compiled-ai trust {folder} --by WHO --reason WHY.",
+        )
+    loaded = SealedArtifact(
+        folder=folder,
+        digest=sealed["identity"],
+        manifest=_read_object(folder / "identity" / "manifest.json"),
+        program=_read_object(folder / "identity" / "program.json"),
+        trusted_because=reason,
+    )
+    _check_interface(loaded)
+    _check_functions(loaded, gate or _code_gate)
+    return loaded
+
+
+def altered_files(folder: Path) -> tuple[str, ...]:
+    """Names what is not as it was sealed: files changed, missing or added (empty: the artifact is whole)."""
+    sealed = _read_object(folder / "seal.json")
+    then: Mapping[str, str] = sealed.get("files", {})
+    now = {f"{part}/{name}": hash_ for part in _PARTS for name, hash_ in _listing(folder / part).items()}
+    named = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+    whole = all(folder_digest(folder / part) == sealed.get(part) for part in _PARTS)
+    return tuple(named) or (() if whole else ("seal.json",))
+
+
+def _check_interface(loaded: SealedArtifact) -> None:
+    known = 1
+    if loaded.manifest.get("interface") != known:
+        raise ArtifactRefused(
+            f"Artifact {loaded.digest[:12]!r} speaks interface {loaded.manifest.get('interface')!r}; this is {known}.",
+            remedy="Compile the specification again with this version.",
+        )
+
+
+def _check_functions(loaded: SealedArtifact, gate: Gate) -> None:
+    source = loaded.source()
+    for step, entry in loaded.manifest["functions"].items():
+        for member in entry["members"]:
+            text = (loaded.identity / member).read_text("utf-8")
+            if _function_text(text) not in source:
+                raise ArtifactRefused(f"workflow.py does not hold the function of step {step!r}.")
+            findings = [found for found in gate(text, loaded.manifest) if found.severity == "error"]
+            if findings:
+                raise ArtifactRefused(
+                    f"The code gate refuses the function of step {step!r}: {findings[0].message}",
+                    remedy="Compile the specification again.",
+                    details=[finding.model_dump(mode="json") for finding in findings],
+                )
+
+
+def _function_text(text: str) -> str:
+    node = next(node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
+    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _code_gate(text: str, _: Mapping[str, Any]) -> Sequence[Any]:
+    from compiled_ai.gates.code import ALL_PURE_MODULES, check_code
+
+    return check_code(text, allowed_imports=ALL_PURE_MODULES, mode="function")
+
+
+def find_artifact(artifacts: Path, name: str) -> Path:
+    """Returns the folder that a name stands for.
+
+    `name` is a folder, `workflow` (its promoted version, or the newest where none is promoted),
+    `workflow@version`, or a digest prefix of at least six digits. Raises `NotFound`.
+    """
+    as_path = Path(name)
+    if (as_path / "seal.json").is_file():
+        return as_path.resolve()
+    workflow, _, version = name.partition("@")
+    parent = artifacts / workflow
+    if workflow and "/" not in workflow and parent.is_dir():
+        return parent / _labelled(read_labels(parent), workflow, version)
+    return _by_prefix(artifacts, name)
+
+
+def _labelled(labels: Labels, workflow: str, version: str) -> str:
+    if version:
+        if version not in labels.versions:
+            raise NotFound(f"{workflow!r} has no version {version!r}.{suggest(version, labels.versions)}")
+        return labels.versions[version]
+    chosen = labels.promoted or (labels.compiled[-1] if labels.compiled else None)
+    if chosen is None:
+        raise NotFound(f"{workflow!r} has no compiled artifact.", remedy="Compile its specification first.")
+    return chosen
+
+
+def _by_prefix(artifacts: Path, prefix: str) -> Path:
+    found = []
+    if len(prefix) >= _SHORTEST_PREFIX:
+        found = [seal.parent for seal in artifacts.glob("*/*/seal.json") if seal.parent.name.startswith(prefix)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotFound(f"The digest prefix {prefix!r} is ambiguous: {len(found)} artifacts begin with it.")
+    known = [path.name for path in artifacts.glob("*") if path.is_dir()] if artifacts.is_dir() else []
+    raise NotFound(
+        f"No artifact {prefix!r} in {artifacts.parent.name!r}.{suggest(prefix, known)}",
+        remedy="`compiled-ai list` shows what there is.",
+    )
+
+
+def all_artifacts(artifacts: Path) -> Iterator[tuple[str, Labels, Path]]:
+    """Yields (workflow, labels, folder) of every sealed artifact, oldest first in each workflow."""
+    for parent in sorted(artifacts.glob("*")) if artifacts.is_dir() else ():
+        if not parent.is_dir():
+            continue
+        labels = read_labels(parent)
+        for name in labels.compiled:
+            if (parent / name / "seal.json").is_file():
+                yield parent.name, labels, parent / name
+
+
+# ---------------------------------------------------------------------------------------------- labels
+
+
+def read_labels(parent: Path) -> Labels:
+    path = parent / "labels.json"
+    return Labels(**_read_object(path)) if path.exists() else Labels()
+
+
+def _write_labels(parent: Path, labels: Labels) -> None:
+    _replace(parent / "labels.json", canonical_json(vars(labels)) + "\n")
+
+
+def promote(
+    artifacts: Path, loaded: SealedArtifact, *, by: str, accept_provisional: str | None = None
+) -> Labels:
+    """Makes an artifact the one that its workflow's name stands for.
+
+    Raises `UsageError` for a provisional artifact without `accept_provisional`, the stated reason.
+    """
+    if loaded.provisional and not accept_provisional:
+        raise UsageError(
+            f"{loaded.workflow}@{loaded.version} is provisional: {loaded.provisional}",
+            remedy="Promote it with --accept-provisional REASON, or add golden cases and compile again.",
+        )
+    return _move(artifacts / loaded.workflow, loaded.digest, by=by, action="promote", reason=accept_provisional or "")
+
+
+def rollback(artifacts: Path, workflow: str, *, by: str) -> Labels:
+    """Returns to the version that was promoted before the present one."""
+    parent = artifacts / workflow
+    labels = read_labels(parent)
+    earlier = [entry["digest"] for entry in labels.history if entry["digest"] != labels.promoted]
+    if not labels.promoted or not earlier:
+        raise UsageError(f"{workflow!r} has no earlier promotion to return to.", remedy="Promote a version instead.")
+    return _move(parent, earlier[-1], by=by, action="rollback", reason="")
+
+
+def _move(parent: Path, chosen: str, *, by: str, action: str, reason: str) -> Labels:
+    with locked(parent):
+        labels = read_labels(parent)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = {"digest": chosen, "at": at, "by": by, "action": action, "reason": reason}
+        moved = Labels(labels.versions, labels.compiled, chosen, [*labels.history, entry])
+        _write_labels(parent, moved)
+        return moved
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    _write(draft, text)
+    draft.replace(path)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = parse_json(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, CompiledAIError, json.JSONDecodeError) as fault:
+        raise ArtifactRefused(f"{path.parent.name}/{path.name} cannot be read: {fault}.") from fault
+    if not isinstance(value, dict):
+        raise ArtifactRefused(f"{path.name} holds no object.")
+    return value

@@ -1,0 +1,551 @@
+"""Splices rules and model-written functions into a template: the module that an auditor reads.
+
+The template is a Python file of the catalogue with three slots, each a comment on a line of its own:
+`# slot: models`, `# slot: steps`, `# slot: flow`. What comes out names its phases in order, types every
+value, holds each function as it was written, and ends with the `run` that calls them (paper, Listing 2).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from compiled_ai.errors import CompileFailed
+from compiled_ai.library.types import Field, FieldType, type_to_json
+from compiled_ai.spec.model import (
+    BoundedStep,
+    CallStep,
+    Check,
+    FunctionStep,
+    Parameter,
+    RuleStep,
+    Step,
+    WorkflowSpec,
+)
+from compiled_ai.spec.rules import emit_check, emit_rule
+
+INTERFACE = 1
+"""Number of the contract between an artifact and the runtime; raised when old artifacts would misbehave."""
+
+_WIDTH = 120
+_KINDS: Mapping[type[Step], str] = {
+    RuleStep: "rule",
+    FunctionStep: "function",
+    BoundedStep: "bounded",
+    CallStep: "call",
+}
+_SPOKEN = {
+    "rule": "rule, compiled from the specification",
+    "function": "function, written by a model and validated",
+    "bounded": "bounded call to a model",
+    "call": "call of a module",
+}
+
+
+@dataclass(frozen=True)
+class FunctionPlace:
+    """Where a model-written function stands in the assembled module."""
+
+    step: str
+    first_line: int
+    """1-based line of the assembled module that holds the function's first line."""
+    last_line: int
+    source: str
+    """The function alone, as it stands (its imports are hoisted)."""
+
+    def own_line(self, assembled_line: int) -> int | None:
+        """Returns the line in `source`, counted from 1, or `None` outside of the function."""
+        inside = self.first_line <= assembled_line <= self.last_line
+        return assembled_line - self.first_line + 1 if inside else None
+
+
+@dataclass(frozen=True)
+class Assembled:
+    source: str
+    """Text of `workflow.py`."""
+    program: Mapping[str, Any]
+    """Content of `program.json`."""
+    functions: Mapping[str, FunctionPlace] = field(default_factory=dict)
+    line_map: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Assembled line to `{"line": L}` of the specification, with `"function"` and `"own_line"` inside a function."""
+
+
+def assemble(
+    spec: WorkflowSpec,
+    template: str,
+    functions: Mapping[str, str],
+    *,
+    template_name: str = "handler",
+    pack_reasons: Mapping[str, Sequence[str]] | None = None,
+    sinks: Mapping[str, str] | None = None,
+) -> Assembled:
+    """Returns the module of a specification with its model-written functions in place.
+
+    Args:
+        spec: the specification.
+        template: text of the template, with its slots.
+        functions: step name to candidate source (imports and one function).
+        template_name: name of the template, for the record.
+        pack_reasons: step name to the compliance packs behind its failure policy.
+        sinks: sink name to protection, as the packs demand together.
+
+    Raises:
+        CompileFailed: two functions import different things under one name, or a slot is missing.
+    """
+    writer = _Writer(spec, functions, pack_reasons or {})
+    body = _fill(template, models=writer.models(), steps=writer.steps(), flow=writer.flow())
+    head = _docstring(spec)
+    imports = _imports(body, writer.imports)
+    source = f"{head}\n\n{imports}\n\n{body.strip()}\n"
+    places = _places(source, writer.bodies)
+    return Assembled(
+        source=source,
+        program=_program(spec, template_name, pack_reasons or {}, sinks or {}),
+        functions=places,
+        line_map=_line_map(source, places, spec),
+    )
+
+
+def _fill(template: str, **slots: str) -> str:
+    tree = ast.parse(template)
+    start = 0
+    for node in tree.body:  # the template's own docstring and imports are replaced by the artifact's
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not (docstring or isinstance(node, (ast.Import, ast.ImportFrom))):
+            break
+        start = node.end_lineno or start
+    filled: list[str] = []
+    for line in template.splitlines()[start:]:
+        match = re.fullmatch(r"(\s*)# slot: (\w+)\s*", line)
+        if match and match[2] in slots:
+            filled.append(textwrap.indent(slots.pop(match[2]).strip("\n"), match[1]))
+        else:
+            filled.append(line)
+    if slots:
+        raise CompileFailed(f"The template lacks the slot {sorted(slots)[0]!r}.", remedy="Add it as a comment line.")
+    return "\n".join(filled)
+
+
+def _docstring(spec: WorkflowSpec) -> str:
+    phases = "\n".join(
+        f"  {number}. {step.name}: {_SPOKEN[_KINDS[type(step)]]} (line {step.mark.line})"
+        for number, step in enumerate(spec.steps, 1)
+    )
+    about = f"{_plain(spec.description)}\n\n" if spec.description else ""
+    packs = ", ".join(pack.name for pack in spec.packs) or "none"
+    title = _plain(spec.name).rstrip(".") or spec.slug
+    return (
+        f'"""{title}.\n\n{about}Compiled from the specification (line numbers refer to it). '
+        f'Compliance packs: {packs}.\n\nPhases:\n{phases}\n"""\n\nfrom __future__ import annotations'
+    )
+
+
+def _plain(text: str) -> str:
+    """Makes an author's text harmless inside a docstring or a comment."""
+    return text.replace("\\", "/").replace('"""', "'''").strip().strip('"')
+
+
+def _comment(text: str, *, indent: int = 0) -> str:
+    folded = " ".join(_plain(text).split())
+    lines = textwrap.wrap(folded, _WIDTH - indent - 2) or [""]
+    return "\n".join(f"# {line}" for line in lines)
+
+
+def _banner(number: int, step: Step) -> str:
+    text = f"phase {number}: {step.name} ({_SPOKEN[_KINDS[type(step)]]}, line {step.mark.line})"
+    return f"# {'-' * max(4, _WIDTH - 4 - len(text))} {text}"[:_WIDTH]
+
+
+@dataclass
+class _Writer:
+    """Writes the three slots; `imports` and `bodies` collect what the model-written functions bring."""
+
+    spec: WorkflowSpec
+    functions: Mapping[str, str]
+    pack_reasons: Mapping[str, Sequence[str]]
+    imports: list[str] = field(default_factory=list)
+    bodies: dict[str, str] = field(default_factory=dict)
+
+    def models(self) -> str:
+        written: dict[str, str] = {}
+        _write_class("Input", self.spec.inputs, "What a run is given.", written)
+        for step in self.spec.steps:
+            _write_class(step.class_name, step.result, f"What {step.name} yields.", written)
+        outputs = tuple(output.field for output in self.spec.outputs)
+        _write_class("Output", outputs, "What a run returns.", written)
+        return "\n\n\n".join(written.values())
+
+    def steps(self) -> str:
+        return "\n\n\n".join(
+            part for number, step in enumerate(self.spec.steps, 1) for part in self._step_parts(number, step)
+        )
+
+    def _step_parts(self, number: int, step: Step) -> Iterator[str]:
+        parts = [self._check(step)] if step.validation else []
+        if isinstance(step, RuleStep):
+            parts.append(emit_rule(step).strip("\n"))
+        elif isinstance(step, FunctionStep):
+            parts.append(self._function(step))
+        if parts:
+            yield f"{_banner(number, step)}\n{parts[0]}"
+            yield from parts[1:]
+
+    def _function(self, step: FunctionStep) -> str:
+        imports, body = split_candidate(self.functions[step.name])
+        self.imports.extend(imports)
+        self.bodies[step.name] = body
+        return body
+
+    def _check(self, step: Step) -> str:
+        lines = [
+            f"def check_{step.identifier}(value: {step.class_name}) -> list[str]:",
+            '    """Returns the validation rules that the value does not satisfy."""',
+            "    problems: list[str] = []",
+        ]
+        for check in step.validation:
+            lines.append(textwrap.indent(_comment(f"line {check.mark.line}: {check.text}", indent=4), "    "))
+            lines.append(f"    if not ({emit_check(check, _own_names(check, step))}):")
+            lines.append(f"        problems.append({_literal(check.text)})")
+        return "\n".join([*lines, "    return problems"])
+
+    def flow(self) -> str:
+        phases = [self._phase(number, step) for number, step in enumerate(self.spec.steps, 1)]
+        values = ",\n    ".join(self._read(output.source) for output in self.spec.outputs)
+        return "\n\n".join([*phases, f"return Output(\n    {values},\n)"])
+
+    def _phase(self, number: int, step: Step) -> str:
+        lines = [_comment(f"phase {number}, line {step.mark.line}: {self._spoken(step)}", indent=4)]
+        body = self._each(step) if step.for_each else f"{step.identifier}_result = await {self._await(step)}"
+        denial = self._denial(step)
+        body = f"{body}\n{denial}" if denial else body
+        if step.when is None:
+            return "\n".join([*lines, body])
+        kind = f"tuple[{step.class_name}, ...]" if step.for_each else step.class_name
+        names = {parameter.source: self._rule_value(parameter) for parameter in step.when.reads}
+        lines.append(f"{step.identifier}_result: {kind} | None = None")
+        lines.append(_comment(f"line {step.when.mark.line}: when {step.when.text}", indent=4))
+        lines.append(f"if {emit_check(step.when, names)}:")
+        return "\n".join([*lines, textwrap.indent(body, "    ")])
+
+    def _spoken(self, step: Step) -> str:
+        packs = ", ".join(self.pack_reasons.get(step.name, ()))
+        policy = f"{step.on_failure} where there is no valid result{f' ({packs})' if packs else ''}"
+        tries = f"{step.attempts} attempts, then " if isinstance(step, BoundedStep) else ""
+        return f"{step.name}, {_SPOKEN[_KINDS[type(step)]]}; {tries}{policy}"
+
+    def _await(self, step: Step, *, item: str = "") -> str:
+        check = f", check=check_{step.identifier}" if step.validation else ""
+        tail = f"{check}{', item=index' if item else ''}"
+        if isinstance(step, (RuleStep, FunctionStep)):
+            read = self._rule_value if isinstance(step, RuleStep) else self._value
+            parts = [_literal(step.name), step.identifier, *(read(parameter) for parameter in step.parameters)]
+            return f"ctx.result({', '.join(parts)}{tail})"
+        if isinstance(step, CallStep):
+            given = {name: self._value(parameter) for name, parameter in step.arguments.items()}
+            return f"ctx.call({_literal(step.name)}, {_dict(given)}, {step.class_name}{', item=index' if item else ''})"
+        given = {_last(parameter.source): self._value(parameter) for parameter in step.parameters}
+        return f"ctx.bounded({_literal(step.name)}, {_dict(given)}, {step.class_name}{tail})"
+
+    def _each(self, step: Step) -> str:
+        if step.for_each is None:
+            raise CompileFailed(f"Step {step.name!r} has no for_each.")
+        source = self._value(step.for_each.source)
+        if step.for_each.source.type.optional:
+            source = f"{source} or ()"
+        return (
+            f"{step.identifier}_result = await ctx.each(\n"
+            f"    [{self._await(step, item=step.for_each.item)} for index, item in enumerate({source})]\n)"
+        )
+
+    def _denial(self, step: Step) -> str:
+        """CMS_Decision_Timeframes: no denial is final without a review, unless the specification waives it."""
+        pack = next((pack for pack in self.spec.packs if pack.name == "CMS_Decision_Timeframes"), None)
+        denials = tuple(word for word in self.spec.adverse_outcomes if word in _outcomes(step))
+        if pack is None or not denials or step.for_each is not None:
+            return ""
+        if "denial_review" in pack.waived:
+            waiver = pack.waived["denial_review"]
+            return _comment(
+                f"CMS_Decision_Timeframes: review of denials waived by {waiver['by']}: {waiver['reason']}", indent=4
+            )
+        result = f"{step.identifier}_result"
+        words = f"({', '.join(_literal(word) for word in denials)},)"
+        check = f",\n        check=check_{step.identifier}" if step.validation else ""
+        return (
+            "# CMS_Decision_Timeframes: no denial is final without a review\n"
+            f"if {result}.{_outcome_identifier(step)} in {words}:\n"
+            f"    {result} = await ctx.review(\n        {_literal(step.name)},\n        {result},\n"
+            f"        reason={_literal('CMS_Decision_Timeframes: no denial is final without a review')}{check},\n    )"
+        )
+
+    def _rule_value(self, parameter: Parameter) -> str:
+        """Numbers enter a rule as decimals."""
+        value = self._value(parameter)
+        return f"number({value})" if parameter.type.kind in ("integer", "float") else value
+
+    def _value(self, parameter: Parameter) -> str:
+        return self._read(parameter.source)
+
+    def _read(self, source: str) -> str:
+        """Returns the Python expression for a dotted source, guarding what may be absent on the way."""
+        head, *path = source.split(".")
+        if head == "inputs":
+            return _walk("input", FieldType("object", fields=self.spec.inputs), path)
+        step = next((step for step in self.spec.steps if step.name == head), None)
+        if step is None:  # the item of a for_each
+            owner = next(s.for_each for s in self.spec.steps if s.for_each and s.for_each.item == head or head == "item")
+            kind = owner.source.type.items if owner else None
+            return _walk("item", kind or FieldType("json"), path)
+        result = FieldType("object", optional=step.when is not None, fields=step.result)
+        name = f"{step.identifier}_result"
+        if step.for_each is not None:
+            inner = _walk("each", FieldType("object", fields=step.result), path) if path else "each"
+            return name if not path else f"tuple({inner} for each in {name}{' or ()' if step.when else ''})"
+        return _walk(name, result, path)
+
+
+def _walk(expression: str, kind: FieldType, path: Sequence[str]) -> str:
+    guards: list[str] = []
+    for name in path:
+        if kind.optional:
+            guards.append(f"{expression} is not None")
+        inner = next(field for field in kind.fields if field.name == name)
+        expression, kind = f"{expression}.{inner.identifier}", inner.type
+    return f"({expression} if {' and '.join(guards)} else None)" if guards else expression
+
+
+def _outcomes(step: Step) -> tuple[str, ...]:
+    return next((each.type.enum or () for each in step.result if each.name == "outcome"), ()) or tuple(
+        word for each in step.result for word in each.type.enum or ()
+    )
+
+
+def _outcome_identifier(step: Step) -> str:
+    named = [each for each in step.result if each.name == "outcome"] or [each for each in step.result if each.type.enum]
+    return named[0].identifier
+
+
+def _own_names(check: Check, step: Step) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for parameter in check.reads:
+        own = next(each for each in step.result if each.name == _last(parameter.source))
+        value = f"value.{own.identifier}"
+        names[parameter.source] = f"number({value})" if own.type.kind in ("integer", "float") else value
+    return names
+
+
+def _last(source: str) -> str:
+    return source.rsplit(".", 1)[-1]
+
+
+def _literal(text: str) -> str:
+    """Returns a Python string literal in double quotes."""
+    quoted = repr(text)
+    return quoted if '"' in text else '"' + quoted[1:-1].replace("\\'", "'") + '"'
+
+
+def _dict(items: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{_literal(key)}: {value}" for key, value in items.items()) + "}"
+
+
+def _write_class(name: str, fields: Sequence[Field], doc: str, written: dict[str, str]) -> None:
+    """Writes a dataclass after the ones that it needs; `written` keeps the order."""
+    if name in written:
+        return
+    for each in fields:
+        for inner in _objects(each.type):
+            _write_class(inner.class_name or "object", inner.fields, f"Part of {name}.", written)
+    lines = ["@dataclass(frozen=True, slots=True)", f"class {name}:", f'    """{_plain(doc)}"""', ""]
+    for each in fields:
+        lines.append(f"    {each.identifier}: {each.type.python()}")
+        if each.description:
+            lines.append(f'    """{_plain(each.description)}"""')
+    written[name] = "\n".join(lines)
+
+
+def _objects(kind: FieldType) -> Iterator[FieldType]:
+    if kind.kind == "object":
+        yield kind
+    if kind.items is not None:
+        yield from _objects(kind.items)
+
+
+def split_candidate(source: str) -> tuple[list[str], str]:
+    """Separates a candidate's import statements from the text of its function (decorators are refused earlier)."""
+    tree = ast.parse(source)
+    imports = [ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
+    lines = source.splitlines()[function.lineno - 1 : function.end_lineno]
+    return imports, "\n".join(line.rstrip() for line in lines)
+
+
+_KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
+    "collections.abc": ("Sequence", "Mapping"),
+    "dataclasses": ("dataclass",),
+    "datetime": ("date", "datetime", "time", "timedelta"),
+    "decimal": ("Decimal",),
+    "typing": ("Any",),
+    "compiled_ai.library.context": ("Context",),
+    "compiled_ai.library.values": ("Box", "YearsMonths", "number"),
+}
+
+
+def _imports(body: str, candidate_imports: Sequence[str]) -> str:
+    """Returns the import block: what the body uses, and what the candidates import, sorted by module."""
+    from compiled_ai.library import rules
+
+    names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    wanted: dict[str, tuple[str, str | None]] = {}
+    known = {**_KNOWN_NAMES, "compiled_ai.library.rules": tuple(rules.__all__)}
+    for module, offered in known.items():
+        for name in sorted(names.intersection(offered)):
+            wanted[name] = (module, name)
+    for statement in candidate_imports:
+        for bound, target in _bound(statement):
+            if wanted.setdefault(bound, target) != target and bound in names:
+                raise CompileFailed(
+                    f"The name {bound!r} is imported as two different things.",
+                    remedy=f"Import {target[0]!r} under another name.",
+                )
+    return _sorted_imports(wanted)
+
+
+def _bound(statement: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
+    node = ast.parse(statement).body[0]
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.asname:
+                yield alias.asname, (alias.name, None)
+            else:
+                yield alias.name.split(".")[0], (alias.name, None)
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            yield alias.asname or alias.name, (node.module or "", alias.name)
+
+
+def _sorted_imports(wanted: Mapping[str, tuple[str, str | None]]) -> str:
+    plain: dict[bool, list[str]] = {True: [], False: []}
+    grouped: dict[str, list[str]] = {}
+    for bound, (module, name) in wanted.items():
+        if name is None:
+            own = bound != module.split(".")[0]
+            plain[module.startswith("compiled_ai")].append(f"import {module}{f' as {bound}' if own else ''}")
+        else:
+            grouped.setdefault(module, []).append(name if name == bound else f"{name} as {bound}")
+    for module, names in grouped.items():
+        listed = ", ".join(sorted(names, key=_import_order))
+        line = f"from {module} import {listed}"
+        if len(line) > _WIDTH:
+            line = f"from {module} import (\n    " + ",\n    ".join(sorted(names, key=_import_order)) + ",\n)"
+        plain[module.startswith("compiled_ai")].append(line)
+    blocks = ["\n".join(sorted(plain[own], key=lambda line: (line.startswith("from"), line))) for own in (False, True)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _import_order(name: str) -> tuple[int, str]:
+    kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
+    return (kind, name)
+
+
+def _places(source: str, bodies: Mapping[str, str]) -> dict[str, FunctionPlace]:
+    places: dict[str, FunctionPlace] = {}
+    for step, body in bodies.items():
+        at = source.index(body)
+        first = source.count("\n", 0, at) + 1
+        places[step] = FunctionPlace(step, first, first + body.count("\n"), body)
+    return places
+
+
+_LINE_COMMENT = re.compile(r"\s*# (?:phase \d+, )?line (\d+):")
+
+
+def _line_map(source: str, places: Mapping[str, FunctionPlace], spec: WorkflowSpec) -> dict[int, dict[str, Any]]:
+    """Maps assembled lines to specification lines: a `# line N:` comment holds until the block's next one."""
+    steps = {step.name: step for step in spec.steps}
+    inside = {
+        number: place for place in places.values() for number in range(place.first_line, place.last_line + 1)
+    }
+    mapped: dict[int, dict[str, Any]] = {}
+    current: int | None = None
+    for number, line in enumerate(source.splitlines(), 1):
+        match = _LINE_COMMENT.match(line)
+        if match:
+            current = int(match[1])
+        elif line and not line[0].isspace():
+            current = None
+        if number in inside:
+            place = inside[number]
+            mapped[number] = {
+                "line": steps[place.step].mark.line,
+                "function": place.step,
+                "own_line": place.own_line(number),
+            }
+        elif current is not None:
+            mapped[number] = {"line": current}
+    return mapped
+
+
+def _program(
+    spec: WorkflowSpec, template_name: str, pack_reasons: Mapping[str, Sequence[str]], sinks: Mapping[str, str]
+) -> dict[str, Any]:
+    outputs = tuple(output.field for output in spec.outputs)
+    return {
+        "interface": INTERFACE,
+        "workflow": spec.slug,
+        "name": spec.name,
+        "version": spec.version,
+        "template": template_name,
+        "input": type_to_json(FieldType("object", fields=spec.inputs, class_name="Input")),
+        "output": type_to_json(FieldType("object", fields=outputs, class_name="Output")),
+        "reference": list(spec.reference),
+        "packs": [pack.name for pack in spec.packs],
+        "sinks": dict(sinks),
+        "steps": [_program_step(step, pack_reasons.get(step.name, ())) for step in spec.steps],
+        "output_sources": {output.field.name: output.source for output in spec.outputs},
+    }
+
+
+def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": step.name,
+        "kind": _KINDS[type(step)],
+        "class_name": step.class_name,
+        "result": type_to_json(FieldType("object", fields=step.result, class_name=step.class_name)),
+        "for_each": step.for_each is not None,
+        "on_failure": step.on_failure,
+        "fallback": dict(step.fallback) if step.fallback is not None else None,
+        "line": step.mark.line,
+        "packs": list(reasons),
+    }
+    if isinstance(step, BoundedStep):
+        described |= {
+            "prompt": _instructions(step),
+            "model": step.model,
+            "attempts": step.attempts,
+            "max_tokens": step.max_tokens,
+            "timeout_seconds": step.timeout_seconds,
+        }
+    if isinstance(step, CallStep):
+        arguments = {
+            name: {"source": parameter.source, "type": type_to_json(parameter.type)}
+            for name, parameter in step.arguments.items()
+        }
+        described |= {"module": step.module, "settings": dict(step.settings), "arguments": arguments}
+        described |= {"on_none": step.on_none, "on_many": step.on_many}
+    return described
+
+
+def _instructions(step: BoundedStep) -> str:
+    given = step.instructions or step.description
+    if given:
+        return given.strip()
+    fields: list[Field] = list(step.result)
+    listed = ", ".join(each.name for each in fields)
+    return f"Read these values from the material: {listed}. Answer only what the material states."
+
+
+__all__ = ["INTERFACE", "Assembled", "FunctionPlace", "assemble", "split_candidate"]
