@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from compiled_ai.errors import SandboxFailed
 
@@ -75,7 +74,7 @@ def _start(
             cwd=cwd,
             env=dict(env),
             start_new_session=True,
-            preexec_fn=die_with_parent(),
+            preexec_fn=die_with_parent(),  # noqa: PLW1509
         )
     except OSError as fault:
         raise SandboxFailed(
@@ -105,10 +104,10 @@ def _drain(process: subprocess.Popen[bytes], data: bytes, deadline: float) -> tu
     with selectors.DefaultSelector() as selector:
         for index, stream in enumerate((process.stdout, process.stderr)):
             if stream is not None:
-                selector.register(stream, selectors.EVENT_READ, index)
+                selector.register(stream, selectors.EVENT_READ, (stream, outputs[index]))
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
-            selector.register(process.stdin, selectors.EVENT_WRITE, None)
+            selector.register(process.stdin, selectors.EVENT_WRITE, (process.stdin, None))
         rest = memoryview(data)
         while selector.get_map():
             left = deadline - time.monotonic()
@@ -116,15 +115,12 @@ def _drain(process: subprocess.Popen[bytes], data: bytes, deadline: float) -> tu
             if not ready:
                 return outputs, "timed_out"
             for key, _ in ready:
-                stream = key.fileobj
-                if key.data is None:
-                    rest = _feed(stream, rest)  # type: ignore[arg-type]
-                    done = not rest
-                else:
-                    done = not _take(key.fd, outputs[key.data])
-                if done:
-                    selector.unregister(stream)
-                    stream.close()  # type: ignore[union-attr]
+                pipe, output = key.data
+                if output is None:
+                    rest = _feed(key.fd, rest)
+                if not rest if output is None else not _take(key.fd, output):
+                    selector.unregister(pipe)
+                    pipe.close()
             if sum(map(len, outputs)) > _OUTPUT_LIMIT:
                 return outputs, "truncated"
     try:
@@ -134,9 +130,9 @@ def _drain(process: subprocess.Popen[bytes], data: bytes, deadline: float) -> tu
     return outputs, "done"
 
 
-def _feed(stream: IO[bytes], rest: memoryview) -> memoryview:
+def _feed(descriptor: int, rest: memoryview) -> memoryview:
     try:
-        return rest[os.write(stream.fileno(), rest[:65536]) :] if rest else rest
+        return rest[os.write(descriptor, rest[:65536]) :] if rest else rest
     except BrokenPipeError:
         return memoryview(b"")
 
