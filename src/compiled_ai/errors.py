@@ -17,6 +17,7 @@ CompiledAIError                     code, remedy, exit_code
 │   ├── SandboxFailed               the sandbox itself failed, not the code in it
 │   ├── ArtifactRefused             altered, untrusted, or made for another interface
 │   ├── RunFailed                   a run ended without a decision
+│   │   └── StepFailed              one step of it gave no valid result (`details`: step, code, problems)
 │   ├── ReviewConflict              somebody decided this review first
 │   └── StoreFailed                 the run store is broken, locked, or altered
 └── Waiting                         exit 3: a model reply or a person is awaited
@@ -119,6 +120,12 @@ class ArtifactRefused(WorkFailed):
 
 class RunFailed(WorkFailed):
     code = "run_failed"
+
+
+class StepFailed(RunFailed):
+    """`details` is `{"step", "code", "problems"}`; the stepper turns it into `Failed`."""
+
+    code = "step_failed"
 
 
 class ReviewConflict(WorkFailed):

@@ -1,0 +1,470 @@
+"""The concrete context of a run: it looks effects up, and suspends the run where one is missing.
+
+Nothing here does anything to the outside. `ask` yields the requests that are not recorded; whoever steps the
+coroutine (`runtime.stepper`) hands them on and comes back when they are answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from traceback import walk_tb
+from types import coroutine
+from typing import Any, Literal, Protocol, TypeVar, TypeVarTuple
+
+from compiled_ai.canonical import digest_json
+from compiled_ai.errors import StepFailed
+from compiled_ai.library.context import EffectKind, EffectRequest
+from compiled_ai.library.replies import read_reply
+from compiled_ai.library.types import Classes, Convert, FieldType, Mismatch
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+EffectKey = tuple[str, str, int, int]
+Requests = tuple[EffectRequest, ...]
+Check = Callable[[T], Sequence[str]]
+OnFailure = Literal["review", "fail", "fallback"]
+
+
+class EffectLike(Protocol):
+    """What a recorded effect looks like: `Recorded` here, `records.Effect` in the store."""
+
+    @property
+    def step(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def item(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def key(self) -> EffectKey: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def request(self) -> Any: ...
+    @property
+    def result(self) -> Any: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The one result of an effect, inside a run (`records.Effect` is its form in files and stores)."""
+
+    step: str
+    kind: EffectKind
+    item: int = 0
+    attempt: int = 0
+    state: Literal["intended", "succeeded", "failed", "in_doubt"] = "succeeded"
+    request: Any = None
+    result: Any = None
+    error: str | None = None
+    origin: str | None = None
+    usage: Any = None
+    """`records.Usage` of a model call."""
+    milliseconds: float | None = None
+
+    @property
+    def key(self) -> EffectKey:
+        return (self.step, self.kind, self.item, self.attempt)
+
+
+def answer(request: EffectRequest, result: Any, *, origin: str | None = None) -> Recorded:
+    """Records the result of a request that succeeded."""
+    return Recorded(
+        request.step,
+        request.kind,
+        request.item,
+        request.attempt,
+        request=request.payload,
+        result=result,
+        origin=origin,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepInfo:
+    """What `program.json` says of one step."""
+
+    name: str
+    kind: Literal["rule", "function", "bounded", "call"]
+    result: FieldType
+    class_name: str
+    for_each: bool = False
+    on_failure: OnFailure = "fail"
+    fallback: Any = None
+    """JSON of the result that stands in, when `on_failure` is `fallback`."""
+    line: int = 0
+    """Line of the step in the specification."""
+    packs: tuple[str, ...] = ()
+    """Compliance packs that chose `on_failure`, or the like."""
+    prompt: str = ""
+    model: str | None = None
+    attempts: int = 1
+    max_tokens: int = 1024
+    timeout_seconds: int = 60
+    module: str | None = None
+    settings: Mapping[str, Any] | None = None
+    on_none: OnFailure = "fail"
+    on_many: OnFailure = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class StepCodec:
+    """A step with the converters of its result, made once per program."""
+
+    info: StepInfo
+    decode: Convert
+    encode: Convert
+
+
+class RunContext:
+    """The `ctx` of one run (see `library.context.Context` for what each method promises)."""
+
+    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "used")
+
+    def __init__(
+        self,
+        recorded: Mapping[EffectKey, EffectLike],
+        steps: Mapping[str, StepCodec],
+        classes: Classes,
+        to_json: Convert,
+    ) -> None:
+        self._recorded = recorded
+        self._steps = steps
+        self._classes = classes
+        self._to_json = to_json
+        self._counts: dict[EffectKey, int] = {}
+        self._branch: int | None = None
+        self.used: set[EffectKey] = set()
+        """Keys of the recorded effects that the run has read."""
+
+    async def bounded(
+        self, step: str, inputs: Mapping[str, object], returns: type[T], *, check: Check[T] | None = None, item: int = 0
+    ) -> T:
+        codec = self._codec(step, "bounded")
+        shown = {name: self._to_json(value) for name, value in inputs.items()}
+        feedback: list[str] = []
+        problems: list[str] = []
+        proposed: Any = None
+        for attempt in range(codec.info.attempts):
+            payload = {"inputs": shown, "feedback": feedback}
+            effect = await self._ask(EffectRequest(step, "bounded", item, attempt, payload))
+            if effect.state == "in_doubt":
+                return await self._in_doubt(codec, effect, returns, check, item)
+            if effect.state == "failed":
+                problems = [*feedback, f"attempt {attempt + 1}: {effect.error or 'the model gave no answer'}"]
+                continue
+            reading = read_reply(codec.info.result, self._classes, effect.result, decode=codec.decode)
+            proposed = reading.settled if reading.settled is not None else proposed
+            if reading.missing:
+                problems = [f"{path}: unknown, and it is required" for path in reading.missing]
+                break
+            faults = reading.problems or _faults(check, reading.value)
+            if not faults:
+                return _typed(reading.value, returns, step)
+            problems = feedback = list(faults)
+        return await self._settle(codec, codec.info.on_failure, proposed, problems, returns, check, item)
+
+    async def call(self, step: str, arguments: Mapping[str, object], returns: type[T], *, item: int = 0) -> T:
+        codec = self._codec(step, "call")
+        payload = {"arguments": {name: self._to_json(value) for name, value in arguments.items()}}
+        effect = await self._ask(EffectRequest(step, "call", item, 0, payload))
+        if effect.state == "in_doubt":
+            return await self._in_doubt(codec, effect, returns, None, item)
+        if effect.state == "failed":
+            problems = [effect.error or "the call failed"]
+            return await self._settle(codec, codec.info.on_failure, None, problems, returns, None, item)
+        rows = effect.result if isinstance(effect.result, list) else [effect.result]
+        rows = [row for row in rows if row is not None]
+        if not rows:
+            return await self._settle(codec, codec.info.on_none, None, ["nothing was found"], returns, None, item)
+        if len(rows) > 1:
+            problems = [f"{len(rows)} results, one was expected"]
+            return await self._settle(codec, codec.info.on_many, None, problems, returns, None, item)
+        try:
+            return _typed(codec.decode(rows[0]), returns, step)
+        except Mismatch as fault:
+            return await self._settle(codec, codec.info.on_failure, rows[0], [str(fault)], returns, None, item)
+
+    async def review(
+        self, step: str, proposed: T, *, reason: str, check: Check[T] | None = None, item: int = 0
+    ) -> T:
+        codec = self._codec(step)
+        shown = codec.encode(proposed)
+        decided = await self._decided(codec, shown, reason, [], check, item)
+        if decided is _APPROVED:
+            _accept(codec, proposed, check)
+            return proposed
+        return _typed(decided, type(proposed), step)
+
+    async def result(
+        self,
+        step: str,
+        function: Callable[[*Ts], T | None],
+        *arguments: *Ts,
+        check: Check[T] | None = None,
+        item: int = 0,
+    ) -> T:
+        codec = self._codec(step)
+        returns: type[T] = self._classes[codec.info.class_name]
+        try:
+            value = function(*arguments)
+        except Exception as fault:  # a model wrote the function: whatever it raises, the step has no valid result
+            problems = [f"the function raised {type(fault).__name__}{_line_of(fault)}: {fault}"]
+            return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
+        if value is None:
+            problems = ["no branch applies"]
+            return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
+        shown: Any = None
+        if codec.info.kind == "function":
+            try:
+                shown = codec.encode(value)
+            except Mismatch as wrong:
+                problems = [f"the function's result does not fit: {wrong}"]
+                return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
+        faults = _faults(check, value)
+        if not faults:
+            return value
+        shown = shown if shown is not None else _shown(codec, value)
+        return await self._settle(codec, codec.info.on_failure, shown, list(faults), returns, check, item)
+
+    async def failed(
+        self,
+        step: str,
+        proposed: T | None,
+        returns: type[T],
+        *,
+        problems: Sequence[str],
+        check: Check[T] | None = None,
+        item: int = 0,
+    ) -> T:
+        codec = self._codec(step)
+        shown = None if proposed is None else _shown(codec, proposed)
+        return await self._settle(codec, codec.info.on_failure, shown, list(problems), returns, check, item)
+
+    async def each(self, requests: Sequence[Awaitable[T]]) -> tuple[T, ...]:
+        if self._branch is not None:
+            for request in requests:
+                getattr(request, "close", _nothing)()
+            raise StepFailed("A list inside a list cannot be gone through.", details=_details("", "crashed"))
+        return await self._run_all([_Branch(index, request.__await__()) for index, request in enumerate(requests)])
+
+    async def today(self) -> date:
+        return date.fromisoformat(await self._read("today", attempt=0))
+
+    async def now(self) -> datetime:
+        return datetime.fromisoformat(await self._read("clock"))
+
+    async def new_id(self) -> str:
+        return await self._read("id")
+
+    async def _read(self, kind: Literal["today", "clock", "id"], *, attempt: int | None = None) -> str:
+        """Reads a clock or an id. Within a `for_each`, each item counts its own readings."""
+        item = (self._branch or 0) if attempt is None else 0
+        count = self._count(kind, kind, item) if attempt is None else attempt
+        effect = await self._ask(EffectRequest(kind, kind, item, count, {}))
+        if effect.state != "succeeded" or not isinstance(effect.result, str):
+            raise StepFailed(f"The effect {kind!r} could not be read.", details=_details(kind, "step_failed"))
+        return effect.result
+
+    @coroutine
+    def _ask(self, request: EffectRequest) -> Generator[Requests, None, EffectLike]:
+        key = request.key
+        while key not in self._recorded:
+            yield (request,)
+        effect = self._recorded[key]
+        if effect.request is not request.payload and digest_json(effect.request) != digest_json(request.payload):
+            raise StepFailed(
+                f"Step {request.step!r} asks for something else than was recorded for it ({request.kind}, "
+                f"item {request.item}, attempt {request.attempt}): the replay diverged.",
+                details=_details(request.step, "diverged"),
+            )
+        self.used.add(key)
+        return effect
+
+    @coroutine
+    def _run_all(self, branches: list[_Branch]) -> Generator[Requests, None, tuple[Any, ...]]:
+        waiting = branches
+        while True:
+            for branch in waiting:
+                if all(request.key in self._recorded for request in branch.requests):
+                    self._branch = branch.index
+                    branch.step()
+            self._branch = None
+            waiting = [branch for branch in waiting if branch.requests]
+            if not waiting:
+                break
+            yield tuple(request for branch in waiting for request in branch.requests)
+        for branch in branches:
+            if branch.fault is not None:
+                raise branch.fault
+        return tuple(branch.result for branch in branches)
+
+    async def _in_doubt(
+        self, codec: StepCodec, effect: EffectLike, returns: type[T], check: Check[T] | None, item: int
+    ) -> T:
+        told = f" ({effect.error})" if effect.error else ""
+        problems = [f"it is not known whether this {effect.kind} was carried out{told}"]
+        return await self._settle(codec, "review", None, problems, returns, check, item)
+
+    async def _settle(
+        self,
+        codec: StepCodec,
+        policy: OnFailure,
+        proposed: Any,
+        problems: list[str],
+        returns: type[T],
+        check: Check[T] | None,
+        item: int,
+    ) -> T:
+        """Applies a failure policy. `proposed` is JSON here: it need not fit the schema."""
+        name = codec.info.name
+        if policy == "review":
+            packs = f" ({', '.join(codec.info.packs)})" if codec.info.packs else ""
+            reason = f"Step {name!r} gave no valid result{packs}."
+            decided = await self._decided(codec, proposed, reason, problems, check, item)
+            value = _accept_json(codec, proposed, check) if decided is _APPROVED else decided
+            return _typed(value, returns, name)
+        if policy == "fallback":
+            return _typed(_fallback(codec), returns, name)
+        raise StepFailed(
+            f"Step {name!r} gave no valid result: {'; '.join(problems) or 'no reason was given'}.",
+            details=_details(name, "step_failed", problems),
+        )
+
+    async def _decided(
+        self, codec: StepCodec, proposed: Any, reason: str, problems: list[str], check: Check[T] | None, item: int
+    ) -> Any:
+        """Waits for a person; returns `_APPROVED`, or the corrected typed value."""
+        name = codec.info.name
+        payload = {"proposed": proposed, "reason": reason, "problems": problems}
+        attempt = self._count(name, "review", item)
+        effect = await self._ask(EffectRequest(name, "review", item, attempt, payload))
+        decision = effect.result if effect.state == "succeeded" and isinstance(effect.result, dict) else {}
+        action, by, why = (decision.get(key) for key in ("action", "by", "reason"))
+        if not (isinstance(by, str) and by.strip() and isinstance(why, str) and why.strip()):
+            raise _refused(codec, ["a decision names who decided (by) and why (reason)"])
+        if action == "approve":
+            return _APPROVED
+        if action == "correct":
+            return _accept_json(codec, decision.get("value"), check)
+        if action == "reject":
+            raise StepFailed(
+                f"Step {name!r} was rejected by {by}: {why}", details=_details(name, "rejected", [why])
+            )
+        raise _refused(codec, [f"unknown action {action!r}; known: approve, correct, reject"])
+
+    def _codec(self, step: str, kind: str | None = None) -> StepCodec:
+        codec = self._steps.get(step)
+        if codec is None or (kind is not None and codec.info.kind != kind):
+            raise StepFailed(f"Step {step!r} is not declared as {kind or 'a step'}.", details=_details(step, "crashed"))
+        return codec
+
+    def _count(self, step: str, kind: str, item: int) -> int:
+        key = (step, kind, item, 0)
+        count = self._counts.get(key, 0)
+        self._counts[key] = count + 1
+        return count
+
+
+class _Branch:
+    """One item of a `for_each`: its coroutine, what it waits for, and how it ended."""
+
+    __slots__ = ("fault", "index", "requests", "result", "_steps")
+
+    def __init__(self, index: int, steps: Generator[Any, Any, Any]) -> None:
+        self.index = index
+        self.requests: Requests = ()
+        self.result: Any = None
+        self.fault: Exception | None = None
+        self._steps = steps
+
+    def step(self) -> None:
+        try:
+            self.requests = next(self._steps)
+        except StopIteration as end:
+            self.requests, self.result = (), end.value
+        except Exception as fault:
+            # Kept, so that the other items finish: which fault ends the run must not depend on timing.
+            self.requests, self.fault = (), fault
+
+
+_APPROVED = object()
+
+
+def _nothing() -> None:
+    return None
+
+
+def _details(step: str, code: str, problems: Sequence[str] = ()) -> dict[str, Any]:
+    return {"step": step, "code": code, "problems": list(problems)}
+
+
+def _line_of(fault: Exception) -> str:
+    """Where in the artifact's module an exception came from: its innermost frame, or nothing."""
+    lines = [number for frame, number in walk_tb(fault.__traceback__) if frame.f_code.co_filename.startswith("<")]
+    return f" at line {lines[-1]} of workflow.py" if lines else ""
+
+
+def _refused(codec: StepCodec, problems: Sequence[str]) -> StepFailed:
+    name = codec.info.name
+    return StepFailed(
+        f"The decision on step {name!r} cannot stand: {'; '.join(problems)}.",
+        details=_details(name, "decision", problems),
+    )
+
+
+def _faults(check: Check[T] | None, value: T) -> tuple[str, ...]:
+    """What a step's validation says; a check that crashes is a check that failed."""
+    if check is None:
+        return ()
+    try:
+        return tuple(check(value))
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as fault:
+        return (f"the validation could not be evaluated ({type(fault).__name__})",)
+
+
+def _accept(codec: StepCodec, value: T, check: Check[T] | None) -> None:
+    problems = _faults(check, value)
+    if problems:
+        raise _refused(codec, problems)
+
+
+def _accept_json(codec: StepCodec, shown: Any, check: Check[T] | None) -> Any:
+    """Decodes what a person (or a fallback) gives for a step, strictly, and holds it against the validation."""
+    if shown is None:
+        raise _refused(codec, ["there is no result to approve; correct it or reject it"])
+    try:
+        value = codec.decode(shown)
+    except Mismatch as fault:
+        raise _refused(codec, [str(fault)]) from None
+    _accept(codec, value, check)
+    return value
+
+
+def _fallback(codec: StepCodec) -> Any:
+    try:
+        return codec.decode(codec.info.fallback)
+    except Mismatch as fault:
+        name = codec.info.name
+        raise StepFailed(
+            f"The fallback of step {name!r} does not fit its result: {fault}.", details=_details(name, "crashed")
+        ) from None
+
+
+def _shown(codec: StepCodec, proposed: Any) -> Any:
+    """The proposed result as JSON, or nothing if it does not even fit its type."""
+    try:
+        return codec.encode(proposed)
+    except Mismatch:
+        return None
+
+
+def _typed(value: Any, returns: type[T], step: str) -> T:
+    if not isinstance(value, returns):
+        raise StepFailed(f"Step {step!r} does not yield {returns.__name__}.", details=_details(step, "crashed"))
+    return value
