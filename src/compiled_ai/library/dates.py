@@ -1,0 +1,232 @@
+"""Dates as they are printed: fixed settings, no clock. Missing years come from a base date that the caller gives.
+
+Results carry the place of a `Located` source. Orders are `mdy` (American), `dmy` (most of the world), `ymd`;
+a four-digit year in front and a month by name need no order, and an impossible month swaps with the day.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+from compiled_ai.library.places import LocatedDate, place_in
+
+Order = Literal["mdy", "dmy", "ymd"]
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january januar janvier enero januari gennaio janeiro",
+            "feb february februar février fevrier febrero februari febbraio fevereiro",
+            "mar march märz maerz mars marzo maart mac março",
+            "apr april avril abril aprile",
+            "may mai mayo mei maggio maio",
+            "jun june juni juin junio giugno junho",
+            "jul july juli juillet julio luglio julho julai",
+            "aug august août aout agosto augustus ogos",
+            "sep sept september septembre septiembre settembre setembro",
+            "oct october oktober octobre octubre ottobre outubro okt",
+            "nov november novembre noviembre novembro",
+            "dec december dezember décembre decembre diciembre dicembre dezembro dez dis disember",
+        ),
+        1,
+    )
+    for name in names.split()
+}
+_MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=lambda name: (-len(name), name))) + ")"
+_PATTERNS: tuple[re.Pattern[str], ...] = (
+    re.compile(r"(?<![\d.])(?P<a>\d{4})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{1,2})(?!\d)"),
+    re.compile(
+        r"(?<!\d)(?<!\d[/.])(?P<a>\d{1,2})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|\d{2})(?!\d|[.\-/]\d{3})"
+    ),
+    re.compile(
+        rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.\-/,]{{0,2}}(?:of |de )?{_MONTH}[\s.\-/,']{{0,3}}(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"(?<![^\W\d_]){_MONTH}\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,\-/.]{{1,3}}'?(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
+        re.IGNORECASE,
+    ),
+)
+_COMPACT = re.compile(r"(?<!\d)(?P<a>(?:19|20)\d\d)(?P<b>0[1-9]|1[0-2])(?P<c>0[1-9]|[12]\d|3[01])(?!\d)")
+_SHORT = (
+    re.compile(r"(?<![\d/.\-])(?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\d/])"),
+    re.compile(rf"(?<![^\W\d_]){_MONTH}\.?\s?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:])", re.IGNORECASE),
+    re.compile(rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s?{_MONTH}(?![^\W\d_])", re.IGNORECASE),
+)
+_BETWEEN = re.compile(r"\s*(?:-{1,2}|\u2013|\u2014|to|till?|until|through|thru|/|~|and)\s*", re.IGNORECASE)
+_DIGIT = r"[\dOoQDIl|!ZzSsB]"
+_SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
+_LOOKALIKE = str.maketrans("OoQDIl|!ZzSsB", "0000111122558")
+
+
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """First and last day, both included, each with its own place."""
+
+    start: LocatedDate
+    end: LocatedDate
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDate:
+    value: LocatedDate
+    start: int
+    end: int
+
+
+def parse_date(text: str, *, order: Order = "mdy", base: date | None = None) -> LocatedDate | None:
+    """Reads the first date of a text, or `None`: `06/08/20`, `2020-06-08`, `7 May 2018`, `Apr 7, 2020`, `8.6.2020`.
+
+    Two-digit years: 00 to 68 is 2000 to 2068, 69 to 99 is 1969 to 1999; with `base` the nearest century to it.
+    A date without a year (`6/8`, `Apr 7`) is read only with `base`, as the nearest such day.
+    """
+    return next((found.value for found in find_dates(text, order=order, base=base)), None)
+
+
+def parse_range(text: str, *, order: Order = "mdy", base: date | None = None) -> DateRange | None:
+    """Reads the first range of two dates: `06/08/20-06/13/20`, `Apr 7, 2020 - Apr 13, 2020`, `4/17 to 4/23/20`.
+
+    A start without a year takes it from the end (the year before, if it would lie after the end).
+    """
+    return next((found for found, _, _ in find_ranges(text, order=order, base=base)), None)
+
+
+def find_dates(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundDate]:
+    """Yields every date of a text in order, with the characters it stands on; repairs digits that OCR misread."""
+    found = _scan(text, order, base)
+    if not found and _SMUDGED.search(text):
+        repaired = _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), text)
+        found = _scan(repaired, order, base)
+    for value, start, end in found:
+        yield FoundDate(LocatedDate.of(value, place_in(text, start, end)), start, end)
+
+
+_Hit = tuple[date, int, int]
+
+
+def _scan(text: str, order: Order, base: date | None) -> list[_Hit]:
+    hits: list[_Hit] = []
+    for pattern in _PATTERNS if any(map(str.isdigit, text[:64])) or any(map(str.isdigit, text)) else ():
+        hits += _hits(pattern, text, order, base)
+    if not hits:
+        hits += _hits(_COMPACT, text, order, base)
+    if base is not None:
+        for pattern in _SHORT:
+            hits += _hits(pattern, text, order, base)
+    hits.sort(key=lambda hit: (hit[1], -hit[2]))
+    kept: list[_Hit] = []
+    for hit in hits:
+        if not kept or hit[1] >= kept[-1][2]:
+            kept.append(hit)
+    return kept
+
+
+def _hits(pattern: re.Pattern[str], text: str, order: Order, base: date | None) -> Iterator[_Hit]:
+    for match in pattern.finditer(text):
+        value = _date_of(match.groupdict(), order, base)
+        if value is not None:
+            yield value, match.start(), match.end()
+
+
+def _date_of(parts: dict[str, str | None], order: Order, base: date | None) -> date | None:
+    if parts.get("month"):
+        month = _MONTHS[(parts["month"] or "").lower()]
+        return _day(parts.get("year"), month, int(parts["day"] or 0), base)
+    first, second, third = parts["a"] or "", parts["b"] or "", parts.get("c")
+    if len(first) == 4:
+        return _day(first, int(second), int(third or 0), base)
+    if order == "ymd" and third is not None and len(third) == 2:
+        return _day(first, int(second), int(third), base)
+    month, day = (int(first), int(second)) if order == "mdy" else (int(second), int(first))
+    if month > 12 >= day:
+        month, day = day, month
+    return _day(third, month, day, base)
+
+
+def _day(year: str | None, month: int, day: int, base: date | None) -> date | None:
+    try:
+        if year is None:
+            return _nearest(month, day, base) if base else None
+        return date(_full_year(year, base), month, day)
+    except ValueError:
+        return None
+
+
+def _full_year(text: str, base: date | None) -> int:
+    year = int(text)
+    if len(text) == 4:
+        return year
+    if base is None:
+        return year + (2000 if year <= 68 else 1900)
+    century = base.year - base.year % 100
+    return min((century + shift + year for shift in (-100, 0, 100)), key=lambda full: abs(full - base.year))
+
+
+def _nearest(month: int, day: int, base: date) -> date:
+    if month == 2 and day == 29:
+        return min(
+            (date(year, 2, 29) for year in range(base.year - 8, base.year + 9) if _leap(year)),
+            key=lambda d: abs(d - base),
+        )
+    return min((date(base.year + shift, month, day) for shift in (-1, 0, 1)), key=lambda d: abs(d - base))
+
+
+def _leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def find_ranges(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[tuple[DateRange, int, int]]:
+    """Yields every range of two dates, with first and last character."""
+    dates = list(find_dates(text, order=order, base=base))
+    index = 0
+    while index < len(dates):
+        first = dates[index]
+        second = dates[index + 1] if index + 1 < len(dates) else None
+        if second and _BETWEEN.fullmatch(text, first.end, second.start) and first.value <= second.value:
+            yield DateRange(first.value, second.value), first.start, second.end
+            index += 2
+            continue
+        short = _short_start(text, first, order) if base is None else None
+        if short:
+            yield DateRange(short[0], first.value), short[1], first.end
+        index += 1
+
+
+def _short_start(text: str, end: FoundDate, order: Order) -> tuple[LocatedDate, int] | None:
+    """A start without a year, `4/17` of `4/17 - 4/23/20`, just before the end date."""
+    window = max(0, end.start - 16)
+    before = text[window : end.start]
+    for pattern in _SHORT:
+        for match in pattern.finditer(before):
+            value = _date_of(match.groupdict(), order, end.value)
+            if value is not None and _BETWEEN.fullmatch(before, match.end()):
+                if value > end.value:
+                    value = _day(str(value.year - 1), value.month, value.day, None) or value
+                if value <= end.value:
+                    place = place_in(text, window + match.start(), window + match.end())
+                    return LocatedDate.of(value, place), window + match.start()
+    return None
+
+
+def month_range(year: int, month: int) -> DateRange:
+    """Returns the first and last day of a month."""
+    first = date(year, month, 1)
+    after = date(year + month // 12, month % 12 + 1, 1)
+    return DateRange(LocatedDate.of(first, None), LocatedDate.of(after - timedelta(days=1), None))
+
+
+def add_months(day: date, months: int) -> date:
+    """Returns the same day `months` later (earlier if negative), or the last day of that month if it is shorter."""
+    index = day.year * 12 + day.month - 1 + months
+    year, month = index // 12, index % 12 + 1
+    return date(year, month, min(day.day, month_range(year, month).end.day))
+
+
+def age_on(born: date, day: date) -> int:
+    """Returns the completed years on a day; born on 29 February, one is a year older on 1 March."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

@@ -1,0 +1,112 @@
+"""Labels on a page: finding one in spite of case, punctuation, `#`/`No.`/`Number` and slips of OCR."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+_NUMBER = r"(?:#|no\b\.?|n[o0]\.|nr\.?|num(?:ber)?\b\.?|nbr\b\.?|\u2116)"
+_WORDS = frozenset(
+    ["account", "acct", "address", "agency", "agreement", "amount", "attention", "attn", "authorization", "balance", "bill", "billing", "birth", "branch", "buyer", "calendar", "cashier", "category", "class", "client", "code", "comments", "commission", "company", "contact", "contract", "counter", "currency", "customer", "cycle", "date", "day", "days", "deal", "delivery", "demo", "demographic", "department", "dept", "desc", "description", "destination", "discount", "division", "document", "due", "duration", "effective", "email", "employee", "end", "entered", "estimate", "estimated", "executive", "expiration", "expires", "extension", "external", "fax", "field", "first", "gross", "group", "handling", "header", "id", "identifier", "instructions", "internal", "invoice", "issue", "issued", "item", "last", "length", "line", "location", "market", "member", "memo", "method", "middle", "modified", "month", "name", "nature", "net", "no", "notes", "nbr", "num", "number", "office", "order", "ordered", "original", "page", "paid", "party", "patient", "payable", "payment", "period", "person", "phone", "plan", "po", "policy", "position", "posted", "price", "primary", "print", "printed", "priority", "product", "project", "property", "provider", "purchase", "qty", "quantity", "rate", "receipt", "received", "ref", "reference", "region", "registration", "release", "rep", "report", "representative", "requested", "revision", "salesman", "salesperson", "schedule", "secondary", "section", "sent", "serial", "series", "service", "ship", "shipped", "shipping", "signature", "sort", "source", "special", "spots", "start", "statement", "station", "status", "stop", "subject", "subtotal", "supplier", "table", "tax", "tel", "telephone", "term", "terminal", "terms", "ticket", "time", "title", "total", "totals", "trans", "transaction", "type", "unit", "units", "updated", "user", "vat", "vendor", "version", "week", "weekday", "weekdays", "year", "zip", "agy", "ae", "cpe", "rev", "alt", "adv", "est", "buying", "sales", "first-name"]
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_SMALL = frozenset(["of", "the", "and", "or", "to", "for", "in", "by", "a", "s", "per", "&", "as", "on", "at", "from"])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A label on a page: first and last character in the page's text, and 1.0 for an exact match."""
+
+    start: int
+    end: int
+    quality: float
+
+
+@lru_cache(maxsize=512)
+def _pattern(label: str) -> re.Pattern[str] | None:
+    tokens = re.findall(r"[^\W_]+|[#$%&]", label)
+    if not tokens:
+        return None
+    parts = [
+        _NUMBER if token == "#" or token.lower() in ("no", "number", "num", "nbr") and index else re.escape(token)
+        for index, token in enumerate(tokens)
+    ]
+    head = r"(?<![^\W_])" if tokens[0][0].isalnum() else ""
+    tail = r"s?(?![^\W\d_])" if tokens[-1].isalpha() and parts[-1] != _NUMBER else ""
+    return re.compile(head + r"[\s.:/_\-]{0,3}".join(parts) + tail, re.IGNORECASE)
+
+
+def find_label(text: str, label: str) -> list[Found]:
+    """Returns where a label stands in a text; case, punctuation between its words and a plural do not matter."""
+    pattern = _pattern(label)
+    if pattern is None:
+        return []
+    return [Found(match.start(), match.end(), 1.0) for match in pattern.finditer(text) if "\n" not in match.group()]
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
+    """Positions of each distinct word of a text, and first and last character of every word."""
+    places: dict[str, list[int]] = {}
+    starts: list[int] = []
+    ends: list[int] = []
+    for match in _FUZZY_WORD.finditer(text):
+        places.setdefault(match.group().lower(), []).append(len(starts))
+        starts.append(match.start())
+        ends.append(match.end())
+    return places, starts, ends
+
+
+_FUZZY_WORD = re.compile(r"[^\W_]{2,30}")
+
+
+def fuzzy_positions(text: str, label: str) -> list[Found]:
+    """Returns where a label stands with slips of OCR: one wrong character in four or so, words glued or torn."""
+    from rapidfuzz import fuzz, process
+    from rapidfuzz.distance import Levenshtein
+
+    words = re.findall(r"[^\W_]+", label.lower())
+    target = "".join(words)
+    if len(target) < 5:
+        return []
+    places, starts, ends = _vocabulary(text)
+    choices = list(places)
+    anchors = {word for word, _, _ in process.extract(words[0], choices, scorer=fuzz.ratio, score_cutoff=74, limit=60)}
+    if len(words) > 1:
+        anchors |= {
+            word for word, _, _ in process.extract(target, choices, scorer=fuzz.ratio, score_cutoff=80, limit=60)
+        }
+    found: list[Found] = []
+    for index in sorted(at for word in anchors for at in places[word])[:2000]:
+        best = 0.0
+        last = index
+        for stop in range(index, min(index + len(words) + 1, len(starts))):
+            if starts[stop] - starts[index] > len(target) + 12 or "\n" in text[starts[index] : ends[stop]]:
+                break
+            joined = re.sub(r"[\W_]+", "", text[starts[index] : ends[stop]]).lower()
+            likeness = Levenshtein.normalized_similarity(joined, target)
+            if likeness > best:
+                best, last = likeness, stop
+        if best >= 0.78:
+            found.append(Found(starts[index], ends[last], best - 0.1))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def is_label(text: str) -> float:
+    """Tells from 0 to 1 how much a short text looks like the label of a field rather than a value."""
+    plain = text.strip()
+    if not plain or len(plain) > 48:
+        return 0.0
+    if plain.endswith((":", "#")):
+        return 1.0
+    words = [word.lower() for word in _WORD.findall(plain)]
+    content = [word for word in words if word not in _SMALL]
+    if not content or len(words) > 6 or sum(map(str.isdigit, plain)) > 3:
+        return 0.0
+    known = [word for word in content if word in _WORDS or word.removesuffix("s") in _WORDS]
+    share = len(known) / len(content)
+    if share == 1:
+        return 0.9
+    return 0.6 if share >= 0.5 and content[-1] in _WORDS else 0.0

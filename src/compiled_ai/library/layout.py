@@ -1,0 +1,601 @@
+"""A page with its layout: rows, cells, labels and the values beside or below them.
+
+`Page.from_text` reads a layout-preserving text (columns kept apart by spaces, as `pdftotext -layout` gives),
+`Page.from_boxes` reads boxes `[x0, y0, x1, y1, text]` as OCR gives. Everything else is the same for both.
+Every value knows its place (`place_of(value)`).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, overload
+
+from compiled_ai.library.dates import DateRange, Order
+from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label
+from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located
+from compiled_ai.library.readers import Kind, Reader, Reading, reader
+from compiled_ai.library.values import Box
+
+Side = Literal["any", "right", "below"]
+TextKind = Literal["text", "name", "identifier", "phone", "email"]
+NumberKind = Literal["money", "number", "percent"]
+Value = Located | LocatedDate | LocatedDecimal | DateRange
+
+_MOST_OCCURRENCES = 240
+"""A label that occurs more often is read at its first and last occurrences only (a limit for hostile pages)."""
+_WINDOW = 400
+"""Characters of a cell that are read for a value."""
+_GOOD = 55.0
+"""Score from which a value of a preferred label is taken without looking at the labels after it."""
+_CELL = re.compile(r"[^\s|]+(?:[ \u00a0][^\s|]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A run of words that stand together. `x0` and `x1` are columns in characters, `row` the position of its row."""
+
+    text: Located
+    row: int
+    x0: float
+    x1: float
+    start: int
+    """Position of its first character in `Page.text`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring lines of one column, such as an address: the cells from top to bottom."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def text(self) -> Located:
+        """The lines, joined by line breaks."""
+        return join([cell.text for cell in self.cells], "\n")
+
+    @property
+    def lines(self) -> tuple[Located, ...]:
+        return tuple(cell.text for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A value that a label may have: what `labelled` chooses from, best first."""
+
+    value: Value
+    label: Located
+    score: float
+    """About 100 for a value right beside its exact label; below 0 nothing is taken."""
+    side: Literal["right", "below"]
+
+
+def join(parts: Sequence[str], between: str = " ") -> Located:
+    """Joins texts and their places: for a value that goes on in the next line."""
+    places = [part.place for part in parts if isinstance(part, Located) and part.place]
+    spans = tuple(span for place in places for span in place.spans)
+    return Located(between.join(parts), Place(spans) if spans else None)
+
+
+class Page:
+    """A page (or all pages of one document). Make it with `Page.from_text` or `Page.from_boxes`."""
+
+    def __init__(
+        self,
+        text: str,
+        rows: tuple[tuple[Cell, ...], ...] | None,
+        heights: Sequence[float] | None,
+        order: Order,
+        base: date | None,
+    ) -> None:
+        self.text = text
+        """The whole text; of boxes, their rows from top to bottom."""
+        self.order: Order = order
+        self.base = base
+        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self._heights = heights
+        self._rows: dict[int, tuple[Cell, ...]] = dict(enumerate(rows)) if rows is not None else {}
+        self._boxed = rows is not None
+
+    @classmethod
+    def from_text(cls, text: str, *, order: Order = "mdy", base: date | None = None) -> Page:
+        """Reads a text whose columns are kept apart by two or more spaces, tabs, or `|`.
+
+        `order` is the order of numeric dates on this page, `base` the date that completes dates without a year.
+        """
+        return cls(text.replace("\r", " "), None, None, order, base)
+
+    @classmethod
+    def from_boxes(
+        cls, boxes: Iterable[Box | Sequence[object]], *, order: Order = "dmy", base: date | None = None
+    ) -> Page:
+        """Reads boxes `[x0, y0, x1, y1, text]` (any order and unit, y downwards) and finds their rows."""
+        return _page_of_boxes([_box(box) for box in boxes], order, base)
+
+    # ------------------------------------------------------------------ structure
+
+    @property
+    def rows(self) -> tuple[tuple[Cell, ...], ...]:
+        """All rows from top to bottom, each with its cells from left to right; empty lines are empty rows."""
+        return tuple(self.row(index) for index in range(len(self._starts)))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(cell for row in self.rows for cell in row)
+
+    @property
+    def lines(self) -> tuple[Located, ...]:
+        """The text of each row that is not empty, from top to bottom; cells joined by two spaces."""
+        return tuple(join([cell.text for cell in row], "  ") for row in self.rows if row)
+
+    def row(self, index: int) -> tuple[Cell, ...]:
+        """The cells of one row (0 is the top); empty beyond the page."""
+        if index not in self._rows:
+            if not 0 <= index < len(self._starts):
+                return ()
+            self._rows[index] = self._split(index)
+        return self._rows[index]
+
+    def _split(self, index: int) -> tuple[Cell, ...]:
+        start, end = self._line(index)
+        line = self.text[start:end]
+        wide = "\t" in line
+        cells = []
+        for match in _CELL.finditer(line):
+            first, last = match.span()
+            place = Place((Span(start + first, start + last, index + 1, first + 1),))
+            x0 = len(line[:first].expandtabs(8)) if wide and first < 2000 else first
+            cells.append(Cell(Located(match.group(), place), index, x0, x0 + last - first, start + first))
+        return tuple(cells)
+
+    def _line(self, index: int) -> tuple[int, int]:
+        end = self._starts[index + 1] - 1 if index + 1 < len(self._starts) else len(self.text)
+        return self._starts[index], end
+
+    def _y(self, row: int) -> float:
+        """Vertical position of a row, in lines."""
+        return float(row) if self._heights is None else self._heights[row]
+
+    def cell_at(self, position: int) -> Cell | None:
+        """The cell that contains a character of `text`."""
+        for cell in self.row(bisect_right(self._starts, position) - 1):
+            if cell.start <= position < cell.start + len(cell.text):
+                return cell
+        return None
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Neighbouring lines with a common left edge or centre, without a gap: addresses, paragraphs."""
+        return _blocks(self)
+
+    # ------------------------------------------------------------------ labels
+
+    @overload
+    def labelled(
+        self, *labels: str, kind: TextKind = "text", side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+    ) -> Located | None: ...
+    @overload
+    def labelled(
+        self, *labels: str, kind: Literal["date"], side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+    ) -> LocatedDate | None: ...
+    @overload
+    def labelled(
+        self, *labels: str, kind: Literal["date_range"], side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+    ) -> DateRange | None: ...
+    @overload
+    def labelled(
+        self, *labels: str, kind: NumberKind, side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+    ) -> LocatedDecimal | None: ...
+    @overload
+    def labelled(
+        self, *labels: str, kind: re.Pattern[str], side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+    ) -> Located | None: ...
+    def labelled(
+        self,
+        *labels: str,
+        kind: Kind | re.Pattern[str] = "text",
+        side: Side = "any",
+        lines: int = 1,
+        stop: Sequence[str] = (),
+    ) -> Value | None:
+        """Returns the value right of or below a label, or `None`.
+
+        Args:
+            labels: Ways the label may be written, best first: `"Invoice #", "Invoice No", "Bill No"`. Case, `:`
+                and `#`/`No.`/`Number` do not matter; if no label is found, slips of OCR are forgiven.
+            kind: What the value must be: `text`, `name` (has letters, is no date, amount or other label),
+                `identifier` (a code with digits), `date`, `date_range`, `money`, `number`, `percent`, `phone`,
+                `email`, or a compiled pattern (its first group, else its whole match).
+            side: Look only right of or only below the label.
+            lines: For `text` and `name`: how many lines the value may take in its column.
+            stop: Other labels of the page, which are never taken for a value.
+        """
+        best = self._best(labels, kind, side, stop)
+        if best is None or lines < 2 or not isinstance(best.value, Located):
+            return best.value if best else None
+        return self._continued(best.value, lines, stop)
+
+    def candidates(
+        self, *labels: str, kind: Kind | re.Pattern[str] = "text", side: Side = "any", stop: Sequence[str] = ()
+    ) -> tuple[Candidate, ...]:
+        """All values that the labels may have, best first: for a choice that `labelled` cannot make."""
+        reads = reader(kind, self.order, self.base)
+        stops = frozenset(map(_plain, (*stop, *labels)))
+        found = [one for label in labels for one in self._of_label(label, False, reads, side, stops)]
+        found = found or [one for label in labels for one in self._of_label(label, True, reads, side, stops)]
+        return tuple(sorted(found, key=lambda one: -one.score))
+
+    def _best(
+        self, labels: Sequence[str], kind: Kind | re.Pattern[str], side: Side, stop: Sequence[str]
+    ) -> Candidate | None:
+        reads = reader(kind, self.order, self.base)
+        stops = frozenset(map(_plain, (*stop, *labels)))
+        weak: Candidate | None = None
+        for fuzzy in (False, True):
+            for label in labels:
+                found = self._of_label(label, fuzzy, reads, side, stops)
+                best = max(found, key=lambda one: one.score, default=None)
+                if best and best.score >= _GOOD:
+                    return best
+                if best and best.score > 0 and (weak is None or best.score > weak.score + 10):
+                    weak = best
+        return weak
+
+    def _of_label(self, label: str, fuzzy: bool, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
+        positions = fuzzy_positions(self.text, label) if fuzzy else find_label(self.text, label)
+        if len(positions) > _MOST_OCCURRENCES:
+            positions = positions[: _MOST_OCCURRENCES // 2] + positions[-_MOST_OCCURRENCES // 2 :]
+        found: list[Candidate] = []
+        for position in positions:
+            cell = self.cell_at(position.start)
+            if cell is not None:
+                found += _Label(self, cell, position, label).values(reads, side, stops)
+        return found
+
+    def value_right_of(self, *labels: str, kind: Kind | re.Pattern[str] = "text") -> Value | None:
+        """`labelled(..., side="right")`, for any kind."""
+        best = self._best(labels, kind, "right", ())
+        return best.value if best else None
+
+    def value_below(self, *labels: str, kind: Kind | re.Pattern[str] = "text") -> Value | None:
+        """`labelled(..., side="below")`, for any kind."""
+        best = self._best(labels, kind, "below", ())
+        return best.value if best else None
+
+    def has(self, *labels: str) -> bool:
+        """Tells whether one of the labels (or words) stands on the page, slips of OCR forgiven."""
+        return any(find_label(self.text, label) or fuzzy_positions(self.text, label) for label in labels)
+
+    def _continued(self, value: Located, lines: int, stop: Sequence[str]) -> Located:
+        stops = frozenset(map(_plain, stop))
+        cell = self._cell_of(value)
+        parts = [value]
+        while cell is not None and len(parts) < lines:
+            below = [
+                other
+                for other in self.row(cell.row + 1)
+                if abs(other.x0 - cell.x0) <= 2.5 and self._y(other.row) - self._y(cell.row) < 1.7
+            ]
+            if not below or _plain(below[0].text) in stops or is_label(below[0].text) > 0.4:
+                break
+            cell = below[0]
+            parts.append(cell.text)
+        return join(parts)
+
+    def _cell_of(self, value: Located) -> Cell | None:
+        if value.place is None:
+            return None
+        span = value.place.spans[-1]
+        for cell in self.row(span.line - 1):
+            own = cell.text.place.spans[0] if cell.text.place else None
+            if own and own.box == span.box and own.start <= span.start <= own.end:
+                return cell
+        return None
+
+    # ------------------------------------------------------------------ search
+
+    @overload
+    def find_all(self, kind: TextKind) -> tuple[Located, ...]: ...
+    @overload
+    def find_all(self, kind: Literal["date"]) -> tuple[LocatedDate, ...]: ...
+    @overload
+    def find_all(self, kind: Literal["date_range"]) -> tuple[DateRange, ...]: ...
+    @overload
+    def find_all(self, kind: NumberKind) -> tuple[LocatedDecimal, ...]: ...
+    @overload
+    def find_all(self, kind: re.Pattern[str]) -> tuple[Located, ...]: ...
+    def find_all(self, kind: Kind | re.Pattern[str]) -> tuple[Value, ...]:
+        """All values of a kind (or matches of a pattern) from top to bottom; amounts of `money` have decimals or a symbol."""
+        reads = reader(kind, self.order, self.base)
+        return tuple(value for cell in self.cells for value in self._all_in(cell, reads))
+
+    def _all_in(self, cell: Cell, reads: Reader) -> Iterator[Value]:
+        text: str = str(cell.text)
+        at = 0
+        while at < len(text):
+            reading = reads(text[at : at + _WINDOW])
+            if reading is None or reading.end <= 0:
+                return
+            if reading.confidence >= 0.5:
+                yield self.placed(cell, reading, at)
+            at += reading.end
+
+    @overload
+    def first(self, kind: TextKind) -> Located | None: ...
+    @overload
+    def first(self, kind: Literal["date"]) -> LocatedDate | None: ...
+    @overload
+    def first(self, kind: Literal["date_range"]) -> DateRange | None: ...
+    @overload
+    def first(self, kind: NumberKind) -> LocatedDecimal | None: ...
+    @overload
+    def first(self, kind: re.Pattern[str]) -> Located | None: ...
+    def first(self, kind: Kind | re.Pattern[str]) -> Value | None:
+        """The first value of a kind (or match of a pattern) on the page, or `None`."""
+        reads = reader(kind, self.order, self.base)
+        for index in range(len(self._starts)):
+            for cell in self.row(index):
+                for value in self._all_in(cell, reads):
+                    return value
+        return None
+
+    def largest(self) -> LocatedDecimal | None:
+        """The largest amount on the page (with decimals or a currency symbol), or `None`."""
+        return max(self.find_all("money"), default=None)
+
+    def placed(self, cell: Cell, reading: Reading, offset: int = 0) -> Value:
+        """Gives a reading within a cell its place on the page."""
+        if isinstance(reading.value, tuple):
+            (first, a, b), (second, c, d) = reading.value
+            return DateRange(
+                located(first, _part(cell, offset + a, offset + b)),
+                located(second, _part(cell, offset + c, offset + d)),
+            )
+        place = _part(cell, offset + reading.start, offset + reading.end)
+        if isinstance(reading.value, str):
+            return Located(reading.value, place)
+        return located(reading.value, place)
+
+
+def _part(cell: Cell, start: int, end: int) -> Place | None:
+    return cell.text[start:end].place
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """One occurrence of a label, and the values around it."""
+
+    page: Page
+    cell: Cell
+    found: Found
+    label: str
+
+    def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
+        quality, after = self._quality()
+        found: list[Candidate] = []
+        if side != "below":
+            inside = self._inside(quality, after, reads, stops)
+            found += inside or self._right(quality, reads, stops)
+        if side != "right" and not (found and found[0].score >= 95):
+            found += self._below(quality, after, reads, stops)
+        return found
+
+    def _quality(self) -> tuple[float, int]:
+        """Scores how much the label stands for itself; returns also where in the cell its value may begin."""
+        text: str = str(self.cell.text)
+        start, end = self.found.start - self.cell.start, self.found.end - self.cell.start
+        before = re.split(r"[:;()]|\d\S*", text[max(0, start - 80) : start])[-1].split()
+        quality = 100 * self.found.quality - min(45, 14 * len([word for word in before if word.isalpha()]))
+        if len(text) > 60 and start > 0:
+            quality -= 15 + 25 * (len(text) > 110)
+        if text[start].islower() and self.label[:1].isupper():
+            quality -= 10
+        after, extra = _after_label(text, end)
+        return quality - min(50, 17 * extra), after
+
+    def _inside(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
+        text: str = str(self.cell.text)
+        window = _until_label(text[after : after + _WINDOW])
+        if not re.search(r"\w", window):
+            return []
+        return self._candidate(self.cell, window, after, quality + 2, reads, stops, "right")
+
+    def _right(self, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
+        found: list[Candidate] = []
+        for shift, penalty in ((0, 0.0), (1, 22.0), (-1, 26.0)):
+            row = self.cell.row + shift
+            if (
+                shift and abs(self.page._y(row) - self.page._y(self.cell.row)) > 1.6
+                if 0 <= row < len(self.page._starts)
+                else shift != 0
+            ):
+                continue
+            found += self._along(row, quality - penalty, reads, stops)
+            if any(one.score > 40 for one in found):
+                break
+        return found
+
+    def _along(self, row: int, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
+        edge = self.cell.x1
+        found: list[Candidate] = []
+        penalty = 0.0
+        for cell in [other for other in self.page.row(row) if other.x0 >= edge - 1][:5]:
+            if not re.search(r"\w", cell.text):
+                continue
+            far = min(14.0, max(0.0, cell.x0 - edge - 6) / 5)
+            found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, quality - penalty - far, reads, stops, "right")
+            penalty += 8 if is_label(cell.text) > 0.8 and len(found) == 0 and penalty == 0 else 16
+        return found
+
+    def _below(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
+        text: str = str(self.cell.text)
+        per = (self.cell.x1 - self.cell.x0) / max(1, len(text))
+        x0 = self.cell.x0 + (self.found.start - self.cell.start) * per
+        x1 = self.cell.x0 + (self.found.end - self.cell.start) * per
+        base = quality - (18 if text[self.found.end - self.cell.start :].lstrip().startswith(":") else 0)
+        found: list[Candidate] = []
+        blocked = 0.0
+        for row in range(self.cell.row + 1, self.cell.row + 6):
+            over = [cell for cell in self.page.row(row) if cell.x0 <= x1 + 3 and cell.x1 >= x0 - 3]
+            distance = self.page._y(row) - self.page._y(self.cell.row) if over else 0.0
+            if distance > 4.5:
+                break
+            for cell in over:
+                offset = min(abs(cell.x0 - x0), abs((cell.x0 + cell.x1) - (x0 + x1)) / 2, abs(cell.x1 - x1))
+                score = base - blocked - 4 - 7 * max(0.0, distance - 1) - min(14.0, offset / 2)
+                found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, score, reads, stops, "below")
+            blocked += 14 if over else 0
+        return found
+
+    def _candidate(
+        self,
+        cell: Cell,
+        window: str,
+        offset: int,
+        score: float,
+        reads: Reader,
+        stops: frozenset[str],
+        side: Literal["right", "below"],
+    ) -> list[Candidate]:
+        reading = reads(window)
+        if reading is None:
+            return []
+        lead = len(re.findall(r"[^\W\d_]{2,}", window[: min(reading.start, 80)]))
+        score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
+        if isinstance(reading.value, str):
+            score -= 70 * is_label(window) + (90 if _plain(reading.value) in stops else 0)
+        if score <= 0:
+            return []
+        value = self.page.placed(cell, reading, offset)
+        label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
+        return [Candidate(value, label, score, side)]
+
+
+_LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
+_NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s|$))")
+
+
+def _after_label(text: str, end: int) -> tuple[int, int]:
+    """Where the value begins after a label that ends at `end`, and how many further words the label has there."""
+    rest = text[end : end + 120]
+    gap = re.match(r"\s*[:#.=\-\u2013]*\s*", rest)
+    skipped = gap.end() if gap else 0
+    if re.search(r"[:#=]", rest[:skipped]):
+        return end + skipped, 0
+    ahead = _LABEL_AHEAD.match(rest, skipped)
+    if ahead:
+        return end + ahead.end(), len(ahead.group().split())
+    extra = 0
+    while extra < 3:
+        word = re.match(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)", rest[skipped:])
+        if not word or is_label(word.group(1)) < 0.5:
+            break
+        skipped += word.end()
+        extra += 1
+    return end + skipped, extra
+
+
+def _until_label(window: str) -> str:
+    """Cuts a text before the next `Label:` within it."""
+    match = _NEXT_LABEL.search(window)
+    return window[: match.start()] if match and match.start() > 0 else window
+
+
+# ---------------------------------------------------------------------- boxes
+
+
+def _box(box: Box | Sequence[object]) -> Box:
+    if isinstance(box, Box):
+        return box
+    x0, y0, x1, y1, text = box
+    if not isinstance(text, str):
+        raise ValueError(f"{box!r} is no box; give [x0, y0, x1, y1, text].")
+    return Box(float(str(x0)), float(str(y0)), float(str(x1)), float(str(y1)), text)
+
+
+def _page_of_boxes(boxes: Sequence[Box], order: Order, base: date | None) -> Page:
+    numbered = [(index, box) for index, box in enumerate(boxes) if box.text.strip()]
+    width = _median([(box.x1 - box.x0) / len(box.text) for _, box in numbered if len(box.text) > 2]) or 1.0
+    height = _median([box.y1 - box.y0 for _, box in numbered]) or 1.0
+    rows: list[tuple[Cell, ...]] = []
+    lines: list[str] = []
+    heights: list[float] = []
+    start = 0
+    for members in _rows_of_boxes(numbered, height):
+        cells: list[Cell] = []
+        for index, box in members:
+            text = re.sub(r"\s", " ", box.text)
+            at = start + sum(len(cell.text) + 2 for cell in cells)
+            span = Span(0, len(text), len(rows) + 1, len(cells) + 1, index, (box.x0, box.y0, box.x1, box.y1))
+            cells.append(Cell(Located(text, Place((span,))), len(rows), box.x0 / width, box.x1 / width, at))
+        rows.append(tuple(cells))
+        lines.append("  ".join(cell.text for cell in cells))
+        heights.append(_median([(box.y0 + box.y1) / 2 for _, box in members]) / (1.25 * height))
+        start += len(lines[-1]) + 1
+    return Page("\n".join(lines), tuple(rows), heights, order, base)
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else 0.0
+
+
+def _rows_of_boxes(boxes: Sequence[tuple[int, Box]], height: float) -> list[list[tuple[int, Box]]]:
+    """Puts boxes into rows: each joins the row whose nearest member it overlaps most; a slanted page stays in rows."""
+    rows: list[list[tuple[int, Box]]] = []
+    for index, box in sorted(boxes, key=lambda one: ((one[1].y0 + one[1].y1) / 2, one[1].x0)):
+        best, overlap = None, 0.45
+        for row in rows[-4:]:
+            near = min(row[-12:], key=lambda one: _apart(one[1], box))[1]
+            if min(near.x1, box.x1) - max(near.x0, box.x0) > 0.3 * min(near.x1 - near.x0, box.x1 - box.x0):
+                continue
+            shared = min(near.y1, box.y1) - max(near.y0, box.y0)
+            share = shared / max(1e-9, min(near.y1 - near.y0, box.y1 - box.y0))
+            if share > overlap:
+                best, overlap = row, share
+        if best is None:
+            rows.append([(index, box)])
+        else:
+            best.append((index, box))
+    for row in rows:
+        row.sort(key=lambda one: one[1].x0)
+    return sorted(rows, key=lambda row: _median([(box.y0 + box.y1) / 2 for _, box in row]))
+
+
+def _apart(one: Box, other: Box) -> float:
+    return max(one.x0 - other.x1, other.x0 - one.x1, 0.0)
+
+
+def _blocks(page: Page) -> tuple[Block, ...]:
+    open_blocks: list[list[Cell]] = []
+    done: list[list[Cell]] = []
+    for row in page.rows:
+        if not row:
+            continue
+        y = page._y(row[0].row)
+        still = [block for block in open_blocks if y - page._y(block[-1].row) < 1.8]
+        done += [block for block in open_blocks if block not in still] if len(still) < len(open_blocks) else []
+        taken: set[int] = set()
+        fresh: list[list[Cell]] = []
+        for cell in row[:60]:
+            for position, block in enumerate(still[:60]):
+                if position not in taken and block[-1].row != cell.row and _aligned(block[-1], cell):
+                    taken.add(position)
+                    block.append(cell)
+                    break
+            else:
+                fresh.append([cell])
+        open_blocks = still + fresh
+    done += open_blocks
+    done.sort(key=lambda block: (block[0].row, block[0].x0))
+    return tuple(Block(tuple(block)) for block in done)
+
+
+def _aligned(above: Cell, below: Cell) -> bool:
+    return abs(above.x0 - below.x0) <= 1.5 or abs((above.x0 + above.x1) - (below.x0 + below.x1)) <= 5

@@ -1,0 +1,184 @@
+"""Amounts and numbers as they are printed: symbols, separators, brackets for negatives, slips of OCR.
+
+All results are exact decimals (`LocatedDecimal`: they carry the place of a `Located` source).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from compiled_ai.library.places import LocatedDecimal, place_in
+
+DecimalMark = Literal["auto", ".", ","]
+
+_SYMBOLS = {
+    "$": "USD",
+    "€": "EUR",
+    "£": "GBP",
+    "¥": "JPY",
+    "₹": "INR",
+    "₩": "KRW",
+    "RM": "MYR",
+    "US$": "USD",
+    "S$": "SGD",
+}
+_CODES = (
+    "USD|EUR|GBP|MYR|SGD|JPY|CNY|RMB|INR|AUD|CAD|NZD|CHF|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|IDR|THB|PHP|HKD|KRW|AED"
+)
+_CURRENCY = rf"US\$|S\$|A\$|C\$|HK\$|[$€£¥₹₩]|RM|{_CODES}"
+_DIGITS = re.compile(
+    r"\d{1,3}(?:[,.'\u00a0]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d{1,15}(?:[.,]\d{1,6})?(?!\d)|(?<![\d.,])[.,]\d{2}(?!\d)"
+)
+_BEFORE = re.compile(
+    rf"(?P<sign>[-\u2212(]\s?)?(?P<currency>(?<!\w)(?:{_CURRENCY}))?[:.]?\s{{0,2}}(?P<inner>[-\u2212(])?$",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    rf"(?:\s?(?P<currency>[€£%]|(?:{_CODES})\b))?(?P<close>\s?\))?(?P<tail>-(?!\w)|\s?CR\b)?", re.IGNORECASE
+)
+_SIGNS = frozenset("-\u2212(")
+_MARKS = frozenset("$€£¥₹₩:.-\u2212(")
+_LOOKALIKE = str.maketrans(
+    {"O": "0", "o": "0", "Q": "0", "D": "0", "I": "1", "l": "1", "|": "1", "!": "1", "i": "1"}
+) | str.maketrans({"Z": "2", "z": "2", "S": "5", "s": "5", "b": "6", "G": "6", "B": "8", "g": "9"})
+_SMUDGED = re.compile(
+    r"(?<![^\W\d_])[$]?(?=[OoQDIl|!iZzSsbGBg\d,]{0,12}\d|[^\W\d_][.,])[OoQDIl|!iZzSsbGBg\d,]{1,12}\s?[.,]\s?[OoQDIl|!iZzSsbGBg\d]{2}(?!\w)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """One amount found in a text, and how it is written."""
+
+    value: LocatedDecimal
+    start: int
+    end: int
+    currency: str | None
+    """ISO code, where a symbol or a code stands beside it."""
+    decimals: int
+    """Digits after the decimal mark."""
+    percent: bool = False
+
+
+def parse_amount(text: str, *, decimal_mark: DecimalMark = "auto") -> LocatedDecimal | None:
+    """Reads the amount that a text consists of, or `None`: `$1,234.50`, `RM 13.50`, `(12.00)`, `12.00-`, `1.234,56 €`.
+
+    Other words beside the amount make it `None`; `find_amounts` searches. With `auto`, the last separator is the
+    decimal mark when it occurs once and is not followed by exactly three digits.
+    """
+    return _only(text, decimal_mark) or _only(repair_digits(text), decimal_mark, source=text)
+
+
+def _only(text: str, mark: DecimalMark, source: str | None = None) -> LocatedDecimal | None:
+    for found in find_amounts(text, decimal_mark=mark):
+        if found.percent or re.search(r"[^\s:;.,*=]", text[: found.start] + text[found.end :]):
+            return None
+        return found.value if source is None else LocatedDecimal.of(found.value, place_in(source, 0, len(source)))
+    return None
+
+
+def parse_number(text: str, *, decimal_mark: DecimalMark = "auto") -> LocatedDecimal | None:
+    """Reads a number or percentage (`12.5%` is 12.5), or `None` if there is anything else in the text."""
+    for found in find_amounts(text, decimal_mark=decimal_mark):
+        rest = text[: found.start] + text[found.end :]
+        return None if re.search(r"[^\s:;*=]", rest) else found.value
+    return None
+
+
+def find_amounts(text: str, *, decimal_mark: DecimalMark = "auto") -> Iterator[Amount]:
+    """Yields every number of a text in order, except the parts of dates, times, and codes such as `SS21/39`."""
+    for match in _DIGITS.finditer(text):
+        found = _amount(text, match.start(), match.end(), decimal_mark)
+        if found is not None:
+            yield found
+
+
+def _amount(text: str, start: int, end: int, mark: DecimalMark) -> Amount | None:
+    head = _BEFORE.search(text[max(0, start - 9) : start]) if _is_marked(text, start) else None
+    tail = _AFTER.match(text, end)
+    sign = (head.group("sign") or head.group("inner") or "").strip() if head else ""
+    currency = (head.group("currency") if head else None) or (tail.group("currency") if tail else None)
+    closed = bool(tail and tail.group("close"))
+    first = start - len(head.group()) if head else start
+    if head and (sign == "(" and not closed or not (sign or head.group("currency"))):
+        first = start - len(head.group()) + head.start("currency") - head.start() if head.group("currency") else start
+        sign = ""
+    if _part_of_code(text, first, start, end):
+        return None
+    last = tail.end() if tail and (sign == "(" or not closed) else end
+    value, decimals = _value(text[start:end], mark)
+    negative = bool(sign) or bool(tail and tail.group("tail"))
+    place = place_in(text, first, last)
+    code = None if currency in (None, "%") else _currency(currency or "")
+    return Amount(LocatedDecimal.of(-value if negative else value, place), first, last, code, decimals, currency == "%")
+
+
+def _is_marked(text: str, start: int) -> bool:
+    before = text[max(0, start - 2) : start].rstrip()
+    return bool(before) and (before[-1] in _MARKS or before[-1].isalpha())
+
+
+def _part_of_code(text: str, first: int, start: int, end: int) -> bool:
+    """Tells digits that belong to a longer code, date or time from a number that stands for itself."""
+    before = text[first - 1] if first else " "
+    if first == start:
+        if before.isalnum() or before in "_/#":
+            return True
+        if before in ".,:-" and text[first - 2 : first - 1].isalnum():
+            return before != ":" or text[first - 2].isdigit()
+    elif text[first] in _SIGNS and before.isalnum():
+        return True
+    after, second = text[end : end + 1], text[end + 1 : end + 2]
+    if after.isalpha():
+        return not text[end : end + 2].isupper() and second.isalnum() or second.isdigit()
+    return bool(after) and after in "/:-.," and second.isdigit()
+
+
+def _value(digits: str, mark: DecimalMark) -> tuple[Decimal, int]:
+    plain = digits.replace("'", "").replace("\u00a0", "")
+    point = _decimal_point(plain, mark)
+    whole = re.sub(r"[.,]", "", plain[:point]) if point >= 0 else re.sub(r"[.,]", "", plain)
+    fraction = plain[point + 1 :] if point >= 0 else ""
+    return Decimal(f"{whole or '0'}.{fraction}" if fraction else whole or "0"), len(fraction)
+
+
+def _decimal_point(plain: str, mark: DecimalMark) -> int:
+    """Returns the position of the decimal mark, or -1."""
+    if mark != "auto":
+        return plain.rfind(mark)
+    last = max(plain.rfind("."), plain.rfind(","))
+    if last < 0:
+        return -1
+    alone = plain.count(".") + plain.count(",") == 1
+    grouped = len(plain) - last - 1 == 3 and last > 0 and plain[:last] != "0"
+    if grouped and (plain[last] == "," or not alone):
+        return -1 if alone or plain.count(plain[last]) > 1 or plain[last] == "," else last
+    return last
+
+
+def _currency(symbol: str) -> str:
+    symbol = symbol.upper()
+    return _SYMBOLS.get(symbol, {"A$": "AUD", "C$": "CAD", "HK$": "HKD", "RMB": "CNY"}.get(symbol, symbol))
+
+
+def currency_of(text: str) -> str | None:
+    """Returns the ISO code of the first currency symbol or code that stands beside a number (`RM` is MYR, `$` USD)."""
+    return next((found.currency for found in find_amounts(text) if found.currency), None)
+
+
+def repair_digits(text: str) -> str:
+    """Repairs what OCR makes of digits within amounts and dates: `1O.5O` to `10.50`, `l2/O3/2O18`, `12. 50`.
+
+    Only in tokens that have the shape of an amount or a date, so that words stay as they are. Keeps the length
+    unless a space stood beside a decimal point.
+    """
+    return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE).replace(" ", ""), text)
+
+
+def plain_amount(value: Decimal, *, places: int = 2) -> str:
+    """Writes an amount as plain decimal text with a fixed number of places: `1234.50`."""
+    return f"{value:.{places}f}"

@@ -1,0 +1,162 @@
+"""Kinds of values: how a piece of text beside a label is read, and how sure it is one of the kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal, cast
+
+from compiled_ai.library.dates import Order, find_dates, find_ranges
+from compiled_ai.library.money import find_amounts, repair_digits
+
+Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
+Dated = tuple[date, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value read from a piece of text: characters `start` to `end` of it, and 1.0 for a sure one."""
+
+    value: str | date | Decimal | tuple[Dated, Dated]
+    start: int
+    end: int
+    confidence: float
+
+
+Reader = Callable[[str], Reading | None]
+
+
+def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None) -> Reader:
+    """Returns the function that reads the first value of a kind."""
+    if isinstance(kind, re.Pattern):
+        return lambda text: _by_pattern(kind, text)
+    if kind == "date":
+        return lambda text: _date(text, order, base)
+    if kind == "date_range":
+        return lambda text: _range(text, order, base)
+    if kind not in _READERS:
+        raise ValueError(f"Unknown kind {kind!r}. Known: {', '.join(sorted((*_READERS, 'date', 'date_range')))}.")
+    return _READERS[kind]
+
+
+def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
+    match = pattern.search(text)
+    if not match:
+        return None
+    group = 1 if pattern.groups and match.group(1) is not None else 0
+    return Reading(match.group(group), match.start(group), match.end(group), 1.0)
+
+
+def _date(text: str, order: Order, base: date | None) -> Reading | None:
+    for found in find_dates(text, order=order, base=base):
+        return Reading(found.value, found.start, found.end, 1.0)
+    return None
+
+
+def _range(text: str, order: Order, base: date | None) -> Reading | None:
+    for found, start, end in find_ranges(text, order=order, base=base):
+        middle = (start + end) // 2
+        return Reading(((found.start, start, middle), (found.end, middle, end)), start, end, 1.0)
+    return None
+
+
+def _money(text: str) -> Reading | None:
+    best: Reading | None = None
+    for attempt in (text, repair_digits(text)):
+        for found in find_amounts(attempt):
+            if found.percent:
+                continue
+            sure = 1.0 if found.decimals == 2 else 0.9 if found.currency else 0.3
+            if best is None or sure > best.confidence:
+                best = Reading(Decimal(found.value), found.start, min(found.end, len(text)), sure)
+            if sure == 1.0:
+                return best
+        if attempt == text and (best and best.confidence >= 0.9):
+            break
+    return best
+
+
+def _number(text: str) -> Reading | None:
+    return next((Reading(Decimal(one.value), one.start, one.end, 1.0) for one in find_amounts(text)), None)
+
+
+def _percent(text: str) -> Reading | None:
+    for one in find_amounts(text):
+        if one.percent:
+            return Reading(Decimal(one.value), one.start, one.end, 1.0)
+    return None
+
+
+_TRIM = " \t:;,.-=*|_\u2013"
+
+
+def _text(text: str) -> Reading | None:
+    start = len(text) - len(text.lstrip(_TRIM))
+    trimmed = text.strip(_TRIM + " ")
+    return Reading(trimmed, start, start + len(trimmed), 1.0) if trimmed else None
+
+
+def _name(text: str) -> Reading | None:
+    reading = _text(text)
+    if reading is None:
+        return None
+    value = cast(str, reading.value)
+    letters = sum(map(str.isalpha, value))
+    digits = sum(map(str.isdigit, value))
+    if letters < 2 or digits > letters:
+        return None
+    if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
+        return None
+    words = len(value.split())
+    return Reading(value, reading.start, reading.end, 1.0 if words <= 9 else 0.5 if words <= 16 else 0.1)
+
+
+_IDENTIFIER = re.compile(
+    r"(?<![\w$.,/])(?=[A-Za-z\-/]{0,12}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[-/_.](?=[A-Za-z0-9])){1,39}(?![\w]|[.,]\d)"
+)
+_CLOCK = re.compile(r"\d{1,2}:\d\d")
+
+
+def _identifier(text: str) -> Reading | None:
+    dates = [(found.start, found.end) for found in find_dates(text)]
+    for match in _IDENTIFIER.finditer(text):
+        start, end = match.span()
+        if any(first < end and start < last for first, last in dates) or text[end : end + 1] in ("%", ":"):
+            continue
+        code = match.group()
+        digits = sum(map(str.isdigit, code))
+        sure = 1.0 if digits >= 4 else 0.8 if digits == 3 else 0.55
+        if re.fullmatch(r"\d{1,3}\.\d\d", code):
+            continue
+        return Reading(code, start, end, sure)
+    return None
+
+
+_EMAIL = re.compile(r"[A-Za-z0-9][\w.+\-]{0,63}@(?:[A-Za-z0-9\-]{1,63}\.){1,6}[A-Za-z]{2,24}")
+_PHONE = re.compile(r"(?<![\w.])\+?\(?\d{1,4}\)?(?:[\s./\-]{0,2}\(?\d{2,5}\)?){1,5}(?!\w)")
+
+
+def _email(text: str) -> Reading | None:
+    return _by_pattern(_EMAIL, text)
+
+
+def _phone(text: str) -> Reading | None:
+    for match in _PHONE.finditer(text):
+        if 7 <= sum(map(str.isdigit, match.group())) <= 15 and not next(find_dates(match.group()), None):
+            return Reading(match.group().strip(), match.start(), match.start() + len(match.group().rstrip()), 1.0)
+    return None
+
+
+_READERS: dict[str, Reader] = {
+    "text": _text,
+    "name": _name,
+    "identifier": _identifier,
+    "money": _money,
+    "number": _number,
+    "percent": _percent,
+    "email": _email,
+    "phone": _phone,
+}
