@@ -99,7 +99,7 @@ def load_module(source: str, name: str, allowed_imports: Iterable[str] = ALLOWED
     code = compile(source, f"<{name}>", "exec", dont_inherit=True)
     sys.modules[module.__name__] = module
     try:
-        exec(code, module.__dict__)  # noqa: S102  # nosec B102
+        exec(code, module.__dict__)  # nosec B102
     except BaseException:
         sys.modules.pop(module.__name__, None)
         raise

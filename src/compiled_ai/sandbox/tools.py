@@ -74,7 +74,7 @@ def _start(
             cwd=cwd,
             env=dict(env),
             start_new_session=True,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509
+            preexec_fn=die_with_parent(),
         )
     except OSError as fault:
         raise SandboxFailed(

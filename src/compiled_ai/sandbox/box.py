@@ -1,0 +1,527 @@
+"""The outside of the sandbox: what is asked, what comes back, and how little of that is believed.
+
+Inputs go in, outputs come out. What a right output would be never enters, so the worst that code in there can do is
+to spoil its own outcome. Each answer is one length-limited frame of JSON, must carry the number of the next
+unanswered input, and is decoded and type-checked here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from compiled_ai.canonical import canonical_json, parse_json
+from compiled_ai.errors import InputError, SandboxFailed
+from compiled_ai.library.loading import ALLOWED_IMPORTS
+from compiled_ai.library.types import FieldType, Mismatch, decoder, encoder, type_from_json, type_to_json
+from compiled_ai.sandbox.frames import HEAD, Reader, frame
+from compiled_ai.sandbox.launch import REMEDY, Level, sandbox_level, start, why_no_bubblewrap
+from compiled_ai.sandbox.variants import HOME, Variant
+
+Status = Literal["value", "raised", "limit", "missing", "overrun"]
+_WINDOW_BYTES, _WINDOW_INPUTS = 262_144, 256
+_CPU_SIGNALS = frozenset({signal.SIGXCPU, signal.SIGPROF})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    memory_mb: int = 512
+    call_seconds: float = 2.0
+    """CPU time of one call."""
+    cpu_seconds: float = 60.0
+    """CPU time of one child, which answers many calls."""
+    wall_seconds: float = 30.0
+    """Longest wait for the next answer."""
+    output_bytes: int = 8 * 1024 * 1024
+    """Longest single answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one input. `limit` and `missing` are the code's fault; `overrun` means that nobody could tell."""
+
+    status: Status
+    value: Any = None
+    """JSON, checked against the declared type; only with status `value`."""
+    error_type: str = ""
+    message: str = ""
+    line: int | None = None
+    """Line of the module where the exception passed."""
+    microseconds: int = 0
+    changed_arguments: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """Calls one function of a module; a request is the JSON list of its arguments."""
+
+    source: str
+    function: str
+    parameters: Sequence[FieldType]
+    result: FieldType
+    imports: Iterable[str] = ALLOWED_IMPORTS
+    name: str = "candidate"
+    numbers: bool = False
+    """Integers and floats are passed as decimals (functions that come from rules)."""
+    trace: bool = False
+    """Collect which lines ran (many times slower)."""
+
+    def header(self) -> dict[str, Any]:
+        return {
+            "runner": "compiled_ai.sandbox.calls",
+            "source": self.source,
+            "name": self.name,
+            "imports": sorted(self.imports),
+            "function": self.function,
+            "parameters": [_described(kind) for kind in self.parameters],
+            "result": _described(self.result),
+            "numbers": self.numbers,
+            "trace": self.trace,
+        }
+
+    def checker(self) -> Callable[[Any], Any]:
+        return type_checker(self.result)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Steps a whole workflow; a request is `{"input", "effects", "reviews"}`.
+
+    The value is `{"end": "done", "output"}`, `{"end": "failed", "error", "code", "step"}`, or
+    `{"end": "lacking", "step", "kind"}` where the run asks for an effect that did not come with the request.
+    """
+
+    source: str
+    program: str
+    """Text of `program.json`."""
+    name: str = "candidate"
+
+    def header(self) -> dict[str, Any]:
+        return {
+            "runner": "compiled_ai.sandbox.runs",
+            "source": self.source,
+            "program": self.program,
+            "name": self.name,
+        }
+
+    def checker(self) -> Callable[[Any], Any]:
+        output = type_checker(type_from_json(parse_json(self.program)["output"]))
+
+        def check(value: Any) -> Any:
+            end = value.get("end") if isinstance(value, dict) else None
+            if end == "done":
+                return {"end": "done", "output": output(value.get("output"))}
+            names = {"failed": ("error", "code", "step"), "lacking": ("step", "kind")}.get(str(end))
+            if names is None:
+                raise Mismatch("no end of a run")
+            return {"end": end} | {name: str(value.get(name))[:2000] for name in names}
+
+        return check
+
+
+Job = Call | Run
+
+
+@dataclass(slots=True)
+class Measures:
+    """What a job's children said of themselves, unchecked beyond its shape."""
+
+    arcs: set[tuple[int, int]] = field(default_factory=set)
+    children: int = 0
+
+
+class Sandbox:
+    """Runs untrusted code. A context manager; may be used by several threads.
+
+    Args:
+        limits: what code may use.
+        require: refuse to run without bubblewrap.
+        preload: modules that the code may need and that are not preloaded anyway.
+
+    Raises:
+        SandboxFailed: there is no bubblewrap and it is required, or the sandbox itself broke.
+    """
+
+    def __init__(
+        self,
+        limits: Limits = Limits(),
+        *,
+        require: bool = False,
+        preload: Sequence[str] = (),
+        level: Level | None = None,
+    ) -> None:
+        self.limits = limits
+        self.level: Level = level or sandbox_level()
+        self._preload = tuple(preload)
+        self._warm: dict[int, _WarmProcess] = {}
+        self._lock = threading.Lock()
+        if self.level != "bubblewrap":
+            _warn_or_refuse(require)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every process of this sandbox."""
+        with self._lock:
+            for process in self._warm.values():
+                process.end()
+            self._warm.clear()
+
+    def prepare(self, variant: Variant = HOME) -> None:
+        """Starts the warm process for a variant without waiting for it."""
+        self._process(variant.hash_seed)
+
+    def call_many(
+        self,
+        job: Job,
+        requests: Iterable[Any],
+        *,
+        variant: Variant = HOME,
+        restarts: int = 8,
+        measures: Measures | None = None,
+    ) -> list[Outcome]:
+        """Returns one outcome for each request (JSON values), in order; see `stream`."""
+        return list(self.stream(job, requests, variant=variant, restarts=restarts, measures=measures))
+
+    def stream(
+        self,
+        job: Job,
+        requests: Iterable[Any],
+        *,
+        variant: Variant = HOME,
+        restarts: int | None = None,
+        measures: Measures | None = None,
+    ) -> Iterator[Outcome]:
+        """Yields one outcome for each request, in order, reading requests as they are needed.
+
+        A child that ends at one input costs that input; the next goes to a fresh child. After `restarts` of them
+        (`None`: never) the rest is `missing`.
+        """
+        pending = _Requests(requests)
+        check = job.checker()
+        header = canonical_json(job.header() | {"call_seconds": self.limits.call_seconds})
+        while pending.more():
+            session = self._open(header, variant)
+            try:
+                yield from session.answers(pending, check, measures or Measures())
+            finally:
+                session.end()
+            if session.verdict is None:
+                return
+            pending.take()
+            yield session.verdict
+            if session.fatal or (restarts is not None and restarts <= 0):
+                rest = (
+                    session.verdict if session.fatal else Outcome("missing", message="earlier inputs ended the process")
+                )
+                for _ in iter(pending.take, None):
+                    yield rest
+                return
+            restarts = None if restarts is None else restarts - 1
+
+    def _process(self, hash_seed: int) -> _WarmProcess:
+        with self._lock:
+            process = self._warm.get(hash_seed)
+            if process is None or not process.alive:
+                if process is not None:
+                    process.end()
+                process = self._warm[hash_seed] = _WarmProcess(self.level, hash_seed, self._preload)
+            return process
+
+    def _open(self, header: str, variant: Variant) -> _Session:
+        limits = self.limits
+        options = {
+            "memory_mb": limits.memory_mb,
+            "cpu_seconds": limits.cpu_seconds,
+            "output_bytes": limits.output_bytes,
+            "unprivileged": self.level == "process",
+            "variant": variant.as_json(),
+        }
+        job, status = self._process(variant.hash_seed).fork(json.dumps(options).encode())
+        return _Session(job, status, header, limits)
+
+
+_warned = threading.Event()
+
+
+def _warn_or_refuse(require: bool) -> None:
+    reason = why_no_bubblewrap() or "it was not asked for"
+    if require:
+        raise SandboxFailed(f"A sandbox is required, and bubblewrap cannot be used: {reason}.", remedy=REMEDY)
+    if not _warned.is_set():
+        _warned.set()
+        print(
+            f"warning: no bubblewrap ({reason}): untrusted code runs in a subprocess with resource limits only.",
+            file=sys.stderr,
+        )
+
+
+class _WarmProcess:
+    """The host's end of one warm process."""
+
+    def __init__(self, level: Level, hash_seed: int, preload: Sequence[str]) -> None:
+        kind = socket.SOCK_SEQPACKET if sys.platform.startswith("linux") else socket.SOCK_STREAM
+        self._control, inner = socket.socketpair(socket.AF_UNIX, kind)
+        with inner:
+            self._process: subprocess.Popen[bytes] = start(level, inner, hash_seed=hash_seed, preload=preload)
+        self._lock = threading.Lock()
+        self._ready = False
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def fork(self, options: bytes) -> tuple[socket.socket, socket.socket]:
+        """Asks for a child; returns the sockets of its job and of its status."""
+        job, inner_job = socket.socketpair()
+        status, inner_status = socket.socketpair()
+        with inner_job, inner_status, self._lock:
+            try:
+                self._await_ready()
+                socket.send_fds(self._control, [options], [inner_job.fileno(), inner_status.fileno()])
+            except OSError as fault:
+                job.close()
+                status.close()
+                raise SandboxFailed(f"The sandbox ended by itself: {fault}.", remedy=REMEDY) from fault
+        return job, status
+
+    def _await_ready(self) -> None:
+        if not self._ready:
+            self._control.settimeout(60)
+            if self._control.recv(64) != b"ready":
+                raise ConnectionError(f"its warm process did not start (exit {self._process.poll()})")
+            self._ready = True
+
+    def end(self) -> None:
+        self._control.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+class _Requests:
+    """The requests of a job: read lazily, sent in order, kept until answered."""
+
+    def __init__(self, requests: Iterable[Any]) -> None:
+        self._source = iter(requests)
+        self._waiting: deque[bytes] = deque()
+        self._sent = 0
+
+    def more(self) -> bool:
+        self._sent = 0
+        return bool(self._waiting) or self._read()
+
+    def _read(self) -> bool:
+        for value in self._source:
+            self._waiting.append(frame(canonical_json(value)))
+            return True
+        return False
+
+    def next_to_send(self) -> bytes | None:
+        """Returns the next frame for a child, or `None` when there is no more."""
+        if self._sent == len(self._waiting) and not self._read():
+            return None
+        self._sent += 1
+        return self._waiting[self._sent - 1]
+
+    @property
+    def unanswered(self) -> int:
+        return self._sent
+
+    def take(self) -> bool | None:
+        """Drops the oldest; `None` when there is none."""
+        if not self._waiting and not self._read():
+            return None
+        self._waiting.popleft()
+        self._sent = max(0, self._sent - 1)
+        return True
+
+
+class _Session:
+    """One child: sends requests ahead, takes answers in order, and judges how it ended."""
+
+    def __init__(self, job: socket.socket, status: socket.socket, header: str, limits: Limits) -> None:
+        self._job, self._status, self._limits = job, status, limits
+        self._out = bytearray(frame(header))
+        self._reader = Reader(limits.output_bytes + 256)
+        self._inputs_ended = False
+        self._loaded = False
+        self._next = 0
+        self.verdict: Outcome | None = None
+        """Outcome of the oldest unanswered request, if the child ended before its time."""
+        self.fatal = False
+        """The module could not even be loaded: the verdict is that of every request."""
+
+    def answers(self, pending: _Requests, check: Callable[[Any], Any], measures: Measures) -> Iterator[Outcome]:
+        measures.children += 1
+        self._job.setblocking(False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._job, selectors.EVENT_READ)
+            while True:
+                self._fill(pending)
+                selector.modify(self._job, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._out else 0))
+                ready = selector.select(self._limits.wall_seconds)
+                if not ready:
+                    self.verdict = Outcome("overrun", message=f"no answer within {self._limits.wall_seconds:g} s")
+                    return
+                if ready[0][1] & selectors.EVENT_WRITE:
+                    self._send()
+                if not ready[0][1] & selectors.EVENT_READ:
+                    continue
+                data = self._receive()
+                try:
+                    for body in self._reader.feed(data):
+                        number, outcome = _read_answer(body, check, measures)
+                        if number == -2 and self._inputs_ended and not pending.unanswered:
+                            return
+                        if number == -1 and not self._loaded:
+                            self._loaded = True
+                            if outcome is not None:
+                                self.verdict, self.fatal = outcome, True
+                                return
+                            continue
+                        if number != self._next or not self._loaded or not pending.unanswered or outcome is None:
+                            raise InputError("an answer out of turn")
+                        self._next += 1
+                        pending.take()
+                        yield outcome
+                except OverflowError as fault:
+                    self.verdict = Outcome("limit", message=str(fault))
+                    return
+                except InputError as fault:
+                    self.verdict = Outcome("missing", message=f"the result stream is broken: {fault.message}")
+                    return
+                if not data:
+                    self.verdict = self._how_it_ended()
+                    self.fatal = not self._loaded
+                    return
+
+    def _fill(self, pending: _Requests) -> None:
+        while not self._inputs_ended and len(self._out) < _WINDOW_BYTES and pending.unanswered < _WINDOW_INPUTS:
+            following = pending.next_to_send()
+            if following is None:
+                self._inputs_ended = True
+                self._out += HEAD.pack(0)
+            else:
+                self._out += following
+
+    def _send(self) -> None:
+        try:
+            del self._out[: self._job.send(self._out)]
+        except BlockingIOError:
+            return
+        except OSError:  # it has ended; what it said before is still to be read
+            self._out.clear()
+            self._inputs_ended = True
+
+    def _receive(self) -> bytes:
+        try:
+            return self._job.recv(1_048_576)
+        except OSError:
+            return b""
+
+    def _how_it_ended(self) -> Outcome:
+        """Asks the warm process, which cannot be fooled by its child."""
+        self._status.settimeout(self._limits.wall_seconds)
+        try:
+            told = self._status.recv(1024)
+        except OSError:
+            told = b""
+        if not told:
+            return Outcome("overrun", message="the sandbox lost its process, or it closed its stream and went on")
+        status = json.loads(told)
+        code, cpu = status["exit"], status["cpu"]
+        spent = cpu >= min(self._limits.cpu_seconds, self._limits.call_seconds) * 0.9
+        if -code in _CPU_SIGNALS or (code == -signal.SIGKILL and spent):
+            return Outcome("limit", message=f"CPU time limit passed ({cpu:.1f} s used)")
+        if code == -signal.SIGKILL:
+            return Outcome("overrun", message="killed from outside (the machine may be out of memory)")
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return Outcome("missing", message=f"the process ended without an answer ({how})")
+
+    def end(self) -> None:
+        """Gives the child up: the warm process kills it when its status socket closes."""
+        self._job.close()
+        self._status.close()
+
+
+def _read_answer(body: bytes, check: Callable[[Any], Any], measures: Measures) -> tuple[int, Outcome | None]:
+    """Reads one frame, as from an enemy; raises `InputError` for anything that is not an answer."""
+    match parse_json(body):
+        case [-1, "ready"]:
+            return -1, None
+        case [-2, "end", dict() as told]:
+            measures.arcs |= _arcs(told.get("arcs"))
+            return -2, None
+        case [int() as number, "value", int() as micros, bool() as changed, value]:
+            try:
+                checked = check(value)
+            except Mismatch as fault:
+                return number, Outcome("raised", error_type="TypeError", message=f"result does not fit: {fault}"[:500])
+            except (ValueError, ArithmeticError, RecursionError) as fault:
+                raise InputError(f"unreadable value ({type(fault).__name__})") from None
+            return number, Outcome("value", checked, microseconds=max(0, micros), changed_arguments=changed)
+        case [int() as number, "raised", int() as micros, str() as kind, str() as message, int() as line]:
+            return number, Outcome(
+                "raised", error_type=kind[:200], message=message[:500], line=line or None, microseconds=max(0, micros)
+            )
+        case [int() as number, "limit", str() as what]:
+            return number, Outcome("limit", message=f"{what[:20]} limit passed")
+        case _:
+            raise InputError("not an answer")
+
+
+def _arcs(told: Any) -> set[tuple[int, int]]:
+    if not isinstance(told, list):
+        return set()
+    return {
+        (pair[0], pair[1]) for pair in told if isinstance(pair, list) and [type(part) for part in pair] == [int, int]
+    }
+
+
+def _described(kind: FieldType) -> dict[str, Any]:
+    return type_to_json(kind)
+
+
+def type_checker(kind: FieldType) -> Callable[[Any], Any]:
+    """Returns a function that takes JSON of a type to its normal form; it raises `Mismatch`."""
+    classes = stand_ins(kind)
+    decode, encode = decoder(kind, classes), encoder(kind, classes)
+    return lambda value: encode(decode(value))
+
+
+def stand_ins(kind: FieldType) -> dict[str, type]:
+    """Returns a bare class for each object type within: the artifact's own classes stay inside the sandbox."""
+    found: dict[str, type] = {}
+    inner = [each.type for each in kind.fields] + ([kind.items] if kind.items else [])
+    for each in inner:
+        found |= stand_ins(each)
+    if kind.kind == "object":
+        found[kind.class_name or ""] = _stand_in([each.identifier for each in kind.fields])
+    return found
+
+
+def _stand_in(names: Sequence[str]) -> type:
+    def __init__(self: Any, *values: Any) -> None:
+        for name, value in zip(names, values, strict=True):
+            setattr(self, name, value)
+
+    return type("StandIn", (), {"__slots__": tuple(names), "__init__": __init__})

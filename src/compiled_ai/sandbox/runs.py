@@ -1,0 +1,80 @@
+"""Inside the child: steps a whole run with the effects that come with the request, and never asks for more."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from compiled_ai.canonical import canonical_json, parse_json
+from compiled_ai.library.context import EffectRequest
+from compiled_ai.runtime.stepper import Done, Failed, Pending, Program, Stepping, answer, load_program
+from compiled_ai.sandbox.calls import describe
+
+
+def prepare(job: Mapping[str, Any]) -> Runs:
+    """Makes what answers the job's requests."""
+    return Runs(job)
+
+
+class Runs:
+    """One program, ready to be stepped."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self._call_seconds: float = job["call_seconds"]
+        self.ready: list[Any] = ["ready"]
+        try:
+            files = {"workflow.py": job["source"], "program.json": job["program"]}
+            self._program: Program = load_program(files, digest=job["name"])
+        except MemoryError:
+            self.ready = ["limit", "memory"]
+        except BaseException as fault:
+            self.ready = ["raised", 0, *describe(fault, "")]
+
+    def answer(self, index: int, request: bytes) -> str:
+        """Runs one input: `{"input", "effects": {step: result}, "reviews": {step: decision}}`."""
+        try:
+            signal.setitimer(signal.ITIMER_PROF, self._call_seconds)
+            given = parse_json(request)
+            start = time.perf_counter_ns()
+            end = self._run(given)
+            micros = (time.perf_counter_ns() - start) // 1000
+            return f'[{index},"value",{micros},false,{canonical_json(end)}]'
+        except MemoryError:
+            return f'[{index},"limit","memory"]'
+        except BaseException as fault:
+            return json.dumps([index, "raised", 0, *describe(fault, self._program.filename)])
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def _run(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        with Stepping(self._program, given["input"]) as stepping:
+            while True:
+                outcome = stepping.advance()
+                if isinstance(outcome, Done):
+                    return {"end": "done", "output": outcome.output}
+                if isinstance(outcome, Failed):
+                    return {"end": "failed", "error": outcome.error, "code": outcome.code, "step": outcome.step}
+                lacking = self._supply(stepping, outcome, given)
+                if lacking is not None:
+                    return {"end": "lacking", "step": lacking.step, "kind": lacking.kind}
+
+    def _supply(self, stepping: Stepping, pending: Pending, given: Mapping[str, Any]) -> EffectRequest | None:
+        """Answers what is asked from what was given; returns the first request that nobody answers."""
+        for request in pending.requests:
+            source = given["reviews"] if request.kind == "review" else given["effects"]
+            if request.step not in source:
+                return request
+            result = source[request.step]
+            info = self._program.steps.get(request.step)
+            if info is not None and info.for_each:
+                if not isinstance(result, list) or request.item >= len(result):
+                    return request
+                result = result[request.item]
+            stepping.record(answer(request, result, origin="golden case"))
+        return None
+
+    def measures(self) -> dict[str, Any]:
+        return {}
