@@ -95,7 +95,7 @@ class Labels:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version to digest: the newest compilation that carried that label."""
     compiled: Sequence[str] = ()
-    """Digests in the order in which they were first sealed here."""
+    """Digests in the order in which they were last sealed here."""
     promoted: str | None = None
     history: Sequence[Mapping[str, Any]] = ()
     """Promotions and rollbacks: `{"digest", "at", "by", "action", "reason"}`."""
@@ -239,11 +239,14 @@ def _write_sealed(
         _swap(draft, target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    labels = read_labels(parent)
-    compiled = [*labels.compiled, *([target.name] if target.name not in labels.compiled else [])]
-    versions = {**labels.versions, version: target.name}
-    _write_labels(parent, Labels(versions, compiled, labels.promoted, labels.history))
+    _add_label(parent, version, target.name)
     return target
+
+
+def _add_label(parent: Path, version: str, identity: str) -> None:
+    labels = read_labels(parent)
+    compiled = [*(name for name in labels.compiled if name != identity), identity]
+    _write_labels(parent, Labels({**labels.versions, version: identity}, compiled, labels.promoted, labels.history))
 
 
 def _swap(draft: Path, target: Path) -> None:
@@ -277,7 +280,7 @@ def _listing(folder: Path) -> dict[str, str]:
     }
 
 
-class locked:  # noqa: N801 - reads as a verb where it is used
+class locked:
     """Holds the lock of one workflow's folder, so that concurrent compilations do not corrupt each other."""
 
     def __init__(self, folder: Path) -> None:
@@ -328,6 +331,30 @@ def trust(artifacts: Path, identity: str, *, by: str, reason: str) -> None:
         known = _read_object(path) if path.exists() else {}
         entry = {"by": by, "reason": reason, "at": datetime.now(UTC).isoformat(timespec="seconds")}
         _replace(path, canonical_json({**known, identity: entry}) + "\n")
+
+
+def adopt(artifacts: Path, folder: Path, *, by: str, reason: str) -> Path:
+    """Takes over an artifact from elsewhere: checks that it is whole, copies it into the home, trusts it.
+
+    Raises `ArtifactRefused` if it was altered since it was sealed.
+    """
+    differing = altered_files(folder)
+    if differing:
+        raise ArtifactRefused(
+            f"The artifact in {folder.name!r} was altered: {', '.join(differing)}.", remedy="Ask for a whole copy."
+        )
+    manifest = _read_object(folder / "identity" / "manifest.json")
+    identity = str(_read_object(folder / "seal.json")["identity"])
+    parent = artifacts / str(manifest["workflow"])
+    target = parent / identity
+    with locked(parent):
+        if not target.exists():
+            draft = parent / f".draft-{os.getpid()}-{secrets.token_hex(4)}"
+            shutil.copytree(folder, draft)
+            draft.rename(target)
+        _add_label(parent, str(manifest["version"]), identity)
+    trust(artifacts, identity, by=by, reason=reason)
+    return target
 
 
 def sign(folder: Path, private_key: Path, *, name: str) -> None:

@@ -126,7 +126,7 @@ def _fill(template: str, **slots: str) -> str:
         else:
             filled.append(line)
     if slots:
-        raise CompileFailed(f"The template lacks the slot {sorted(slots)[0]!r}.", remedy="Add it as a comment line.")
+        raise CompileFailed(f"The template lacks the slot {min(slots)!r}.", remedy="Add it as a comment line.")
     return "\n".join(filled)
 
 
