@@ -44,7 +44,8 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
         r"(?<!\d)(?<!\d[/.])(?P<a>\d{1,2})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|\d{2})(?!\d|[.\-/]\d{3})"
     ),
     re.compile(
-        rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.\-/,]{{0,2}}(?:of |de )?{_MONTH}[\s.\-/,']{{0,3}}(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
+        r"(?<![\d/.])(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s.\-/,]{0,2}(?:of |de )?"
+        rf"{_MONTH}[\s.\-/,']{{0,3}}(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
         re.IGNORECASE,
     ),
     re.compile(

@@ -8,8 +8,9 @@ from functools import lru_cache
 
 _NUMBER = r"(?:#|no\b\.?|n[o0]\.|nr\.?|num(?:ber)?\b\.?|nbr\b\.?|\u2116)"
 _WORDS = frozenset(
-    ["account", "acct", "address", "agency", "agreement", "amount", "attention", "attn", "authorization", "balance", "bill", "billing", "birth", "branch", "buyer", "calendar", "cashier", "category", "class", "client", "code", "comments", "commission", "company", "contact", "contract", "counter", "currency", "customer", "cycle", "date", "day", "days", "deal", "delivery", "demo", "demographic", "department", "dept", "desc", "description", "destination", "discount", "division", "document", "due", "duration", "effective", "email", "employee", "end", "entered", "estimate", "estimated", "executive", "expiration", "expires", "extension", "external", "fax", "field", "first", "gross", "group", "handling", "header", "id", "identifier", "instructions", "internal", "invoice", "issue", "issued", "item", "last", "length", "line", "location", "market", "member", "memo", "method", "middle", "modified", "month", "name", "nature", "net", "no", "notes", "nbr", "num", "number", "office", "order", "ordered", "original", "page", "paid", "party", "patient", "payable", "payment", "period", "person", "phone", "plan", "po", "policy", "position", "posted", "price", "primary", "print", "printed", "priority", "product", "project", "property", "provider", "purchase", "qty", "quantity", "rate", "receipt", "received", "ref", "reference", "region", "registration", "release", "rep", "report", "representative", "requested", "revision", "salesman", "salesperson", "schedule", "secondary", "section", "sent", "serial", "series", "service", "ship", "shipped", "shipping", "signature", "sort", "source", "special", "spots", "start", "statement", "station", "status", "stop", "subject", "subtotal", "supplier", "table", "tax", "tel", "telephone", "term", "terminal", "terms", "ticket", "time", "title", "total", "totals", "trans", "transaction", "type", "unit", "units", "updated", "user", "vat", "vendor", "version", "week", "weekday", "weekdays", "year", "zip", "agy", "ae", "cpe", "rev", "alt", "adv", "est", "buying", "sales", "first-name"]
+    ["account", "acct", "address", "adv", "age", "agency", "agreement", "agy", "alt", "amount", "attention", "attn", "balance", "bill", "billing", "birth", "branch", "buyer", "buying", "calendar", "cashier", "category", "class", "client", "code", "comments", "commission", "company", "contact", "contract", "counter", "currency", "customer", "cycle", "date", "day", "days", "deal", "delivery", "demo", "demographic", "department", "dept", "desc", "description", "destination", "discount", "division", "document", "due", "duration", "effective", "email", "employee", "end", "entered", "est", "estimate", "estimated", "executive", "expiration", "expires", "extension", "external", "fax", "field", "first", "gross", "group", "handling", "header", "id", "identifier", "instructions", "internal", "invoice", "issue", "issued", "item", "last", "length", "line", "location", "market", "member", "memo", "method", "middle", "modified", "month", "name", "nature", "net", "no", "notes", "nbr", "num", "number", "office", "order", "ordered", "original", "page", "paid", "party", "patient", "payable", "payment", "period", "person", "phone", "plan", "po", "policy", "position", "posted", "price", "primary", "print", "printed", "priority", "product", "project", "property", "provider", "purchase", "qty", "quantity", "rate", "receipt", "received", "ref", "reference", "region", "registration", "release", "rep", "report", "representative", "requested", "rev", "revision", "sales", "salesman", "salesperson", "schedule", "secondary", "section", "sent", "serial", "series", "service", "ship", "shipped", "shipping", "signature", "sort", "source", "special", "spots", "start", "statement", "station", "status", "stop", "subject", "subtotal", "supplier", "table", "tax", "tel", "telephone", "term", "terminal", "terms", "ticket", "time", "title", "total", "trans", "transaction", "type", "unit", "updated", "user", "vat", "vendor", "version", "week", "weekday", "year", "zip"]
 )
+_TOKEN = re.compile(r"[^\W_]+|[#$%&]")
 _WORD = re.compile(r"[^\W\d_]+")
 _SMALL = frozenset(["of", "the", "and", "or", "to", "for", "in", "by", "a", "s", "per", "&", "as", "on", "at", "from"])
 
@@ -25,7 +26,7 @@ class Found:
 
 @lru_cache(maxsize=512)
 def _pattern(label: str) -> re.Pattern[str] | None:
-    tokens = re.findall(r"[^\W_]+|[#$%&]", label)
+    tokens = _TOKEN.findall(label.lower())
     if not tokens:
         return None
     parts = [
@@ -42,7 +43,23 @@ def find_label(text: str, label: str) -> list[Found]:
     pattern = _pattern(label)
     if pattern is None:
         return []
-    return [Found(match.start(), match.end(), 1.0) for match in pattern.finditer(text) if "\n" not in match.group()]
+    lowered = _lowered(text)
+    head = _TOKEN.findall(label)[0].lower()
+    found: list[Found] = []
+    at = lowered.find(head)
+    while at >= 0:
+        match = pattern.match(lowered, at)
+        if match and "\n" not in match.group():
+            found.append(Found(at, match.end(), 1.0))
+        at = lowered.find(head, at + len(head))
+    return found
+
+
+@lru_cache(maxsize=4)
+def _lowered(text: str) -> str:
+    """The text in lower case, with every character where it was (a few letters have longer lower-case forms)."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 @lru_cache(maxsize=4)
@@ -110,3 +127,12 @@ def is_label(text: str) -> float:
     if share == 1:
         return 0.9
     return 0.6 if share >= 0.5 and content[-1] in _WORDS else 0.0
+
+
+def is_word(word: str, known: str) -> bool:
+    """Tells whether a word is a known one of five letters or more, but for one slip of OCR."""
+    from rapidfuzz.distance import Levenshtein
+
+    return (
+        abs(len(word) - len(known)) <= 1 and len(known) >= 5 and Levenshtein.distance(word, known, score_cutoff=1) <= 1
+    )

@@ -18,6 +18,7 @@ from compiled_ai.library.dates import DateRange, Order
 from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
+from compiled_ai.library.totals import Total, total, totals
 from compiled_ai.library.values import Box
 
 Side = Literal["any", "right", "below"]
@@ -307,7 +308,7 @@ class Page:
     @overload
     def find_all(self, kind: re.Pattern[str]) -> tuple[Located, ...]: ...
     def find_all(self, kind: Kind | re.Pattern[str]) -> tuple[Value, ...]:
-        """All values of a kind (or matches of a pattern) from top to bottom; amounts of `money` have decimals or a symbol."""
+        """All values of a kind (or matches of a pattern) from top to bottom (`money` has decimals or a symbol)."""
         reads = reader(kind, self.order, self.base)
         return tuple(value for cell in self.cells for value in self._all_in(cell, reads))
 
@@ -344,6 +345,14 @@ class Page:
     def largest(self) -> LocatedDecimal | None:
         """The largest amount on the page (with decimals or a currency symbol), or `None`."""
         return max(self.find_all("money"), default=None)
+
+    def totals(self) -> tuple[Total, ...]:
+        """The lines of the page that name a sum (total, subtotal, tax, paid, change, ...) and their amounts."""
+        return totals(self)
+
+    def total(self) -> LocatedDecimal | None:
+        """The amount to be paid on a bill or receipt, or `None`: the most specific total, checked by what was paid."""
+        return total(self)
 
     def placed(self, cell: Cell, reading: Reading, offset: int = 0) -> Value:
         """Gives a reading within a cell its place on the page."""

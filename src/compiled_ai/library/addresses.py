@@ -1,0 +1,146 @@
+"""Postal addresses: finding the one that a page's issuer prints, and the parts of one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiled_ai.library.dates import find_dates
+from compiled_ai.library.money import find_amounts
+from compiled_ai.library.names import has_legal_form
+from compiled_ai.library.places import Located, Place
+
+if TYPE_CHECKING:
+    from compiled_ai.library.layout import Page
+
+_STREET = re.compile(
+    r"\b(?:jalan|jln|jl|lorong|lrg|lebuh|lebuhraya|persiaran|psn|taman|tmn|kampung|kg|bandar|desa|kawasan|seksyen|seksen|section|sek|"
+    r"medan|pusat|wisma|menara|bangunan|kompleks|plaza|mall|arcade|building|bldg|block|blk|tower|centre|center|complex|"
+    r"street|st|road|rd|avenue|ave|av|boulevard|blvd|drive|dr|lane|ln|way|court|ct|highway|hwy|parkway|pkwy|square|sq|circle|"
+    r"terrace|place|pl|suite|ste|floor|flr|fl|level|unit|lot|p\.?\s?o\.?\s?box|batu|simpang|off|"
+    r"stra(?:ss|ß)e|str|platz|weg|allee|rue|place|chemin|via|piazza|calle|plaza|avenida|rua)\b\.?",
+    re.IGNORECASE,
+)
+_REGION = re.compile(
+    r"\b(?:selangor|johor|penang|pulau pinang|perak|pahang|kedah|kelantan|terengganu|melaka|malacca|negeri sembilan|perlis|"
+    r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|shah alam|petaling jaya|klang|"
+    r"darul ehsan|darul takzim|usa|united states|canada|united kingdom|england|australia|deutschland|france|nederland)\b",
+    re.IGNORECASE,
+)
+_POSTCODE = re.compile(
+    r"(?<!\d)\d{5}(?:-\d{4})?(?!\d)|\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b|\b[A-Z]\d[A-Z] ?\d[A-Z]\d\b"
+)
+_STATE_ZIP = re.compile(r"\b(?P<state>[A-Z]{2})\.?,?\s{1,2}(?P<zip>\d{5}(?:-\d{4})?)(?!\d)")
+_NUMBER = re.compile(
+    r"^\s*(?:no\b|n[o0]\.|lot\b|unit\b|suite\b|level\b|block\b|blk\b|#?\d{1,5}[A-Za-z]?\b|[a-z]{1,3}-?[a-z]?\d{0,3}-\d)",
+    re.IGNORECASE,
+)
+_STOP = re.compile(
+    r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|tax|roc|reg(?:istration)?|co\.? ?no|"
+    r"company no|invoice|inv|receipt|bill|cashier|date|time|table|order|cash|member|customer|welcome|owned|operated|contact|"
+    r"whatsapp|website|attn|attention|doc|document|salesperson|station|counter|served|main)\b|@|\.com\b",
+    re.IGNORECASE,
+)
+_CODE_LINE = re.compile(
+    r"^\W*(?:\d{3,9}\s?-\s?[A-Z0-9]|[A-Z]{1,4}\d{4,}[A-Z\-]*|\d{5,9}\s?[A-Z])\W*$|^\s*\([^)]*\d[^)]*\)\s*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address of the United States in its parts; empty where absent."""
+
+    street: str
+    unit: str
+    city: str
+    state: str
+    zip: str
+
+
+def issuer_address(page: Page) -> Located | None:
+    """Returns the first postal address from the top of a page, its lines joined by a space, or `None`.
+
+    It begins at a line with a street, house or lot number, and goes on to the last neighbouring line that has a
+    postcode, street or region; lines with telephone, tax or registration numbers end it.
+    """
+    lines = [_line(row) for row in page.rows[:120] if row][:40]
+    for start, line in enumerate(lines):
+        if not _starts(line):
+            continue
+        end = _end(lines, start)
+        if any(_POSTCODE.search(part) for part in lines[start:end]) or end - start >= 2:
+            return _joined(lines[start:end])
+    return None
+
+
+def _line(row: tuple[object, ...]) -> Located:
+    from compiled_ai.library.layout import Cell, join
+
+    return join([cell.text for cell in row if isinstance(cell, Cell)])
+
+
+def _starts(line: str) -> bool:
+    if _STOP.search(line) or _CODE_LINE.search(line) or len(line) > 120 or next(find_dates(line), None):
+        return False
+    if any(amount.decimals == 2 for amount in find_amounts(line)):
+        return False
+    street, region, postcode, number = _signs(line)
+    if has_legal_form(line) and not (street and (number or postcode)):
+        return False
+    return (
+        (street and (number or postcode or region or "," in line))
+        or (number and ("," in line or postcode))
+        or (postcode and region)
+    )
+
+
+def _signs(line: str) -> tuple[bool, bool, bool, bool]:
+    return (
+        bool(_STREET.search(line)),
+        bool(_REGION.search(line)),
+        bool(_POSTCODE.search(line)),
+        bool(_NUMBER.search(line)),
+    )
+
+
+def _end(lines: list[Located], start: int) -> int:
+    """Position after the last line of the address that starts there."""
+    end = start + 1
+    closed = bool(_POSTCODE.search(lines[start]))
+    for index in range(start + 1, min(len(lines), start + 7)):
+        line = lines[index]
+        if _STOP.search(line) or _CODE_LINE.search(line) or has_legal_form(line) or next(find_dates(line), None):
+            break
+        street, region, postcode, number = _signs(line)
+        goes_on = lines[index - 1].rstrip().endswith(",")
+        if closed and not (region or goes_on) or not (street or region or postcode or number or goes_on or not closed):
+            break
+        if any(amount.decimals == 2 for amount in find_amounts(line)) or sum(map(str.isalpha, line)) < 3:
+            break
+        end = index + 1
+        closed = closed or postcode
+    return end
+
+
+def _joined(lines: list[Located]) -> Located:
+    spans = tuple(span for line in lines if line.place for span in line.place.spans)
+    return Located(" ".join(line.strip() for line in lines), Place(spans) if spans else None).strip(" ,;")
+
+
+_UNIT = re.compile(r"\b(?:suite|ste|apt|apartment|unit|floor|fl|room|rm|#)\.?\s*#?\s*[\w\-]{1,8}\b", re.IGNORECASE)
+
+
+def parse_us_address(text: str) -> Address | None:
+    """Splits `222 W. Ontario St Ste 600, Chicago, IL 60654` into its parts, or `None` without state and ZIP code."""
+    found = _STATE_ZIP.search(text[:300])
+    if not found:
+        return None
+    lines = [part.strip(" ,") for part in re.split(r"[\n,]", text[: found.start()]) if part.strip(" ,")]
+    if not lines:
+        return None
+    city = lines.pop() if len(lines) > 1 else ""
+    unit = next((match.group() for line in lines if (match := _UNIT.search(line))), "")
+    street = ", ".join(lines).replace(unit, "").strip(" ,") if unit else ", ".join(lines)
+    return Address(street, unit, city, found.group("state"), found.group("zip"))

@@ -1,0 +1,142 @@
+"""Names of organisations and persons: legal forms, codes in brackets, comparing, and who issued a page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiled_ai.library.dates import find_dates
+from compiled_ai.library.labels import is_label
+from compiled_ai.library.places import Located, Place
+
+if TYPE_CHECKING:
+    from compiled_ai.library.layout import Page
+
+_FORMS = (
+    r"sdn\.?\s?,?\s?bhd|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|pvt\.?\s?ltd|private limited|p\.?l\.?l\.?c|l\.?l\.?c|l\.?l\.?p|limited|ltd|plt|"
+    r"incorporated|inc|corporation|corp|company|co|gmbh|ag|kg|ohg|ug|e\.?v|s\.?a\.?r\.?l|s\.?a\.?s|s\.?a|s\.?p\.?a|"
+    r"s\.?r\.?l|b\.?v|n\.?v|a/s|aps|oy|oyj|ab|asa|sp\.? z o\.?o|s\.?r\.?o|a\.?s|k\.?k|trading|enterprise|enterprises"
+)
+_FORM = re.compile(rf"(?<![^\W_])(?:{_FORMS})(?![^\W_])\.?", re.IGNORECASE)
+_STRICT = re.compile(
+    r"(?<![^\W_])(?:s[do]n\.?,?\s?b[hn]d|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|llp|inc|incorporated|corp|corporation|"
+    r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading)(?![^\W_])",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
+_NO_NAME = re.compile(
+    r"\b(?:tax invoice|invoice|receipt|resit|cash (?:sale|bill)s?|bill|statement|order|quotation|delivery|customer|copy|welcome|"
+    r"tel|telephone|fax|phone|hotline|e-?mail|www|gst|sst|vat|tax|reg|roc|co\.? ?no|company no|page|date|time|cashier|table|thank)\b",
+    re.IGNORECASE,
+)
+_PARTICLES = frozenset(["van", "von", "de", "der", "den", "del", "della", "di", "da", "la", "le", "bin", "binti", "al", "el", "ibn", "dos", "das", "du", "st", "ter", "ten"])
+_TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "sir", "madam", "mdm", "rev", "hon", "herr", "frau", "mme", "mlle", "sr", "sra", "m"])
+_SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "md", "phd", "esq", "dds", "rn", "do", "np", "pa", "cpa", "mba"])
+
+
+def without_codes(name: str) -> Located:
+    """Removes codes in brackets from the end of a name: `Gardenia Bakeries (KL) Sdn Bhd (139386 X)` loses the last."""
+    text = Located(name, name.place if isinstance(name, Located) else None)
+    while match := _CODE.search(text[-80:]):
+        text = text[: max(0, len(text) - 80) + match.start()]
+    return text.strip(" ,;:-")
+
+
+def has_legal_form(name: str) -> bool:
+    """Tells whether a text names a legal form: Sdn Bhd, Ltd, Inc, GmbH, LLC, ..."""
+    return bool(_STRICT.search(name[:200]))
+
+
+def organisation_key(name: str) -> str:
+    """Returns a key under which spellings of one organisation fall together: no case, punctuation or legal form."""
+    stripped = _FORM.sub(" ", without_codes(name).casefold().replace("&", " and "))
+    return " ".join(re.findall(r"[^\W_]+", stripped)) or " ".join(re.findall(r"[^\W_]+", name.casefold()))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person's name in its parts; empty where absent."""
+
+    given: str
+    middle: str
+    family: str
+    title: str = ""
+    suffix: str = ""
+
+
+def parse_person(name: str) -> Person:
+    """Splits `Dr. Maria del Carmen van der Berg, MD` or `Berg, Maria` into given, middle and family name."""
+    head, *rest = [part.strip() for part in name.split(",")]
+    words = head.split()
+    suffixes = [part for part in rest if _bare(part) in _SUFFIXES]
+    others = [part for part in rest if part and _bare(part) not in _SUFFIXES]
+    title = [words.pop(0)] if words and _bare(words[0]) in _TITLES and len(words) > 1 else []
+    while len(words) > 1 and _bare(words[-1]) in _SUFFIXES:
+        suffixes.insert(0, words.pop())
+    if others:
+        given = others[0].split()
+        if given and _bare(given[0]) in _TITLES:
+            title = [given.pop(0)]
+        return Person(given[0] if given else "", " ".join(given[1:]), " ".join(words), *_joined(title, suffixes))
+    start = max(0, len(words) - 1)
+    while start > 1 and _bare(words[start - 1]) in _PARTICLES:
+        start -= 1
+    given = words[:start] or words
+    family = words[start:] if start else []
+    return Person(given[0] if given else "", " ".join(given[1:]), " ".join(family), *_joined(title, suffixes))
+
+
+def _joined(title: list[str], suffixes: list[str]) -> tuple[str, str]:
+    return " ".join(title), " ".join(suffixes)
+
+
+def _bare(word: str) -> str:
+    return word.replace(".", "").casefold()
+
+
+def issuer(page: Page) -> Located | None:
+    """Returns the name at the top of a page that its issuer prints: the first with a legal form, else the first name.
+
+    A name over two lines (`SINNATHAMBY HOLDINGS` / `SDN. BHD.`) is joined; codes in brackets are dropped.
+    """
+    lines = _head(page)
+    for index, line in enumerate(lines):
+        match = _STRICT.search(line)
+        if match and not line.lstrip("( ").casefold().startswith(("formerly", "owned", "operated")):
+            return _named(lines, index, match)
+    for line in lines:
+        if _is_name(line):
+            return without_codes(line)
+    return None
+
+
+def _head(page: Page) -> list[Located]:
+    """The first lines of a page with letters, up to 14."""
+    found: list[Located] = []
+    for row in page.rows[:80]:
+        for cell in row:
+            if sum(map(str.isalpha, cell.text)) >= 3:
+                found.append(cell.text)
+        if len(found) >= 14:
+            break
+    return found
+
+
+def _named(lines: list[Located], index: int, match: re.Match[str]) -> Located:
+    line = lines[index]
+    end = match.end() + (line[match.end() : match.end() + 1] == ".")
+    name = without_codes(line if not re.match(r"\s*[(\[,]", line[end:]) else line[:end])
+    ahead = re.findall(r"[^\W\d_]{2,}", re.sub(r"\([^)]*\)", "", line[: match.start()]))
+    if index and (not ahead or (len(ahead) == 1 and len(ahead[0]) <= 3)) and _is_name(lines[index - 1]):
+        previous = lines[index - 1]
+        places = [part.place for part in (previous, name) if part.place]
+        spans = tuple(span for place in places for span in place.spans)
+        return Located(f"{previous.strip()} {name}", Place(spans) if spans else None)
+    return name
+
+
+def _is_name(line: str) -> bool:
+    letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, line))
+    plain = len(line) <= 60 and letters >= 3 and digits * 2 <= letters
+    return plain and not _NO_NAME.search(line) and is_label(line) < 0.5 and next(find_dates(line), None) is None

@@ -1,0 +1,184 @@
+"""The totals of a bill: which printed amount is the total, the tax, what was paid and given back.
+
+Called as `Page.totals()` and `Page.total()`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from compiled_ai.library.labels import is_word
+from compiled_ai.library.places import Located, LocatedDecimal, place_in
+from compiled_ai.library.readers import reader
+
+if TYPE_CHECKING:
+    from compiled_ai.library.layout import Cell, Page
+
+Role = Literal["total", "subtotal", "tax", "discount", "rounding", "paid", "change", "quantity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A line of the sums of a bill."""
+
+    label: Located
+    amount: LocatedDecimal
+    role: Role
+    row: int
+
+
+_TOTAL = frozenset(["total", "totals", "totl", "ttl", "tl", "jumlah", "amount", "amt", "sum", "due", "payable", "balance"])
+_QUANTITY = frozenset(["qty", "quantity", "item", "items", "count", "pcs", "pieces", "units", "pax", "spots"])
+_CHANGE = frozenset(["change", "baki", "chg", "kembali"])
+_PAID = frozenset(
+    ["cash", "tender", "tendered", "paid", "received", "receive", "visa", "master", "mastercard", "debit", "card", "payment", "pymt", "cheque", "tunai", "amex"]
+)
+_DISCOUNT = frozenset(["discount", "disc", "saving", "savings", "saved", "rebate", "voucher", "promo", "promotion", "commission"])
+_TAX = frozenset(["gst", "tax", "vat", "sst", "charge", "svc"])
+_ROUNDING = frozenset(["rounding", "round", "rnd", "roundg", "rounded", "adj", "adjustment", "adjustments", "roundoff"])
+_BEFORE_TAX = frozenset(["excl", "excluding", "exclude", "exclusive", "before", "taxable", "without", "nontaxable"])
+_INCLUDED = frozenset(["incl", "inclusive", "including", "include", "included", "inc", "after", "with", "w"])
+_STRONG = frozenset(["grand", "final", "due", "payable", "pay", "paid", "net", "nett", "rounded", "after", "owed"])
+
+
+def totals(page: Page) -> tuple[Total, ...]:
+    """Returns every line of the page that names a sum and has an amount beside it, from top to bottom."""
+    found: list[Total] = []
+    for index, row in enumerate(page.rows):
+        label = _label(row)
+        if label is None:
+            continue
+        words = tuple(_words(label))
+        role = _role(words, label)
+        amount = _amount(row, label) if role else None
+        if role and amount is None and (role == "total" or role == "change"):
+            amount = _alone(page.row(index + 1)) or (_alone(page.row(index - 1)) if index else None)
+        if role and amount is not None:
+            found.append(Total(label, amount, role, index))
+    return tuple(found)
+
+
+def total(page: Page) -> LocatedDecimal | None:
+    """Returns the amount to be paid, or `None`: the most specific total, which payment minus change confirms."""
+    lines = totals(page)
+    choices = [line for line in lines if line.role == "total" and line.amount > 0]
+    if not choices:
+        return _without_label(page, lines)
+    settled = _settled(lines)
+    counts = Counter(Decimal(line.amount) for line in lines if line.role in ("total", "subtotal", "paid"))
+
+    def score(line: Total) -> float:
+        words = set(_words(line.label))
+        points = 3.0 * bool(words & _STRONG) + 1.0 * bool(words & _INCLUDED)
+        points += 6.0 * (Decimal(line.amount) in settled) + min(3, counts[Decimal(line.amount)])
+        return points + 0.5 * (-line.amount.as_tuple().exponent == 2 if line.amount.is_finite() else 0)  # type: ignore[operator]
+
+    return max(choices, key=lambda line: (score(line), line.row)).amount
+
+
+def _settled(lines: Sequence[Total]) -> set[Decimal]:
+    """Amounts that were paid, less the change."""
+    paid = {abs(line.amount) for line in lines if line.role == "paid"}
+    change = {abs(line.amount) for line in lines if line.role == "change"}
+    return {one - other for one in paid for other in change if other < one} | (paid if not change else set())
+
+
+def _without_label(page: Page, lines: Sequence[Total]) -> LocatedDecimal | None:
+    amounts = page.find_all("money")
+    settled = _settled(lines)
+    for amount in reversed(amounts):
+        if Decimal(amount) in settled:
+            return amount
+    subtotals = [line.amount for line in lines if line.role == "subtotal" and line.amount > 0]
+    if subtotals:
+        return subtotals[-1]
+    other = {Decimal(line.amount) for line in lines if line.role in ("paid", "change")}
+    return max((amount for amount in amounts if Decimal(amount) not in other), default=None)
+
+
+def _label(row: Sequence[Cell]) -> Located | None:
+    """The first cell of a row that has letters: what its amounts are."""
+    for cell in row:
+        if sum(map(str.isalpha, cell.text)) >= 2:
+            return cell.text[:90]
+    return None
+
+
+def _words(label: str) -> list[str]:
+    return [word for word in re.split(r"[\W\d_]+", _letters(label).lower()) if word]
+
+
+def _letters(label: str) -> str:
+    """Undoes digits that OCR saw within words: `T0TAL`."""
+    return re.sub(r"(?<=[^\W\d_])[01](?=[^\W\d_])", lambda match: "O" if match.group() == "0" else "I", label)
+
+
+def _role(words: Sequence[str], label: str) -> Role | None:
+    known = set(words)
+    squashed = "".join(words)
+    summed = bool(known & _TOTAL) or squashed.startswith(("total", "grandtotal", "nettotal")) or _like_total(words)
+    if "subtotal" in squashed or "sbtotal" in squashed or (summed and known & _BEFORE_TAX):
+        return "subtotal"
+    if known & _CHANGE or squashed.startswith("change"):
+        return "change"
+    if summed and ("balance" not in known or "due" in known):
+        return _summed(known, squashed)
+    for role, names in _OTHERS:
+        if known & names:
+            return role
+    return None
+
+
+_OTHERS: tuple[tuple[Role, frozenset[str]], ...] = (
+    ("rounding", _ROUNDING),
+    ("discount", _DISCOUNT),
+    ("paid", _PAID),
+    ("tax", _TAX),
+    ("quantity", _QUANTITY),
+)
+
+
+def _summed(known: set[str], squashed: str) -> Role | None:
+    """The role of a line that says total or amount, after what else it says."""
+    if known & _QUANTITY and not known & {"sales", "price", "due", "amount"}:
+        return "quantity"
+    if known & _DISCOUNT and not known & _INCLUDED:
+        return "discount"
+    if known & _ROUNDING and not known & {"total", "totals", "rounded", "after"}:
+        return "rounding"
+    if known & _TAX and not (known & _INCLUDED or "inclu" in squashed or "sales" in known or "payable" in known):
+        return "tax"
+    if known & {"tendered", "tender", "received"} or (known & _PAID and "total" not in known and "due" not in known):
+        return "paid" if not known & {"to"} else "total"
+    return "total"
+
+
+def _like_total(words: Sequence[str]) -> bool:
+    return any(is_word(word, "total") for word in words[:4])
+
+
+def _amount(row: Sequence[Cell], label: Located) -> LocatedDecimal | None:
+    """The amount of a line: the last one right of its label (or within it)."""
+    reads = reader("money", "mdy", None)
+    found: LocatedDecimal | None = None
+    for cell in row:
+        text = str(cell.text[:120])
+        at = 0
+        while at < len(text):
+            reading = reads(text[at:])
+            if reading is None or not isinstance(reading.value, Decimal):
+                break
+            if reading.confidence >= 0.85:
+                found = LocatedDecimal.of(reading.value, place_in(cell.text, at + reading.start, at + reading.end))
+            at += max(1, reading.end)
+    return found
+
+
+def _alone(row: Sequence[Cell]) -> LocatedDecimal | None:
+    """The amount of a row that has nothing but an amount."""
+    return _amount(row, row[0].text) if row and not any(sum(map(str.isalpha, cell.text)) > 3 for cell in row) else None
