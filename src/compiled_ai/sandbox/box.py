@@ -97,10 +97,11 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Steps a whole workflow; a request is `{"input", "effects", "reviews"}`.
+    """Steps a whole workflow; a request is `{"input", "effects", "reviews", "approve"}`.
 
-    The value is `{"end": "done", "output"}`, `{"end": "failed", "error", "code", "step"}`, or
-    `{"end": "lacking", "step", "kind"}` where the run asks for an effect that did not come with the request.
+    With `approve`, a review without problems is approved as proposed. The value is `{"end": "done", "output",
+    "approved"}`, `{"end": "failed", "error", "code", "step"}`, or `{"end": "lacking", "step", "kind", "problems"}`
+    where the run asks for an effect that did not come with the request.
     """
 
     source: str
@@ -122,8 +123,8 @@ class Run:
         def check(value: Any) -> Any:
             end = value.get("end") if isinstance(value, dict) else None
             if end == "done":
-                return {"end": "done", "output": output(value.get("output"))}
-            names = {"failed": ("error", "code", "step"), "lacking": ("step", "kind")}.get(str(end))
+                return {"end": "done", "output": output(value.get("output")), "approved": value.get("approved") or 0}
+            names = {"failed": ("error", "code", "step"), "lacking": ("step", "kind", "problems")}.get(str(end))
             if names is None:
                 raise Mismatch("no end of a run")
             return {"end": end} | {name: str(value.get(name))[:2000] for name in names}

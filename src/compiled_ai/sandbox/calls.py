@@ -59,6 +59,7 @@ class Calls:
         self._encode = encoder(result, vars(module))
         self._class = vars(module)[result.class_name] if result.class_name else None
         self._optional = result.optional
+        self._call = self._tracer.call if self._tracer else _call
 
     def answer(self, index: int, request: bytes) -> str:
         """Calls the function with one list of arguments and returns the frame's text."""
@@ -93,6 +94,10 @@ class Calls:
 
     def measures(self) -> dict[str, Any]:
         return {"arcs": sorted(self._tracer.arcs)[:20000]} if self._tracer else {}
+
+
+def _call(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    return function(*arguments)
 
 
 def _reader(kind: FieldType, module: ModuleType, *, numbers: bool) -> Callable[[Any], Any]:

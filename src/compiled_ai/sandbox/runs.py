@@ -10,13 +10,21 @@ from typing import Any
 
 from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.library.context import EffectRequest
-from compiled_ai.runtime.stepper import Done, Failed, Pending, Program, Stepping, answer, load_program
+from compiled_ai.runtime.stepper import Done, Failed, Program, Stepping, answer, load_program
 from compiled_ai.sandbox.calls import describe
 
 
 def prepare(job: Mapping[str, Any]) -> Runs:
     """Makes what answers the job's requests."""
     return Runs(job)
+
+
+_APPROVAL = {"action": "approve", "by": "golden case", "reason": "the case says nothing of a review", "value": None}
+
+
+def _lacking(request: EffectRequest) -> dict[str, Any]:
+    problems = request.payload.get("problems") or []
+    return {"end": "lacking", "step": request.step, "kind": request.kind, "problems": "; ".join(map(str, problems))}
 
 
 class Runs:
@@ -34,7 +42,7 @@ class Runs:
             self.ready = ["raised", 0, *describe(fault, "")]
 
     def answer(self, index: int, request: bytes) -> str:
-        """Runs one input: `{"input", "effects": {step: result}, "reviews": {step: decision}}`."""
+        """Runs one input: `{"input", "effects": {step: result}, "reviews": {step: decision}, "approve"}`."""
         try:
             signal.setitimer(signal.ITIMER_PROF, self._call_seconds)
             given = parse_json(request)
@@ -50,31 +58,32 @@ class Runs:
             signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _run(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        approved = 0
         with Stepping(self._program, given["input"]) as stepping:
             while True:
                 outcome = stepping.advance()
                 if isinstance(outcome, Done):
-                    return {"end": "done", "output": outcome.output}
+                    return {"end": "done", "output": outcome.output, "approved": approved}
                 if isinstance(outcome, Failed):
                     return {"end": "failed", "error": outcome.error, "code": outcome.code, "step": outcome.step}
-                lacking = self._supply(stepping, outcome, given)
-                if lacking is not None:
-                    return {"end": "lacking", "step": lacking.step, "kind": lacking.kind}
+                for request in outcome.requests:
+                    reply = self._reply(request, given)
+                    if reply is None:
+                        return _lacking(request)
+                    approved += reply is _APPROVAL
+                    stepping.record(answer(request, reply, origin="golden case"))
 
-    def _supply(self, stepping: Stepping, pending: Pending, given: Mapping[str, Any]) -> EffectRequest | None:
-        """Answers what is asked from what was given; returns the first request that nobody answers."""
-        for request in pending.requests:
-            source = given["reviews"] if request.kind == "review" else given["effects"]
-            if request.step not in source:
-                return request
-            result = source[request.step]
-            info = self._program.steps.get(request.step)
-            if info is not None and info.for_each:
-                if not isinstance(result, list) or request.item >= len(result):
-                    return request
-                result = result[request.item]
-            stepping.record(answer(request, result, origin="golden case"))
-        return None
+    def _reply(self, request: EffectRequest, given: Mapping[str, Any]) -> Any:
+        """What the case says of this request; `None` where it says nothing (then nobody is asked)."""
+        source = given["reviews"] if request.kind == "review" else given["effects"]
+        if request.step not in source:
+            plain = request.kind == "review" and not request.payload["problems"]
+            return _APPROVAL if plain and given["approve"] else None
+        result = source[request.step]
+        info = self._program.steps.get(request.step)
+        if info is None or not info.for_each:
+            return result
+        return result[request.item] if isinstance(result, list) and request.item < len(result) else None
 
     def measures(self) -> dict[str, Any]:
         return {}
