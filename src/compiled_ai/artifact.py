@@ -221,6 +221,8 @@ def _write_sealed(
     artifacts: Path, workflow: str, version: str, identity: Mapping[str, str], evidence: Mapping[str, str | bytes]
 ) -> Path:
     parent = artifacts / workflow
+    for stale in (*parent.glob(".draft-*"), *parent.glob(".old-*")):  # of a process that died: we hold the lock
+        shutil.rmtree(stale, ignore_errors=True)
     draft = parent / f".draft-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         for file, content in identity.items():

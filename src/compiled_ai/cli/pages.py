@@ -1,0 +1,132 @@
+"""Pages for the terminal: a plan, an artifact. Each is a description (JSON) and its rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from compiled_ai.canonical import parse_json
+from compiled_ai.cli.output import table
+
+Description = Mapping[str, Any]
+
+
+def section(title: str, lines: Iterable[str]) -> str:
+    listed = list(lines)
+    return "\n".join([f"{title}", *(f"  {line}" for line in listed)]) if listed else ""
+
+
+def stage_lines(stages: Sequence[Description]) -> list[str]:
+    lines = []
+    for stage in stages:
+        lines.append(f"{stage['name']:<10} {stage['status']:<8} {stage['milliseconds']:>8.1f} ms")
+        lines.extend(f"    {finding['rule']}: {finding['message']}" for finding in stage.get("findings", ()))
+    return lines
+
+
+def accuracy_lines(accuracy: Description) -> list[str]:
+    """One line for each field of a score `{"n", "fields": {name: {"right", "n", "low", "high"}}, "mean"}`."""
+    rows = [
+        (name, f"{field['right']}/{field['n']}", _share(field), _interval(field))
+        for name, field in accuracy.get("fields", {}).items()
+    ]
+    text = table(rows, header=("field", "right/n", "share", "95 % interval"))
+    mean = accuracy.get("mean")
+    return [*text.splitlines(), f"mean over fields: {float(mean):.3f}" if mean is not None else "mean: not measured"]
+
+
+def _share(field: Description) -> str:
+    return f"{int(field['right']) / int(field['n']):.3f}" if field["n"] else "not measured"
+
+
+def _interval(field: Description) -> str:
+    return f"{float(field['low']):.2f} to {float(field['high']):.2f}" if field.get("low") is not None else ""
+
+
+# ---------------------------------------------------------------------------------------------- artifact
+
+
+def describe_artifact(loaded: Any) -> dict[str, Any]:
+    """Returns everything that `inspect` shows, as JSON."""
+    from compiled_ai.catalog import load_catalog
+
+    packs = {pack.name: pack for pack in load_catalog().packs.values()}
+    report = loaded.report
+    return {
+        "workflow": loaded.workflow,
+        "name": loaded.program["name"],
+        "version": loaded.version,
+        "digest": loaded.digest,
+        "path": str(loaded.folder),
+        "provisional": loaded.provisional,
+        "trusted_because": loaded.trusted_because,
+        "environment": dict(loaded.manifest["environment"]),
+        "environment_differences": list(loaded.environment_differences()),
+        "steps": [
+            {key: step[key] for key in ("name", "kind", "line", "on_failure", "packs")}
+            for step in loaded.program["steps"]
+        ],
+        "controls": [
+            {
+                "pack": name,
+                "control": control.id,
+                "title": control.title,
+                "source": control.source,
+                "status": _control_status(name, control, report),
+                "enforced_by": control.enforced_by,
+            }
+            for name in loaded.program["packs"]
+            for control in packs[name].controls
+        ],
+        "sinks": dict(loaded.program["sinks"]),
+        "report": dict(report),
+        "specification": (loaded.identity / "specification.yaml").read_text("utf-8"),
+        "source": loaded.source(),
+    }
+
+
+def _control_status(pack: str, control: Any, report: Description) -> str:
+    waiver = report.get("waived", {}).get(pack, {}).get(control.id)
+    if waiver:
+        return f"waived by {waiver['by']}: {waiver['reason']}"
+    return "enforced" if control.status == "enforced" else "not yet enforced"
+
+
+def artifact_page(loaded: Any, described: Description) -> str:
+    report = described["report"]
+    tokens = report.get("tokens", {})
+    head = [
+        f"{described['name']}  {described['version']}",
+        f"{described['digest']}",
+        f"{described['trusted_because']}; "
+        + ("provisional: " + described["provisional"] if described["provisional"] else "validated"),
+    ]
+    replies = ", ".join(report.get("replies", ())) or "no model was needed"
+    parts = [
+        "\n".join(head),
+        section("specification", described["specification"].splitlines()),
+        section("code (workflow.py)", described["source"].splitlines()),
+        section("stages", stage_lines(report.get("stages", ()))),
+        section("accuracy", accuracy_lines(report["accuracy"]) if report.get("accuracy") else ["not measured"]),
+        section(
+            "model",
+            [
+                f"attempts {report.get('attempts')}; replies: {replies}; models: {', '.join(report.get('models', ())) or '-'}",
+                f"tokens in {tokens.get('input')}, out {tokens.get('output')} ({tokens.get('origin')})",
+            ],
+        ),
+        section(
+            "controls",
+            [f"{each['pack']}.{each['control']}: {each['status']} ({each['source']})" for each in described["controls"]],
+        ),
+        section("sinks", [f"{sink}: {how}" for sink, how in described["sinks"].items()]),
+        section("defaults taken", [f"{each['path']} = {each['value']}: {each['reason']}" for each in report.get("defaults", ())]),
+        section("environment", [f"{name} {version}" for name, version in described["environment"].items()]),
+        section("environment differs", described["environment_differences"]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def report_of(folder: Any) -> Description:
+    value = parse_json((folder / "evidence" / "report.json").read_text("utf-8"))
+    return value if isinstance(value, dict) else {}
