@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
 from compiled_ai.library.money import find_amounts
-from compiled_ai.library.names import has_legal_form
+from compiled_ai.library.names import has_legal_form, issuer
 from compiled_ai.library.places import Located, Place
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _NUMBER = re.compile(
 _STOP = re.compile(
     r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|tax|roc|reg(?:istration)?|co\.? ?no|"
     r"company no|invoice|inv|receipt|bill|cashier|date|time|table|order|cash|member|customer|welcome|owned|operated|contact|"
-    r"whatsapp|website|attn|attention|doc|document|salesperson|station|counter|served|main)\b|@|\.com\b",
+    r"whatsapp|website|attn|attention|doc|document|salesperson|station|counter|served)\b|@|\.com\b",
     re.IGNORECASE,
 )
 _CODE_LINE = re.compile(
@@ -66,13 +66,34 @@ def issuer_address(page: Page) -> Located | None:
     postcode, street or region; lines with telephone, tax or registration numbers end it.
     """
     lines = [_line(row) for row in page.rows[:120] if row][:40]
+    lines = [_cut(line) for line in lines]
+    name = issuer(page)
     for start, line in enumerate(lines):
         if not _starts(line):
             continue
         end = _end(lines, start)
         if any(_POSTCODE.search(part) for part in lines[start:end]) or end - start >= 2:
-            return _joined(lines[start:end])
+            return _joined(lines[_first(lines, start, name) : end])
     return None
+
+
+def _cut(line: Located) -> Located:
+    """Cuts a telephone or tax number from the end of a line of an address."""
+    stop = _STOP.search(line)
+    if stop and stop.start() > 8 and any(_signs(line[: stop.start()])):
+        return line[: stop.start()].rstrip(" ,;:(")
+    return line
+
+
+def _first(lines: list[Located], start: int, name: Located | None) -> int:
+    """Position of the first line: an address that would begin with its postcode or region began in the line above."""
+    if not start or not re.match(r"\W*\d{5}\b", lines[start]):
+        return start
+    above = lines[start - 1]
+    is_name = name is not None and any(part and part in above for part in (name, name.split()[0] + " " if name else ""))
+    if is_name or _STOP.search(above) or _CODE_LINE.search(above) or sum(map(str.isalpha, above)) < 5:
+        return start
+    return start - 1
 
 
 def _line(row: tuple[object, ...]) -> Located:
@@ -90,7 +111,7 @@ def _starts(line: str) -> bool:
     if has_legal_form(line) and not (street and (number or postcode)):
         return False
     return (
-        (street and (number or postcode or region or "," in line))
+        (street and (number or postcode or region or "," in line or bool(re.search(r"\d", line))))
         or (number and ("," in line or postcode))
         or (postcode and region)
     )
@@ -117,7 +138,7 @@ def _end(lines: list[Located], start: int) -> int:
         goes_on = lines[index - 1].rstrip().endswith(",")
         if closed and not (region or goes_on) or not (street or region or postcode or number or goes_on or not closed):
             break
-        if any(amount.decimals == 2 for amount in find_amounts(line)) or sum(map(str.isalpha, line)) < 3:
+        if any(amount.decimals == 2 for amount in find_amounts(line)) or (sum(map(str.isalpha, line)) < 3 and not postcode):
             break
         end = index + 1
         closed = closed or postcode

@@ -41,7 +41,7 @@ _MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=lambda name: (-len(name), n
 _PATTERNS: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?<![\d.])(?P<a>\d{4})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{1,2})(?!\d)"),
     re.compile(
-        r"(?<!\d)(?<!\d[/.])(?P<a>\d{1,2})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|\d{2})(?!\d|[.\-/]\d{3})"
+        r"(?<!\d)(?<!\d[/.])(?P<a>\d{1,2})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|\d{2})(?!\d|(?P=sep)\d)"
     ),
     re.compile(
         r"(?<![\d/.])(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s.\-/,]{0,2}(?:of |de )?"

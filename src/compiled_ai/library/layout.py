@@ -175,30 +175,30 @@ class Page:
 
     @overload
     def labelled(
-        self, *labels: str, kind: TextKind = "text", side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+        self, *labels: str, kind: TextKind = "text", side: Side = "any", lines: int = 2, stop: Sequence[str] = ()
     ) -> Located | None: ...
     @overload
     def labelled(
-        self, *labels: str, kind: Literal["date"], side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+        self, *labels: str, kind: Literal["date"], side: Side = "any", lines: int = 2, stop: Sequence[str] = ()
     ) -> LocatedDate | None: ...
     @overload
     def labelled(
-        self, *labels: str, kind: Literal["date_range"], side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+        self, *labels: str, kind: Literal["date_range"], side: Side = "any", lines: int = 2, stop: Sequence[str] = ()
     ) -> DateRange | None: ...
     @overload
     def labelled(
-        self, *labels: str, kind: NumberKind, side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+        self, *labels: str, kind: NumberKind, side: Side = "any", lines: int = 2, stop: Sequence[str] = ()
     ) -> LocatedDecimal | None: ...
     @overload
     def labelled(
-        self, *labels: str, kind: re.Pattern[str], side: Side = "any", lines: int = 1, stop: Sequence[str] = ()
+        self, *labels: str, kind: re.Pattern[str], side: Side = "any", lines: int = 2, stop: Sequence[str] = ()
     ) -> Located | None: ...
     def labelled(
         self,
         *labels: str,
         kind: Kind | re.Pattern[str] = "text",
         side: Side = "any",
-        lines: int = 1,
+        lines: int = 2,
         stop: Sequence[str] = (),
     ) -> Value | None:
         """Returns the value right of or below a label, or `None`.
@@ -210,7 +210,8 @@ class Page:
                 `identifier` (a code with digits), `date`, `date_range`, `money`, `number`, `percent`, `phone`,
                 `email`, or a compiled pattern (its first group, else its whole match).
             side: Look only right of or only below the label.
-            lines: For `text` and `name`: how many lines the value may take in its column.
+            lines: For `text` and `name`: how many lines the value may take; the next line of its column belongs to it
+                if its first word did not fit into the line above.
             stop: Other labels of the page, which are never taken for a value.
         """
         best = self._best(labels, kind, side, stop)
@@ -270,20 +271,31 @@ class Page:
         return any(find_label(self.text, label) or fuzzy_positions(self.text, label) for label in labels)
 
     def _continued(self, value: Located, lines: int, stop: Sequence[str]) -> Located:
+        """Adds the next lines of the value's column if their first word did not fit into the line above."""
         stops = frozenset(map(_plain, stop))
         cell = self._cell_of(value)
+        if cell is None or not value.place:
+            return value
+        offset = max(0, str(cell.text).find(str(value)))
+        x0 = cell.x0 + offset * (cell.x1 - cell.x0) / max(1, len(cell.text))
         parts = [value]
-        while cell is not None and len(parts) < lines:
-            below = [
-                other
-                for other in self.row(cell.row + 1)
-                if abs(other.x0 - cell.x0) <= 2.5 and self._y(other.row) - self._y(cell.row) < 1.7
-            ]
-            if not below or _plain(below[0].text) in stops or is_label(below[0].text) > 0.4:
+        while len(parts) < lines and (len(parts) > 1 or offset + len(value) >= len(cell.text) - 2):
+            below = [other for other in self.row(cell.row + 1) if abs(other.x0 - x0) <= 2.5]
+            if not below or self._y(below[0].row) - self._y(cell.row) > 1.7 or not self._wrapped(cell, below[0]):
+                break
+            if _plain(below[0].text) in stops or is_label(below[0].text) > 0.4 or ":" in below[0].text:
                 break
             cell = below[0]
             parts.append(cell.text)
         return join(parts)
+
+    def _wrapped(self, above: Cell, below: Cell) -> bool:
+        """Tells whether the first word of a line would not have fitted into the line above it."""
+        right = [cell.x0 for row in (above.row, below.row) for cell in self.row(row) if cell.x0 > above.x1]
+        word = str(below.text).split(" ", 1)[0]
+        if word[:1].isdigit() or not right:
+            return False
+        return min(right) - above.x1 < len(word) + 4
 
     def _cell_of(self, value: Located) -> Cell | None:
         if value.place is None:

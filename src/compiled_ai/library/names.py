@@ -21,7 +21,7 @@ _FORMS = (
 _FORM = re.compile(rf"(?<![^\W_])(?:{_FORMS})(?![^\W_])\.?", re.IGNORECASE)
 _STRICT = re.compile(
     r"(?<![^\W_])(?:s[do]n\.?,?\s?b[hn]d|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|llp|inc|incorporated|corp|corporation|"
-    r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading)(?![^\W_])",
+    r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|(?<=\w )co(?=\.?\s*$)|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
@@ -98,17 +98,25 @@ def _bare(word: str) -> str:
 def issuer(page: Page) -> Located | None:
     """Returns the name at the top of a page that its issuer prints: the first with a legal form, else the first name.
 
-    A name over two lines (`SINNATHAMBY HOLDINGS` / `SDN. BHD.`) is joined; codes in brackets are dropped.
+    A name over two lines (`SINNATHAMBY HOLDINGS` / `SDN. BHD.`) is joined; codes at its end are dropped. A legal form
+    below the address is somebody else's (`OWNED BY ...`) if a name stands above the address.
     """
     lines = _head(page)
+    first = next((index for index, line in enumerate(lines) if _is_name(line)), None)
+    address = next((index for index, line in enumerate(lines) if _is_street(line)), len(lines))
     for index, line in enumerate(lines):
         match = _STRICT.search(line)
-        if match and not line.lstrip("( ").casefold().startswith(("formerly", "owned", "operated")):
+        other = _OTHERS.search(line) or (index and _OTHERS.search(lines[index - 1]))
+        if match and not other and (index <= address or first is None or first > address):
             return _named(lines, index, match)
-    for line in lines:
-        if _is_name(line):
-            return without_codes(line)
-    return None
+    return without_codes(lines[first]) if first is not None else None
+
+
+_OTHERS = re.compile(r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill to|ship to)\b", re.IGNORECASE)
+
+
+def _is_street(line: str) -> bool:
+    return bool(re.search(r"\b\d{5}\b|^\W*(?:no|lot|unit)\b\.?\W*\w*\d|^\d+[\w\-/]*,", line, re.IGNORECASE)) and "," in line
 
 
 def _head(page: Page) -> list[Located]:
@@ -126,14 +134,30 @@ def _head(page: Page) -> list[Located]:
 def _named(lines: list[Located], index: int, match: re.Match[str]) -> Located:
     line = lines[index]
     end = match.end() + (line[match.end() : match.end() + 1] == ".")
-    name = without_codes(line if not re.match(r"\s*[(\[,]", line[end:]) else line[:end])
-    ahead = re.findall(r"[^\W\d_]{2,}", re.sub(r"\([^)]*\)", "", line[: match.start()]))
-    if index and (not ahead or (len(ahead) == 1 and len(ahead[0]) <= 3)) and _is_name(lines[index - 1]):
+    name = without_codes(line if not re.match(r"\s*[(\[,]|\s+\W*\d{4}", line[end:]) else line[:end])
+    if index and _begins_before(line[: match.start()]) and _is_name(lines[index - 1]) and _same_print(lines[index - 1], line):
         previous = lines[index - 1]
         places = [part.place for part in (previous, name) if part.place]
         spans = tuple(span for place in places for span in place.spans)
         return Located(f"{previous.strip()} {name}", Place(spans) if spans else None)
     return name
+
+
+def _begins_before(ahead: str) -> bool:
+    """Tells whether the words in front of a legal form are the rest of a name that began in the line above."""
+    words = [word for word in re.sub(r"\([^)]*\)", "", ahead).split() if any(map(str.isalpha, word))]
+    return len(words) <= 1 or ahead.lstrip().startswith("&")
+
+
+def _same_print(above: Located, below: Located) -> bool:
+    """Tells whether two lines are printed alike: neighbours of about the same height, with different words."""
+    if not (above.place and below.place) or set(above.casefold().split()) & set(below.casefold().split()):
+        return False
+    one, other = above.place.spans[-1].edges, below.place.spans[0].edges
+    if one is None or other is None:
+        return True
+    heights = sorted((one[3] - one[1], other[3] - other[1]))
+    return heights[1] <= 1.5 * heights[0] and other[1] - one[3] <= heights[1]
 
 
 def _is_name(line: str) -> bool:

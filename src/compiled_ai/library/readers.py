@@ -129,6 +129,8 @@ def _identifier(text: str) -> Reading | None:
         code = match.group()
         digits = sum(map(str.isdigit, code))
         sure = 1.0 if digits >= 4 else 0.8 if digits == 3 else 0.55
+        if digits * 5 < len(code) * 2 or (re.search(r"[a-z]", code) and re.search(r"\d[a-z]\w*\d", code)):
+            sure -= 0.45
         if re.fullmatch(r"\d{1,3}\.\d\d", code):
             continue
         return Reading(code, start, end, sure)

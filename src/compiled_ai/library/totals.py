@@ -30,6 +30,8 @@ class Total:
     amount: LocatedDecimal
     role: Role
     row: int
+    amounts: int = 1
+    """How many amounts its line has; the last one is `amount`."""
 
 
 _TOTAL = frozenset(["total", "totals", "totl", "ttl", "tl", "jumlah", "amount", "amt", "sum", "due", "payable", "balance"])
@@ -43,7 +45,7 @@ _TAX = frozenset(["gst", "tax", "vat", "sst", "charge", "svc"])
 _ROUNDING = frozenset(["rounding", "round", "rnd", "roundg", "rounded", "adj", "adjustment", "adjustments", "roundoff"])
 _BEFORE_TAX = frozenset(["excl", "excluding", "exclude", "exclusive", "before", "taxable", "without", "nontaxable"])
 _INCLUDED = frozenset(["incl", "inclusive", "including", "include", "included", "inc", "after", "with", "w"])
-_STRONG = frozenset(["grand", "final", "due", "payable", "pay", "paid", "net", "nett", "rounded", "after", "owed"])
+_STRONG = frozenset(["grand", "final", "due", "payable", "pay", "paid", "net", "nett", "rounded", "after", "owed", "adj", "adjustment"])
 
 
 def totals(page: Page) -> tuple[Total, ...]:
@@ -55,45 +57,51 @@ def totals(page: Page) -> tuple[Total, ...]:
             continue
         words = tuple(_words(label))
         role = _role(words, label)
-        amount = _amount(row, label) if role else None
+        amounts = _amounts(row) if role else []
+        amount = amounts[-1] if amounts else None
         if role and amount is None and (role == "total" or role == "change"):
             amount = _alone(page.row(index + 1)) or (_alone(page.row(index - 1)) if index else None)
         if role and amount is not None:
-            found.append(Total(label, amount, role, index))
+            found.append(Total(label, amount, role, index, max(1, len(amounts))))
     return tuple(found)
 
 
 def total(page: Page) -> LocatedDecimal | None:
-    """Returns the amount to be paid, or `None`: the most specific total, which payment minus change confirms."""
+    """Returns the amount to be paid, or `None`: the most specific total, which payment less change confirms.
+
+    Where no line says total, it is what was paid less the change, if that is printed; else the last subtotal, else the
+    largest amount.
+    """
     lines = totals(page)
-    choices = [line for line in lines if line.role == "total" and line.amount > 0]
-    if not choices:
-        return _without_label(page, lines)
     settled = _settled(lines)
     counts = Counter(Decimal(line.amount) for line in lines if line.role in ("total", "subtotal", "paid"))
 
     def score(line: Total) -> float:
         words = set(_words(line.label))
-        points = 3.0 * bool(words & _STRONG) + 1.0 * bool(words & _INCLUDED)
-        points += 6.0 * (Decimal(line.amount) in settled) + min(3, counts[Decimal(line.amount)])
-        return points + 0.5 * (-line.amount.as_tuple().exponent == 2 if line.amount.is_finite() else 0)  # type: ignore[operator]
+        points = 3.0 * bool(words & _STRONG) + 1.0 * bool(words & _INCLUDED) - 4.0 * (line.role != "total")
+        return points + 7.0 * (line.amount in settled) + min(3, counts[line.amount]) - 2.0 * (line.amounts > 1)
 
-    return max(choices, key=lambda line: (score(line), line.row)).amount
+    choices = [line for line in lines if line.amount > 0 and (line.role == "total" or _rounds(line, settled))]
+    if all(line.amounts > 1 for line in choices):
+        choices += [line for line in lines if line.role == "paid" and line.amount in settled]
+    best = max(choices, key=lambda line: (score(line), line.row), default=None)
+    return best.amount if best else _without_label(page, lines)
+
+
+def _rounds(line: Total, settled: set[Decimal]) -> bool:
+    """A line such as `ROUNDING 37.45` that prints the rounded total instead of the difference."""
+    return line.role == "rounding" and line.amount > 1 and line.amount in settled
 
 
 def _settled(lines: Sequence[Total]) -> set[Decimal]:
     """Amounts that were paid, less the change."""
-    paid = {abs(line.amount) for line in lines if line.role == "paid"}
+    paid = {abs(line.amount) for line in lines if line.role == "paid" and line.amount}
     change = {abs(line.amount) for line in lines if line.role == "change"}
     return {one - other for one in paid for other in change if other < one} | (paid if not change else set())
 
 
 def _without_label(page: Page, lines: Sequence[Total]) -> LocatedDecimal | None:
     amounts = page.find_all("money")
-    settled = _settled(lines)
-    for amount in reversed(amounts):
-        if Decimal(amount) in settled:
-            return amount
     subtotals = [line.amount for line in lines if line.role == "subtotal" and line.amount > 0]
     if subtotals:
         return subtotals[-1]
@@ -153,8 +161,8 @@ def _summed(known: set[str], squashed: str) -> Role | None:
         return "rounding"
     if known & _TAX and not (known & _INCLUDED or "inclu" in squashed or "sales" in known or "payable" in known):
         return "tax"
-    if known & {"tendered", "tender", "received"} or (known & _PAID and "total" not in known and "due" not in known):
-        return "paid" if not known & {"to"} else "total"
+    if known & _PAID and "to" not in known and not known & {"due", "payable"}:
+        return "paid"
     return "total"
 
 
@@ -162,10 +170,10 @@ def _like_total(words: Sequence[str]) -> bool:
     return any(is_word(word, "total") for word in words[:4])
 
 
-def _amount(row: Sequence[Cell], label: Located) -> LocatedDecimal | None:
-    """The amount of a line: the last one right of its label (or within it)."""
+def _amounts(row: Sequence[Cell]) -> list[LocatedDecimal]:
+    """The amounts of a line, from left to right."""
     reads = reader("money", "mdy", None)
-    found: LocatedDecimal | None = None
+    found: list[LocatedDecimal] = []
     for cell in row:
         text = str(cell.text[:120])
         at = 0
@@ -174,11 +182,14 @@ def _amount(row: Sequence[Cell], label: Located) -> LocatedDecimal | None:
             if reading is None or not isinstance(reading.value, Decimal):
                 break
             if reading.confidence >= 0.85:
-                found = LocatedDecimal.of(reading.value, place_in(cell.text, at + reading.start, at + reading.end))
+                place = place_in(cell.text, at + reading.start, at + reading.end)
+                found.append(LocatedDecimal.of(reading.value, place))
             at += max(1, reading.end)
     return found
 
 
 def _alone(row: Sequence[Cell]) -> LocatedDecimal | None:
     """The amount of a row that has nothing but an amount."""
-    return _amount(row, row[0].text) if row and not any(sum(map(str.isalpha, cell.text)) > 3 for cell in row) else None
+    if not row or any(sum(map(str.isalpha, cell.text)) > 3 for cell in row):
+        return None
+    return next(iter(_amounts(row)), None)
