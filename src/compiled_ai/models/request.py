@@ -28,7 +28,8 @@ class Request(Record):
     max_tokens: int = Field(default=4096, gt=0)
     timeout_seconds: float = Field(default=180, gt=0)
     command: str = ""
-    """The command that asks this, without its model options (`compile invoice.yaml`): named when a recording is missing."""
+    """The command that asks this, without its model options (`compile invoice.yaml`), for the message
+    that a recording is missing."""
 
     @cached_property
     def key(self) -> str:

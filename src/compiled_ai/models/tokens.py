@@ -12,7 +12,7 @@ _SPACES_PER_TOKEN = 16
 
 
 def estimate_tokens(text: str) -> int:
-    """Returns about how many tokens `text` has: words, digits, signs and white space, as byte-pair vocabularies cut them.
+    """Returns about how many tokens `text` has: words, digits, signs and white space are counted apart.
 
     An estimate, and always to be called one: providers cut differently, and some add a few tokens a message.
     """
