@@ -20,6 +20,7 @@ CompiledAIError                     code, remedy, exit_code
 │   │   └── StepFailed              one step of it gave no valid result (`details`: step, code, problems)
 │   ├── ReviewConflict              somebody decided this review first
 │   └── StoreFailed                 the run store is broken, locked, or altered
+│       └── RecordAltered           the record of one run does not agree with its chain
 └── Waiting                         exit 3: a model reply or a person is awaited
 ```
 
@@ -134,6 +135,10 @@ class ReviewConflict(WorkFailed):
 
 class StoreFailed(WorkFailed):
     code = "store_failed"
+
+
+class RecordAltered(StoreFailed):
+    code = "record_altered"
 
 
 class Waiting(CompiledAIError):

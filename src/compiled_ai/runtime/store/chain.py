@@ -1,0 +1,121 @@
+"""The hash chains: every event names the one before in its writer's chain and the one before in its run.
+
+A hash is HMAC-SHA256 over all that an event says, keyed for its writer; a payload is covered by its commitment, a
+hash blinded with random bytes that lie with the payload. Purging deletes both: what remains cannot be guessed at,
+and the chain still verifies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+
+GENESIS = b""
+"""What the first event of a chain names as the one before."""
+NO_PAYLOAD = b""
+BLIND_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What lies apart from an event: JSON in the clear, and JSON sealed with the run's key (either may be empty)."""
+
+    blind: bytes
+    clear: bytes
+    sealed: bytes
+
+    @classmethod
+    def of(cls, clear: bytes, sealed: bytes) -> Payload:
+        return cls(os.urandom(BLIND_BYTES), clear, sealed)
+
+    def commitment(self) -> bytes:
+        return hashlib.sha256(b"%b%d:%b%b" % (self.blind, len(self.clear), self.clear, self.sealed)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of `events`, in the order of its columns after `seq`."""
+
+    writer: str
+    position: int
+    at: int
+    run_id: str | None
+    run_position: int | None
+    kind: str
+    header: str
+    commitment: bytes
+    previous: bytes
+    run_previous: bytes
+    hash: bytes
+
+    def is_authentic(self, key: bytes) -> bool:
+        return hmac.compare_digest(
+            self.hash,
+            event_hash(
+                key,
+                self.writer,
+                self.position,
+                self.at,
+                self.run_id,
+                self.run_position,
+                self.kind,
+                self.header,
+                self.commitment,
+                self.previous,
+                self.run_previous,
+            ),
+        )
+
+
+def event_hash(
+    key: bytes,
+    writer: str,
+    position: int,
+    at: int,
+    run_id: str | None,
+    run_position: int | None,
+    kind: str,
+    header: str,
+    commitment: bytes,
+    previous: bytes,
+    run_previous: bytes,
+) -> bytes:
+    """The hashed text is unambiguous: a header is JSON without line breaks, and no other part can hold one."""
+    text = (
+        f"{writer}\n{position}\n{at}\n{run_id}\n{run_position}\n{kind}\n{header}\n"
+        f"{commitment.hex()}\n{previous.hex()}\n{run_previous.hex()}"
+    )
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+class Chain:
+    """One writer's chain, kept by one open store; `append` computes the next event."""
+
+    __slots__ = ("writer", "key", "position", "head")
+
+    def __init__(self, writer: str, key: bytes) -> None:
+        self.writer = writer
+        self.key = key
+        self.position = 0
+        self.head = GENESIS
+
+    def append(
+        self,
+        *,
+        at: int,
+        run_id: str | None,
+        run_position: int | None,
+        kind: str,
+        header: str,
+        commitment: bytes,
+        run_previous: bytes,
+    ) -> tuple[object, ...]:
+        """Returns the row for `events`; the hash is its last column."""
+        body = (
+            self.writer, self.position, at, run_id, run_position, kind, header, commitment, self.head, run_previous
+        )  # fmt: skip
+        self.head = event_hash(self.key, *body)
+        self.position += 1
+        return (*body, self.head)

@@ -1,0 +1,94 @@
+"""Destroying what a run said, and changing the master key; neither touches the chain that went before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compiled_ai.errors import StoreFailed
+from compiled_ai.runtime.keys import Wrapped
+from compiled_ai.runtime.store.dialects import Database
+from compiled_ai.runtime.store.payloads import to_json
+from compiled_ai.runtime.store.runs import FINAL, extend, run_row
+from compiled_ai.runtime.store.session import Session, run_key_context
+from compiled_ai.runtime.store.times import now_micros
+
+_BATCH = 500
+
+
+def purge(session: Session, run_ids: Sequence[str], before: int | None, *, by: str, reason: str) -> tuple[str, ...]:
+    with session.reading() as database:
+        _refuse_open(database, run_ids)
+        chosen = list(dict.fromkeys([*run_ids, *_ended_before(database, before)]))
+    purged: list[str] = []
+    for start in range(0, len(chosen), _BATCH):
+        with session.writing() as database:
+            purged += [run for run in chosen[start : start + _BATCH] if _purge_one(session, database, run, by, reason)]
+    if purged:
+        with session.lock:
+            session.database.forget_deleted()
+    return tuple(purged)
+
+
+def _refuse_open(database: Database, run_ids: Sequence[str]) -> None:
+    for run_id in run_ids:
+        status = run_row(database, run_id).status
+        if status not in FINAL:
+            raise StoreFailed(
+                f"Run {run_id!r} has not ended ({status}).", remedy="Decide or reject what it waits for, then purge it."
+            )
+
+
+def _ended_before(database: Database, before: int | None) -> list[str]:
+    if before is None:
+        return []
+    rows = database.execute(
+        "SELECT run_id FROM runs WHERE started < ? AND purged IS NULL AND status IN ('completed', 'failed') "
+        "ORDER BY started, run_id",
+        (before,),
+    )
+    return [row[0] for row in rows]
+
+
+def _purge_one(session: Session, database: Database, run_id: str, by: str, reason: str) -> bool:
+    row = run_row(database, run_id, lock=True)
+    if row.purged is not None or row.status not in FINAL:
+        return False
+    extend(session, row, "purged", {"by": by, "reason": reason}, {})
+    values = (now_micros(), run_id)
+    database.execute("UPDATE runs SET purged = ?, key_name = NULL, wrapped = NULL WHERE run_id = ?", values)
+    database.execute("DELETE FROM payloads WHERE seq IN (SELECT seq FROM events WHERE run_id = ?)", (run_id,))
+    for table in ("business_keys", "effects"):
+        database.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+    return True
+
+
+def rotate(session: Session) -> int:
+    """Works through the runs in batches; broken off, it is simply called again."""
+    current = session.keys.chain_key_name()
+    with session.writing():
+        count = int(session.rewrap_secret())
+    while batch := _rotate_batch(session, current):
+        count += batch
+    if count:
+        with session.writing():
+            session.append("rotated", to_json({"keys": count, "to": current}), at=now_micros())
+        with session.lock:
+            session.database.forget_deleted()
+    return count
+
+
+def _rotate_batch(session: Session, current: str) -> int:
+    with session.writing() as database:
+        rows = database.execute(
+            "SELECT run_id, key_name, wrapped FROM runs WHERE key_name IS NOT NULL AND key_name <> ? "
+            f"ORDER BY run_id LIMIT {_BATCH}" + database.for_update,
+            (current,),
+        ).fetchall()
+        for run_id, key_name, wrapped in rows:
+            context = run_key_context(run_id)
+            secret = session.keys.unwrap(Wrapped(key_name, bytes(wrapped)), context=context)
+            again = session.keys.wrap(secret, context=context)
+            database.execute(
+                "UPDATE runs SET key_name = ?, wrapped = ? WHERE run_id = ?", (again.key_name, again.data, run_id)
+            )
+        return len(rows)

@@ -1,0 +1,63 @@
+"""Times and ids of the store: UTC microseconds in its columns, ISO 8601 at its border, ids that sort by time."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, date, datetime
+
+from compiled_ai.errors import InputError
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_micros() -> int:
+    return time.time_ns() // 1000
+
+
+def now_text() -> str:
+    """Returns the time as the store writes it: `2026-11-20T04:11:47.123456Z`."""
+    return iso(now_micros())
+
+
+def new_id() -> str:
+    """Returns 20 characters, Crockford's base 32 in lower case: 52 bits of microseconds and 48 random bits.
+
+    Ids of one machine sort by time, which keeps the store's newest rows together.
+    """
+    number = time.time_ns() // 1000 << 48 | int.from_bytes(os.urandom(6), "big")
+    pairs = _PAIRS
+    return "".join([pairs[number >> shift & 1023] for shift in range(90, -1, -10)])
+
+
+def iso(micros: int) -> str:
+    moment = datetime.fromtimestamp(micros // 1_000_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros % 1_000_000:06d}Z"
+
+
+def micros_of(text: str) -> int:
+    """Reads an ISO 8601 time with its zone; `InputError` if it has none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as fault:
+        raise InputError(f"{text!r} is not a time.", remedy="Write ISO 8601 in UTC: 2026-11-20T04:11:47Z.") from fault
+    if moment.tzinfo is None:
+        raise InputError(f"The time {text!r} has no zone.", remedy="Write it in UTC, with a Z at its end.")
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def since_micros(since: str | date | datetime) -> int:
+    """Reads the border of a search: a date means its midnight, and no zone means UTC."""
+    if isinstance(since, str):
+        try:
+            since = datetime.fromisoformat(since)
+        except ValueError as fault:
+            raise InputError(
+                f"{since!r} is not a date or time.", remedy="Write 2026-11-20 or 2026-11-20T04:11Z."
+            ) from fault
+    if not isinstance(since, datetime):
+        since = datetime(since.year, since.month, since.day, tzinfo=UTC)
+    return micros_of((since if since.tzinfo else since.replace(tzinfo=UTC)).isoformat())

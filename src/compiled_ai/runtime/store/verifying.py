@@ -1,0 +1,473 @@
+"""Examining the whole store: what the chains prove, what an anchor adds, and what neither can see."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+from compiled_ai.canonical import canonical_json
+from compiled_ai.errors import ConfigError, KeyMissing, StoreFailed
+from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
+from compiled_ai.runtime.store.dialects import Database
+from compiled_ai.runtime.store.runs import EffectKey, RunRow
+from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_of
+from compiled_ai.runtime.store.times import iso, micros_of, now_text
+
+FindingKind = Literal["altered", "missing", "inserted", "payload", "row", "key", "cut", "anchor", "unclosed"]
+"""What is wrong: an event altered, missing, or inserted (or moved); a payload that is not the one committed to; a row
+of the lists that its events do not tell; a run's key; a chain shorter than the anchor knew it; the anchor itself; a
+chain without a close."""
+
+_SHOWN = 1000
+_UNSEEN = "With no anchor: the newest events cut off an unclosed chain, or the whole store replaced by an older copy."
+_UNSEEN_SINCE = "Since the anchor was made: the newest events cut off an unclosed chain."
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFinding:
+    kind: FindingKind
+    message: str
+    writer: str | None = None
+    position: int | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    status: Literal["clean", "unclosed", "altered"]
+    findings: tuple[StoreFinding, ...]
+    """At most 1,000 of them."""
+    counts: Mapping[str, int]
+    """How many findings of each kind there are."""
+    events: int
+    runs: int
+    chains: int
+    anchored: bool
+    cannot_see: tuple[str, ...]
+    """What this examination could not have found."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "counts": dict(self.counts)}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    writer: str
+    position: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The heads of all chains at one moment."""
+
+    store: str
+    made_at: str
+    events: int
+    heads: tuple[Head, ...]
+    mac: str
+
+    def body(self) -> str:
+        return canonical_json({key: value for key, value in asdict(self).items() if key != "mac"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    writer: str
+    host: str
+    process: int
+    opened_at: str
+    closed_at: str | None
+    own: bool
+    """It is the chain of the very handle that was asked."""
+
+
+@dataclass(slots=True)
+class _Examination:
+    findings: list[StoreFinding] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    unseen: list[str] = field(default_factory=list)
+    events: int = 0
+    runs: int = 0
+
+    def find(
+        self,
+        kind: FindingKind,
+        message: str,
+        *,
+        writer: str | None = None,
+        position: int | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        self.counts[kind] += 1
+        if len(self.findings) < _SHOWN:
+            self.findings.append(StoreFinding(kind, message, writer, position, run_id))
+
+
+def verify(session: Session, anchor: Path | Mapping[str, Any] | None) -> VerifyReport:
+    seen = _Examination()
+    known = None if anchor is None else _read_anchor(session, anchor, seen)
+    seen.unseen.append(_UNSEEN if known is None else _UNSEEN_SINCE)
+    with session.reading() as database:
+        chains_found = _examine_chains(session, database, known, seen)
+        _examine_runs(session, database, seen)
+        _examine_orphans(database, seen)
+    changed = sum(count for kind, count in seen.counts.items() if kind != "unclosed")
+    return VerifyReport(
+        status="altered" if changed else "unclosed" if seen.counts else "clean",
+        findings=tuple(seen.findings),
+        counts=dict(seen.counts),
+        events=seen.events,
+        runs=seen.runs,
+        chains=chains_found,
+        anchored=known is not None,
+        cannot_see=tuple(dict.fromkeys(seen.unseen)),
+    )
+
+
+# ---------------------------------------------------------------- chains
+
+
+@dataclass(slots=True)
+class _ChainSeen:
+    position: int = -1
+    hash: bytes = GENESIS
+    closed: bool = False
+
+
+def _examine_chains(session: Session, database: Database, anchor: Anchor | None, seen: _Examination) -> int:
+    """Goes through all events in the order in which they were stored."""
+    chains: dict[str, _ChainSeen] = {}
+    anchored = {(head.writer, head.position): head.hash for head in anchor.heads} if anchor else {}
+    named = _named_by_openings(database)
+    for row in database.stream(f"SELECT {EVENT_COLUMNS} FROM events e ORDER BY e.seq"):
+        event = event_of(row)
+        seen.events += 1
+        _examine_event(session, event, chains.setdefault(event.writer, _ChainSeen()), seen)
+        named.pop(event.hash, None)
+        head = anchored.pop((event.writer, event.position), None)
+        if head is not None and head != event.hash.hex():
+            seen.find(
+                "cut", "The event at the anchor is another one now.", writer=event.writer, position=event.position
+            )
+    for writer, position in anchored:
+        seen.find("cut", f"The anchor knew {position + 1} events of it.", writer=writer, position=position)
+    for writer in named.values():
+        seen.find("missing", "The event after which this chain was opened is gone.", writer=writer, position=0)
+    _examine_writers(session, database, chains, seen)
+    return len(chains)
+
+
+def _named_by_openings(database: Database) -> dict[bytes, str]:
+    rows = database.execute("SELECT writer, header FROM events WHERE kind = 'opened'").fetchall()
+    named: dict[bytes, str] = {}
+    for writer, header in rows:
+        try:
+            after = json.loads(header)["after"]
+            named.update({} if after is None else {bytes.fromhex(after): writer})
+        except (ValueError, KeyError, TypeError):
+            continue  # an altered header: its hash tells
+    return named
+
+
+def _examine_event(session: Session, event: Event, chain: _ChainSeen, seen: _Examination) -> None:
+    def find(kind: FindingKind, message: str) -> None:
+        seen.find(kind, message, writer=event.writer, position=event.position, run_id=event.run_id)
+
+    expected = chain.position + 1
+    if not event.is_authentic(session.chain_key(event.writer)):
+        find("altered", "The event does not agree with its hash: it was altered, or not written by this store.")
+    elif event.position < expected:
+        find("inserted", f"The event stands where position {expected} belongs: copied, or moved.")
+        return
+    elif event.position > expected:
+        find("missing", f"Events {expected} to {event.position - 1} of the chain are missing.")
+    elif event.previous != chain.hash:
+        find("altered", "The event does not follow the one before it.")
+    if chain.closed:
+        find("inserted", "The event comes after its chain was closed.")
+    chain.position, chain.hash, chain.closed = event.position, event.hash, event.kind == "closed"
+
+
+def _examine_writers(
+    session: Session, database: Database, chains: Mapping[str, _ChainSeen], seen: _Examination
+) -> None:
+    listed = {state.writer: state for state in _chain_states(session, database, unclosed_only=False)}
+    for writer in listed.keys() - chains.keys():
+        seen.find("missing", "The chain has no event any more.", writer=writer)
+    for writer, chain in sorted(chains.items()):
+        state = listed.get(writer)
+        if state is None or (state.closed_at is not None) != chain.closed:
+            seen.find("row", "The list of chains does not agree with the chain.", writer=writer)
+        if not chain.closed and writer != session.writer:
+            who = f" (process {state.process} on {state.host!r}, since {state.opened_at})" if state else ""
+            seen.find(
+                "unclosed",
+                f"The chain{who} ends without a close: its process died or still runs, or its end was cut off.",
+                writer=writer,
+                position=chain.position,
+            )
+
+
+def chains(session: Session, *, unclosed_only: bool) -> tuple[ChainState, ...]:
+    with session.reading() as database:
+        return _chain_states(session, database, unclosed_only=unclosed_only)
+
+
+def _chain_states(session: Session, database: Database, *, unclosed_only: bool) -> tuple[ChainState, ...]:
+    where = " WHERE closed IS NULL" if unclosed_only else ""
+    rows = database.execute(f"SELECT writer, host, process, opened, closed FROM writers{where} ORDER BY writer")
+    return tuple(
+        ChainState(
+            writer, host, process, iso(opened), None if closed is None else iso(closed), writer == session.writer
+        )
+        for writer, host, process, opened, closed in rows.fetchall()
+    )
+
+
+# ---------------------------------------------------------------- runs
+
+
+class _Shelf:
+    """Rows sorted by run id, given out run by run; what no run asks for is kept in `orphans`."""
+
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._groups = groupby(rows, key=lambda row: row[0])
+        self.orphans: list[str] = []
+        self._next: tuple[str, list[Any]] | None = None
+        self._advance()
+
+    def _advance(self) -> None:
+        found = next(self._groups, None)
+        self._next = None if found is None else (found[0], list(found[1]))
+
+    def take(self, run_id: str) -> list[Any]:
+        while self._next is not None and self._next[0] < run_id:
+            self.orphans.append(self._next[0])
+            self._advance()
+        if self._next is None or self._next[0] != run_id:
+            return []
+        rows = self._next[1]
+        self._advance()
+        return rows
+
+    def rest(self) -> list[str]:
+        while self._next is not None:
+            self.orphans.append(self._next[0])
+            self._advance()
+        return self.orphans
+
+
+@dataclass(slots=True)
+class _Shape:
+    """What a run's events say about the rows by which it is found."""
+
+    header: dict[str, Any] = field(default_factory=dict)
+    references: set[tuple[str, str]] = field(default_factory=set)
+    effects: dict[EffectKey, str] = field(default_factory=dict)
+    reviews: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    purged: bool = False
+
+
+def _examine_runs(session: Session, database: Database, seen: _Examination) -> None:
+    events = database.stream(
+        f"SELECT {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e LEFT JOIN payloads p ON p.seq = e.seq "
+        "WHERE e.run_id IS NOT NULL ORDER BY e.run_id, e.run_position"
+    )
+    runs = _Shelf(
+        database.stream(
+            "SELECT run_id, workflow, artifact, status, started, finished, protection, events, head, key_name, "
+            "wrapped, purged FROM runs ORDER BY run_id"
+        )
+    )
+    effects = _Shelf(
+        database.stream("SELECT run_id, step, kind, item, attempt, state FROM effects ORDER BY run_id, step")
+    )
+    references = _Shelf(database.stream("SELECT run_id, name, hash FROM business_keys ORDER BY run_id"))
+    reviews = _Shelf(
+        database.stream("SELECT run_id, review_id, step, item, attempt, status FROM reviews ORDER BY run_id")
+    )
+    for run_id, rows in groupby(events, key=lambda row: row[3]):
+        seen.runs += 1
+        pairs = [(event_of(row), payload_of(*row[11:14])) for row in rows]
+        shape = _examine_run(run_id, pairs, seen)
+        _examine_run_row(session, run_id, pairs[-1][0], runs.take(run_id), shape, seen)
+        held = {(name, bytes(value).hex()) for _, name, value in references.take(run_id)}
+        expected = set() if shape.purged else shape.references
+        if held != expected:
+            seen.find("row", "The business keys are not those of its first event.", run_id=run_id)
+        if {tuple(row[1:5]): row[5] for row in effects.take(run_id)} != ({} if shape.purged else shape.effects):
+            seen.find("row", "The list of effects does not agree with its events.", run_id=run_id)
+        if {row[1]: tuple(row[2:]) for row in reviews.take(run_id)} != shape.reviews:
+            seen.find("row", "The list of reviews does not agree with its events.", run_id=run_id)
+    for shelf, name in ((runs, "runs"), (effects, "effects"), (references, "business keys"), (reviews, "reviews")):
+        for run_id in shelf.rest():
+            seen.find("row", f"The list of {name} names a run that has no event.", run_id=run_id)
+
+
+def _examine_run(run_id: str, pairs: list[tuple[Event, Payload | None]], seen: _Examination) -> _Shape:
+    shape, previous = _Shape(), GENESIS
+    for position, (event, payload) in enumerate(pairs):
+        if event.run_position != position or event.run_previous != previous:
+            seen.find(
+                "missing",
+                f"Event {event.run_position} of the run does not follow the one before it.",
+                writer=event.writer,
+                position=event.position,
+                run_id=run_id,
+            )
+        previous = event.hash
+        try:
+            _shape_event(shape, event, payload)
+        except (ValueError, KeyError, TypeError):
+            seen.find("altered", f"Event {event.run_position} of the run makes no sense.", run_id=run_id)
+    for event, payload in pairs:
+        _examine_payload(event, payload, shape.purged, seen)
+    return shape
+
+
+def _examine_payload(event: Event, payload: Payload | None, purged: bool, seen: _Examination) -> None:
+    if payload is None:
+        fault = "is missing" if event.commitment and not purged else None
+    elif purged:
+        fault = "is there, though the run was purged"
+    else:
+        fault = None if payload.commitment() == event.commitment else "was altered"
+    if fault:
+        seen.find(
+            "payload",
+            f"The payload of event {event.run_position} {fault}.",
+            writer=event.writer,
+            position=event.position,
+            run_id=event.run_id,
+        )
+
+
+def _shape_event(shape: _Shape, event: Event, payload: Payload | None) -> None:
+    header = json.loads(event.header)
+    if event.kind == "recorded":
+        shape.header = header
+        if payload is not None:
+            facts = json.loads(payload.clear)
+            shape.references = set(facts.get("references", {}).items())
+            if header["status"] not in ("completed", "failed"):
+                shape.effects = {tuple(made[:4]): made[4] for made in facts.get("effects_made", ())}
+    elif event.kind in ("intended", "effect"):
+        shape.effects[tuple(header["effect"])] = header["state"]
+    elif event.kind == "status":
+        shape.header.update(header)
+    elif event.kind == "review_opened":
+        shape.header["status"] = "review"
+        shape.reviews[header["review"]] = (header["step"], header["item"], header["attempt"], "open")
+    elif event.kind == "review_decided":
+        place = shape.reviews[header["review"]][:3]
+        shape.reviews[header["review"]] = (*place, "decided")
+        shape.effects[place[0], "review", place[1], place[2]] = "succeeded"
+    elif event.kind == "purged":
+        shape.purged = True
+
+
+def _examine_run_row(
+    session: Session, run_id: str, last: Event, rows: list[Any], shape: _Shape, seen: _Examination
+) -> None:
+    if not rows:
+        seen.find("row", "The run has events and is not in the list of runs.", run_id=run_id)
+        return
+    row, header = RunRow(*rows[0]), shape.header
+    try:
+        finished = header["finished_at"]
+        told = (
+            header["workflow"], header["artifact"], header["status"], micros_of(header["started_at"]),
+            None if finished is None else micros_of(finished), header["protection"], shape.purged,
+        )  # fmt: skip
+    except KeyError:
+        told = ()  # type: ignore[assignment]
+    listed = (row.workflow, row.artifact, row.status, row.started, row.finished, row.protection, row.purged is not None)
+    if told != listed:
+        seen.find("row", "The run's row in the list does not agree with its events.", run_id=run_id)
+    if bytes(row.head) != last.hash or row.events != (last.run_position or 0) + 1:
+        seen.find("missing", "The run's last events are missing, or its row was altered.", run_id=run_id)
+    _examine_key(session, row, shape, seen)
+
+
+def _examine_key(session: Session, row: RunRow, shape: _Shape, seen: _Examination) -> None:
+    if "encrypted" not in row.protection or shape.purged:
+        if row.key_name is not None:
+            seen.find("key", "The run has a key and should have none.", run_id=row.run_id)
+        return
+    try:
+        if row.key(session) is None:
+            seen.find("key", "The run's key is gone, and it was not purged.", run_id=row.run_id)
+    except KeyMissing:
+        seen.unseen.append(f"Whether run keys wrapped by {row.key_name!r} are whole: that master key is not here.")
+    except StoreFailed:
+        seen.find("key", "The run's key was altered, or is wrapped by another key of that name.", run_id=row.run_id)
+
+
+def _examine_orphans(database: Database, seen: _Examination) -> None:
+    rows = database.execute(
+        "SELECT p.seq FROM payloads p LEFT JOIN events e ON e.seq = p.seq WHERE e.seq IS NULL ORDER BY p.seq"
+    )
+    for (seq,) in rows:
+        seen.find("inserted", f"Payload {seq} belongs to no event.")
+
+
+# ---------------------------------------------------------------- anchors
+
+
+def export_anchor(session: Session, file: Path) -> Anchor:
+    """Writes it aside, syncs, and puts it in place."""
+    with session.reading() as database:
+        rows = database.execute(
+            "SELECT e.writer, e.position, e.hash FROM events e JOIN "
+            "(SELECT writer, MAX(position) AS position FROM events GROUP BY writer) last "
+            "ON last.writer = e.writer AND last.position = e.position ORDER BY e.writer"
+        )
+        heads = tuple(Head(writer, position, bytes(value).hex()) for writer, position, value in rows)
+        events = int(database.execute("SELECT COUNT(*) FROM events").fetchone()[0])
+    unsigned = Anchor(store=session.store_id, made_at=now_text(), events=events, heads=heads, mac="")
+    anchor = Anchor(unsigned.store, unsigned.made_at, events, heads, _mac(session, unsigned))
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with aside.open("w", encoding="utf-8") as handle:
+            handle.write(canonical_json(asdict(anchor)) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        aside.replace(file)
+    except OSError as fault:
+        raise ConfigError(
+            f"The anchor cannot be written to {str(file)!r}: {fault}.", remedy="Check the path."
+        ) from fault
+    return anchor
+
+
+def _mac(session: Session, anchor: Anchor) -> str:
+    return hmac.digest(session.anchor_key, anchor.body().encode("utf-8"), "sha256").hex()
+
+
+def _read_anchor(session: Session, anchor: Path | Mapping[str, Any], seen: _Examination) -> Anchor | None:
+    """Returns the anchor; `None`, with a finding, if it was altered. One of another store is a wrong usage."""
+    try:
+        data = json.loads(anchor.read_text(encoding="utf-8")) if isinstance(anchor, Path) else dict(anchor)
+        heads = tuple(Head(**head) for head in data.pop("heads"))
+        read = Anchor(heads=heads, **data)
+    except (OSError, ValueError, TypeError, KeyError) as fault:
+        raise ConfigError(
+            f"The anchor cannot be read: {fault}.", remedy="Name a file that `runs anchor` wrote."
+        ) from fault
+    if read.store != session.store_id:
+        raise ConfigError(
+            f"The anchor belongs to store {read.store!r}, and this is {session.store_id!r}.",
+            remedy="Open the store that it was made from.",
+        )
+    if not hmac.compare_digest(_mac(session, read), read.mac):
+        seen.find("anchor", "The anchor was altered: it is not what this store's key signed.")
+        return None
+    return read
