@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from compiled_ai.library.types import Field, FieldType
+from compiled_ai.records import Finding
 
 OnFailure = Literal["review", "fail", "fallback"]
 MetricName = Literal["exact", "text", "number", "date", "money", "set", "records"]
@@ -106,6 +107,8 @@ class FunctionStep(Step):
 
     prose: str
     prose_mark: Mark
+    examples: tuple[GoldenCase, ...] = ()
+    """Cases of this step alone, always shown to the model; inputs are named by the last word of their source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,3 +241,5 @@ class WorkflowSpec:
     adverse_outcomes: tuple[str, ...] = ()
     """Outcomes that count as a denial under `CMS_Decision_Timeframes`."""
     defaults: tuple[Default, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    """What is probably not meant, though it can be compiled."""

@@ -1,0 +1,63 @@
+"""What is wrong with a specification, collected while it is read, so that all of it is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from compiled_ai.errors import SpecError
+from compiled_ai.records import Finding
+from compiled_ai.spec.model import Mark
+
+_SHOWN = 60
+_LISTED = 50
+
+
+def quote(value: object) -> str:
+    """Returns the `repr` of an offending value, cut to one short line."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...{text[-1]}"
+
+
+class Findings:
+    """Collects findings; `raise_any` turns them into one `SpecError` in the order of the file."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+
+    def add(self, rule: str, message: str, mark: Mark, *, step: str | None = None) -> None:
+        """Notes an error; `rule` is the part of the id behind `spec.`."""
+        self.extend(
+            [
+                Finding(
+                    rule=f"spec.{rule}", message=message, file=mark.file, line=mark.line, column=mark.column, step=step
+                )
+            ]
+        )
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        self._found.extend(finding for finding in findings if finding not in self._found)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The errors in the order of the file, then of files named in it."""
+        wrong = [finding for finding in self._found if finding.severity == "error"]
+        first = {finding.file: position for position, finding in reversed(list(enumerate(wrong)))}
+        return tuple(sorted(wrong, key=lambda one: (first[one.file], one.line or 0, one.column or 0)))
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self._found if finding.severity == "warning")
+
+    def raise_any(self) -> None:
+        """Raises `SpecError` if there is any error."""
+        if self.errors:
+            refuse(self.errors)
+
+
+def refuse(findings: tuple[Finding, ...]) -> NoReturn:
+    """Raises the `SpecError` that carries these findings and lists them in its message."""
+    lines = [str(finding) for finding in findings[:_LISTED]]
+    if len(findings) > _LISTED:
+        lines.append(f"... and {len(findings) - _LISTED} more")
+    raise SpecError("\n".join(lines), details=findings)

@@ -1,0 +1,252 @@
+"""From the text of a specification to a `WorkflowSpec`, or to every finding at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiled_ai.canonical import digest
+from compiled_ai.errors import suggest
+from compiled_ai.library.types import Field
+from compiled_ai.spec.cases import CaseReader
+from compiled_ai.spec.drafts import read_drafts
+from compiled_ai.spec.findings import Findings, quote
+from compiled_ai.spec.keys import SPECIFICATION
+from compiled_ai.spec.model import (
+    Check,
+    GoldenCase,
+    Limits,
+    Output,
+    PackUse,
+    Table,
+    TemplateName,
+    WorkflowSpec,
+)
+from compiled_ai.spec.modules import known_modules
+from compiled_ai.spec.names import Names, slug
+from compiled_ai.spec.outputs import read_accuracy, read_adverse, read_outputs
+from compiled_ai.spec.reach import Group, reach
+from compiled_ai.spec.reading import Notes, mapping, scalar, scalars, text, whole
+from compiled_ai.spec.rule_text import read_condition
+from compiled_ai.spec.shapes import check_shape
+from compiled_ai.spec.steps import AnyStep, Flow, read_steps
+from compiled_ai.spec.types import TypeReader
+from compiled_ai.spec.yaml_source import Fields, Items, Node, Scalar, compose, describe, read_source
+
+DEFAULT_VERSION = "0.1.0"
+
+
+def load_spec(path: str | Path) -> WorkflowSpec:
+    """Reads a specification's file.
+
+    Raises:
+        SpecError: with every finding of the file as `details`, each located at file:line:column.
+    """
+    place = Path(path)
+    return load_spec_text(read_source(place, file=str(path)), file=str(path), folder=place.parent)
+
+
+def load_spec_text(source: str, *, file: str = "specification.yaml", folder: Path | None = None) -> WorkflowSpec:
+    """Reads a specification from text; files that it names lie relative to `folder`, without which it may name none.
+
+    Raises:
+        SpecError: as `load_spec`.
+    """
+    findings = Findings()
+    tree = compose(source, file=file, findings=findings)
+    check_shape(tree, SPECIFICATION, findings, path="")
+    if not isinstance(tree, Fields):
+        findings.raise_any()
+        raise AssertionError(describe(tree))
+    spec = _Loader(tree, source, file, folder, Notes(findings)).spec()
+    findings.raise_any()
+    return spec
+
+
+@dataclass
+class _Loader:
+    tree: Fields
+    source: str
+    file: str
+    folder: Path | None
+    notes: Notes
+
+    def spec(self) -> WorkflowSpec:
+        name = self._name()
+        packs = self._packs()
+        classes = Names()
+        inputs = TypeReader(self.notes.findings, classes).fields(self.tree.get("inputs"), "Input")
+        tables = self._tables()
+        flow = self._flow(inputs, tables, packs, classes)
+        steps = read_steps(flow)
+        complete = len(steps) == len(flow.drafts) and not flow.broken
+        outputs = read_outputs(self.tree.get("outputs"), flow.inputs, steps, self.notes, broken=not complete)
+        cases = CaseReader(inputs, outputs, steps, self.notes.findings)
+        metadata = mapping(self.tree, "metadata")
+        cms = next((pack.mark for pack in packs if pack.name == "CMS_Decision_Timeframes"), None)
+        adverse = metadata.get("adverse_outcomes") if metadata else None
+        return WorkflowSpec(
+            file=self.file,
+            text=self.source,
+            digest=digest(self.source),
+            name=name,
+            slug=slug(name),
+            version=self._version(),
+            description=text(metadata, "description") or "",
+            packs=packs,
+            reference=self._reference(inputs),
+            data_basis=text(metadata, "data_basis"),
+            inputs=inputs,
+            steps=steps,
+            outputs=outputs,
+            tables=tuple(tables.values()),
+            accuracy=read_accuracy(self.tree.get("accuracy"), outputs, steps, self.notes),
+            examples=self._examples(cases),
+            golden=self._golden(cases) if complete else (),
+            properties=self._properties(flow, outputs) if complete else (),
+            template=self._template(),
+            modules=self._modules(),
+            limits=self._limits(),
+            adverse_outcomes=read_adverse(adverse, steps, cms if complete else None, self.notes),
+            defaults=tuple(self.notes.defaults),
+            warnings=self.notes.findings.warnings,
+        )
+
+    # ------------------------------------------------------------ metadata
+
+    def _name(self) -> str:
+        written = text(mapping(self.tree, "metadata"), "name")
+        if written is not None:
+            return written
+        stem = Path(self.file).stem
+        self.notes.default("metadata.name", stem, "no name is written: the name of the file")
+        return stem
+
+    def _version(self) -> str:
+        written = text(mapping(self.tree, "metadata"), "version")
+        if written is None:
+            self.notes.default("metadata.version", DEFAULT_VERSION, "no version is written")
+        return written or DEFAULT_VERSION
+
+    def _packs(self) -> tuple[PackUse, ...]:
+        found: dict[str, PackUse] = {}
+        for node in (mapping(self.tree, "metadata"), self.tree):
+            listed = node.get("compliance") if node else None
+            for item in listed.items if isinstance(listed, Items) else ():
+                name = item if isinstance(item, Scalar) else scalar(item, "pack")
+                if name is None:
+                    continue
+                if name.text in found:
+                    message = f"Compliance pack {quote(name.text)} is listed twice. Remove one."
+                    self.notes.findings.add("duplicate_name", message, name.mark)
+                found.setdefault(name.text, PackUse(name.text, name.mark, _waivers(item)))
+        return tuple(found.values())
+
+    def _reference(self, inputs: tuple[Field, ...]) -> tuple[str, ...]:
+        metadata = mapping(self.tree, "metadata")
+        known = [field.name for field in inputs]
+        for one in scalars(metadata.get("reference") if metadata else None):
+            if one.text not in known:
+                message = f"Reference {quote(one.text)} is no input.{suggest(one.text, known)}"
+                self.notes.findings.add("unknown_field", message, one.mark)
+        return tuple(one.text for one in scalars(metadata.get("reference") if metadata else None))
+
+    # ------------------------------------------------------------ steps
+
+    def _tables(self) -> Mapping[str, Table]:
+        return {}
+
+    def _flow(
+        self, inputs: tuple[Field, ...], tables: Mapping[str, Table], packs: tuple[PackUse, ...], classes: Names
+    ) -> Flow:
+        key = "steps" if self.tree.get("steps") is not None else "logic_requirements"
+        drafts = read_drafts(self.tree.get(key), key, inputs, self.notes, classes)
+        written = self.tree.get(key)
+        count = len(written.items) if isinstance(written, Items) else 0
+        return Flow(
+            Group("inputs", inputs),
+            drafts,
+            tables,
+            tuple(pack.name for pack in packs),
+            self.notes,
+            broken=len(drafts) < count,
+        )
+
+    def _properties(self, flow: Flow, outputs: tuple[Output, ...]) -> tuple[Check, ...]:
+        sight = reach([flow.inputs, Group("outputs", tuple(output.field for output in outputs))])
+        checks: list[Check] = []
+        for source in scalars(self.tree.get("properties")):
+            reading = read_condition(source, sight, flow.tables, None)
+            self.notes.findings.extend(reading.findings)
+            if reading.check is not None:
+                checks.append(reading.check)
+        return tuple(checks)
+
+    # ------------------------------------------------------------ cases
+
+    def _examples(self, cases: CaseReader) -> tuple[GoldenCase, ...]:
+        node = self.tree.get("examples")
+        return cases.from_list(node, "example") if isinstance(node, Items) else ()
+
+    def _golden(self, cases: CaseReader) -> tuple[GoldenCase, ...]:
+        node = self.tree.get("golden")
+        if isinstance(node, Items):
+            return cases.from_list(node, "case")
+        if isinstance(node, Scalar):
+            return self._golden_file(cases, node)
+        if self.folder is None:
+            return ()
+        beside = f"{Path(self.file).stem}/golden.jsonl"
+        if not (self.folder / beside).is_file():
+            return ()
+        self.notes.default("golden", beside, "no 'golden' is written, and this file lies beside the specification")
+        return cases.from_file(self.folder / beside, self._shown(beside))
+
+    def _golden_file(self, cases: CaseReader, node: Scalar) -> tuple[GoldenCase, ...]:
+        if self.folder is None:
+            message = "A specification without a folder cannot name a golden file. Write the cases as a list."
+            self.notes.findings.add("golden", message, node.mark)
+            return ()
+        path = self.folder / node.text
+        if not path.is_file():
+            message = f"There is no golden file {quote(node.text)} beside the specification. Correct its path."
+            self.notes.findings.add("golden", message, node.mark)
+            return ()
+        return cases.from_file(path, self._shown(node.text))
+
+    def _shown(self, relative: str) -> str:
+        """Returns a file's name as messages show it: as the specification's own was given."""
+        return str(Path(self.file).parent / relative)
+
+    # ------------------------------------------------------------ the rest
+
+    def _template(self) -> TemplateName | None:
+        written = text(self.tree, "template")
+        return next((known for known in ("handler", "validator", "batch", "stream") if known == written), None)  # type: ignore[return-value]
+
+    def _modules(self) -> tuple[str, ...]:
+        known = known_modules()
+        for one in scalars(self.tree.get("modules")):
+            if one.text not in known:
+                message = f"Unknown module {quote(one.text)}.{suggest(one.text, known, show=20)}"
+                self.notes.findings.add("choice", message, one.mark)
+        return tuple(dict.fromkeys(one.text for one in scalars(self.tree.get("modules"))))
+
+    def _limits(self) -> Limits:
+        node = mapping(self.tree, "limits")
+        usual = Limits()
+        values = {key: whole(node, key, getattr(usual, key)) for key in Limits.__dataclass_fields__}
+        left = [key for key in values if node is None or node.get(key) is None]
+        if left:
+            shown = ", ".join(f"{key} {values[key]}" for key in left)
+            self.notes.default("limits", shown, "limits that are not written are the usual ones")
+        return Limits(**values)
+
+
+def _waivers(item: Node) -> dict[str, dict[str, str]]:
+    waive = mapping(item, "waive")
+    return {
+        entry.key.text: {key: text(entry.value, key) or "" for key in ("by", "reason")}
+        for entry in (waive.entries if waive else ())
+    }
