@@ -209,28 +209,27 @@ class RunContext:
         check: Check[T] | None = None,
         item: int = 0,
     ) -> T:
-        codec = self._codec(step)
-        returns: type[T] = self._classes[codec.info.class_name]
+        codec = self._steps.get(step) or self._codec(step)
         try:
             value = function(*arguments)
         except Exception as fault:  # a model wrote the function: whatever it raises, the step has no valid result
             problems = [f"the function raised {type(fault).__name__}{_line_of(fault)}: {fault}"]
-            return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
+            return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
         if value is None:
             problems = ["no branch applies"]
-            return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
+            return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
         shown: Any = None
         if codec.info.kind == "function":
             try:
                 shown = codec.encode(value)
             except Mismatch as wrong:
                 problems = [f"the function's result does not fit: {wrong}"]
-                return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
-        faults = _faults(check, value)
+                return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
+        faults = None if check is None else _faults(check, value)
         if not faults:
             return value
         shown = shown if shown is not None else _shown(codec, value)
-        return await self._settle(codec, codec.info.on_failure, shown, list(faults), returns, check, item)
+        return await self._settle(codec, codec.info.on_failure, shown, list(faults), None, check, item)
 
     async def failed(
         self,
@@ -317,12 +316,13 @@ class RunContext:
         policy: OnFailure,
         proposed: Any,
         problems: list[str],
-        returns: type[T],
+        returns: type[T] | None,
         check: Check[T] | None,
         item: int,
     ) -> T:
         """Applies a failure policy. `proposed` is JSON here: it need not fit the schema."""
         name = codec.info.name
+        returns = returns or self._classes[codec.info.class_name]
         if policy == "review":
             packs = f" ({', '.join(codec.info.packs)})" if codec.info.packs else ""
             reason = f"Step {name!r} gave no valid result{packs}."

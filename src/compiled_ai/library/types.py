@@ -27,6 +27,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import product
+from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
 
 from compiled_ai.canonical import plain_number
@@ -179,6 +181,7 @@ class Mismatch(ValueError):
         return Mismatch(self.message, joined)
 
 
+_REQUIRED = "required, and there is no value"
 Convert = Callable[[Any], Any]
 Classes = Mapping[str, type]
 
@@ -234,14 +237,14 @@ def _part(name: str, convert: Convert, value: Any) -> Any:
 
 
 def _nullable(kind: FieldType, convert: Convert) -> Convert:
-    if kind.kind == "json":
-        return convert
+    if kind.kind == "json" or (kind.kind == "object" and not kind.optional):
+        return convert  # an object refuses null itself: this is the outermost border, and runs once per run
     if kind.optional:
         return lambda value: None if value is None else convert(value)
 
     def required(value: Any) -> Any:
         if value is None:
-            raise Mismatch("required, and there is no value")
+            raise Mismatch(_REQUIRED)
         return convert(value)
 
     return required
@@ -296,9 +299,7 @@ _PLAIN = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?")
 
 def _decimal(kind: FieldType, _: Classes) -> Convert:
     def convert(value: Any) -> Decimal:
-        if isinstance(value, str) and _PLAIN.fullmatch(value):
-            value = Decimal(value)
-        elif type(value) is int:
+        if isinstance(value, str) and _PLAIN.fullmatch(value) or type(value) is int:
             value = Decimal(value)
         elif isinstance(value, float) and math.isfinite(value):
             value = Decimal(repr(value))
@@ -394,7 +395,70 @@ def _list(of: Callable[[FieldType, Classes], Convert], build: type) -> Callable[
     return make
 
 
+_Test = Callable[[Any], bool]
+_EXACT: Mapping[str, tuple[type, _Test | None]] = {
+    "text": (str, None),
+    "string": (str, None),
+    "integer": (int, None),
+    "decimal": (Decimal, Decimal.is_finite),
+    "float": (float, math.isfinite),
+    "boolean": (bool, None),
+}
+"""Kinds of which a value of exactly this type (and passing the test) crosses the border as it is, both ways."""
+
+
+def _admission(kind: FieldType) -> Callable[[tuple[Any, ...]], bool] | None:
+    """Returns a test whether all values of an object may cross as they are, or `None` where a look is not enough.
+
+    It makes the border cheap for the usual case: one look at all types at once, then the enumerations.
+    """
+    allowed: list[tuple[type, ...]] = []
+    tests: list[tuple[int, _Test]] = []
+    for index, field in enumerate(kind.fields):
+        part = field.type
+        narrowed = part.pattern or part.max_length is not None or part.minimum is not None or part.maximum is not None
+        if part.kind not in _EXACT or narrowed:
+            return None
+        python, test = _EXACT[part.kind]
+        allowed.append((python, type(None)) if part.optional else (python,))
+        test = frozenset(part.enum).__contains__ if part.enum else test
+        if test is not None:
+            tests.append((index, test))
+    if len(kind.fields) < 2 or math.prod(map(len, allowed)) > 64:
+        return None
+    types = frozenset(product(*allowed))
+
+    def admits(values: tuple[Any, ...]) -> bool:
+        if tuple(map(type, values)) not in types:
+            return False
+        for index, test in tests:  # noqa: SIM110  (a generator would cost more than the loop)
+            if values[index] is not None and not test(values[index]):
+                return False
+        return True
+
+    return admits
+
+
 def _decode_object(kind: FieldType, classes: Classes) -> Convert:
+    convert, admits, build = _decode_parts(kind, classes), _admission(kind), classes[kind.class_name or ""]
+    if admits is None:
+        return convert
+    count, read = len(kind.fields), itemgetter(*[field.name for field in kind.fields])
+
+    def quick(value: Any) -> Any:
+        if type(value) is dict and len(value) == count:
+            try:
+                values = read(value)
+            except KeyError:
+                return convert(value)
+            if admits(values):
+                return build(*values)
+        return convert(value)
+
+    return quick
+
+
+def _decode_parts(kind: FieldType, classes: Classes) -> Convert:
     parts = [(field.name, decoder(field.type, classes)) for field in kind.fields]
     known = frozenset(name for name, _ in parts)
     build = classes[kind.class_name or ""]
@@ -403,7 +467,7 @@ def _decode_object(kind: FieldType, classes: Classes) -> Convert:
         if type(value) is build:
             return value
         if not isinstance(value, dict):
-            raise _expected("object", value)
+            raise Mismatch(_REQUIRED) if value is None else _expected("object", value)
         if not known.issuperset(value):
             wrong = next(key for key in value if key not in known)
             raise Mismatch(_unknown(wrong, kind), str(wrong))
@@ -417,12 +481,26 @@ def _decode_object(kind: FieldType, classes: Classes) -> Convert:
 
 
 def _encode_object(kind: FieldType, classes: Classes) -> Convert:
+    convert, admits, build = _encode_parts(kind, classes), _admission(kind), classes[kind.class_name or ""]
+    if admits is None:
+        return convert
+    names, read = [field.name for field in kind.fields], attrgetter(*[field.identifier for field in kind.fields])
+
+    def quick(value: Any) -> Any:
+        if type(value) is build and admits(values := read(value)):
+            return dict(zip(names, values))  # noqa: B905  (both come from the same fields)
+        return convert(value)
+
+    return quick
+
+
+def _encode_parts(kind: FieldType, classes: Classes) -> Convert:
     parts = [(field.name, field.identifier, encoder(field.type, classes)) for field in kind.fields]
     build = classes[kind.class_name or ""]
 
     def convert(value: Any) -> dict[str, Any]:
         if not isinstance(value, build):
-            raise _expected(kind.class_name or "object", value)
+            raise Mismatch(_REQUIRED) if value is None else _expected(kind.class_name or "object", value)
         try:
             return {name: part(getattr(value, identifier)) for name, identifier, part in parts}
         except Mismatch:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal, getcontext, setcontext
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType, TracebackType
@@ -75,14 +75,24 @@ class Pending:
     requests: tuple[EffectRequest, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Done:
-    """The run ended with a decision."""
+    """The run ended with a decision. (Not frozen: every run makes one, and freezing costs a microsecond.)"""
 
     output: Any
     """JSON of the artifact's `Output`."""
-    evidence: Mapping[str, Any]
-    """Output path to the place in the source that the value came from, as JSON."""
+    value: Any = field(default=None, repr=False, compare=False)
+    """The typed `Output`."""
+    kind: FieldType | None = field(default=None, repr=False, compare=False)
+    """Its type."""
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """Output path to the place in the source that the value came from, as JSON."""
+        found: dict[str, Any] = {}
+        if self.kind is not None:
+            _collect(self.kind, self.value, "", found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ class Program:
         "codecs",
         "described",
         "digest",
+        "environment",
         "filename",
         "input_type",
         "name",
@@ -141,6 +152,8 @@ class Program:
         self.source = source
         self.described = described
         """`program.json`, decoded."""
+        self.environment: Mapping[str, str] = {}
+        """What is installed now of all that can change a decision, by name; whoever loads the artifact fills it in."""
         self.filename: str = module.__file__ or ""
         """The file name that the module's code objects carry."""
         self.workflow: str = described["workflow"]
@@ -317,30 +330,30 @@ class Stepping:
         """Steps the run as far as the recorded effects carry it."""
         if self._outcome is not None:
             return self._outcome
-        with localcontext(NUMBERS):
-            try:
-                requests = self._coroutine.send(None)
-            except StopIteration as end:
-                self._outcome = self._done(end.value)
-            except StepFailed as fault:
-                self._outcome = _failed(fault)
-            except Exception as fault:  # whatever an artifact raises is a failed run, never a crash of the engine
-                self._outcome = _crashed(fault, self.program)
-            else:
-                if type(requests) is tuple and requests and type(requests[0]) is EffectRequest:
-                    return Pending(requests)
-                self._coroutine.close()
-                self._outcome = Failed("The artifact awaits something that is not its context.", code="crashed")
+        outside = getcontext()
+        setcontext(NUMBERS.copy())
+        try:
+            requests = self._coroutine.send(None)
+        except StopIteration as end:
+            self._outcome = self._done(end.value)
+        except StepFailed as fault:
+            self._outcome = _failed(fault)
+        except Exception as fault:  # whatever an artifact raises is a failed run, never a crash of the engine
+            self._outcome = _crashed(fault, self.program)
+        else:
+            if type(requests) is tuple and requests and type(requests[0]) is EffectRequest:
+                return Pending(requests)
+            self._coroutine.close()
+            self._outcome = Failed("The artifact awaits something that is not its context.", code="crashed")
+        finally:
+            setcontext(outside)
         return self._outcome
 
     def _done(self, value: Any) -> Done | Failed:
         try:
-            output = self.program.encode_output(value)
+            return Done(self.program.encode_output(value), value, self.program.output_type)
         except Mismatch as fault:
             return Failed(f"The output does not fit: {fault}.", code="output", problems=(str(fault),))
-        evidence: dict[str, Any] = {}
-        _collect(self.program.output_type, value, "", evidence)
-        return Done(output, evidence)
 
     @property
     def effects(self) -> tuple[EffectLike, ...]:
