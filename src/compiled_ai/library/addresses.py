@@ -138,7 +138,9 @@ def _end(lines: list[Located], start: int) -> int:
         goes_on = lines[index - 1].rstrip().endswith(",")
         if closed and not (region or goes_on) or not (street or region or postcode or number or goes_on or not closed):
             break
-        if any(amount.decimals == 2 for amount in find_amounts(line)) or (sum(map(str.isalpha, line)) < 3 and not postcode):
+        if any(amount.decimals == 2 for amount in find_amounts(line)) or (
+            sum(map(str.isalpha, line)) < 3 and not postcode
+        ):
             break
         end = index + 1
         closed = closed or postcode

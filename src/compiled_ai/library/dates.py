@@ -59,9 +59,13 @@ _SHORT = (
     re.compile(rf"(?<![^\W\d_]){_MONTH}\.?\s?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:])", re.IGNORECASE),
     re.compile(rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s?{_MONTH}(?![^\W\d_])", re.IGNORECASE),
 )
-_BETWEEN = re.compile(r"\s*(?:-{1,2}|\u2013|\u2014|to|till?|until|through|thru|/|~|and)\s*", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"\s*(?:-{1,2}|\u2013|\u2014|to|till?|until|through|thru|/|~|and|ends?:?|ending:?|end date:?)\s*", re.IGNORECASE
+)
 _DIGIT = r"[\dOoQDIl|!ZzSsB]"
 _SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
+_BLURRED = re.compile(r"(?<!\w)(\d\d)(?:/(?=\d\d[7l|])|[7l|](?=\d\d/))(\d\d)[/7l|](\d\d)(?!\w)")
+"""A slash that OCR took for a 7 or a stroke: `06704/20`."""
 _LOOKALIKE = str.maketrans("OoQDIl|!ZzSsB", "0000111122558")
 
 
@@ -103,6 +107,8 @@ def find_dates(text: str, *, order: Order = "mdy", base: date | None = None) -> 
     if not found and _SMUDGED.search(text):
         repaired = _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), text)
         found = _scan(repaired, order, base)
+    if not found and _BLURRED.search(text):
+        found = _scan(_BLURRED.sub(r"\1/\2/\3", text), order, base)
     for value, start, end in found:
         yield FoundDate(LocatedDate.of(value, place_in(text, start, end)), start, end)
 

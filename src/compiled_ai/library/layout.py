@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Literal, overload
 
 from compiled_ai.library.dates import DateRange, Order
 from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label
-from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located
+from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
 from compiled_ai.library.totals import Total, total, totals
 from compiled_ai.library.values import Box
@@ -167,6 +168,11 @@ class Page:
                 return cell
         return None
 
+    def _place(self, start: int, end: int) -> Place | None:
+        """The place of characters of `text` that stand in one cell."""
+        cell = self.cell_at(start)
+        return cell.text[start - cell.start : end - cell.start].place if cell else None
+
     def blocks(self) -> tuple[Block, ...]:
         """Neighbouring lines with a common left edge or centre, without a gap: addresses, paragraphs."""
         return _blocks(self)
@@ -215,15 +221,15 @@ class Page:
             stop: Other labels of the page, which are never taken for a value.
         """
         best = self._best(labels, kind, side, stop)
-        if best is None or lines < 2 or not isinstance(best.value, Located):
+        if best is None or lines < 2 or kind not in ("text", "name"):
             return best.value if best else None
-        return self._continued(best.value, lines, stop)
+        return self._continued(best, lines, stop, kind == "name")
 
     def candidates(
         self, *labels: str, kind: Kind | re.Pattern[str] = "text", side: Side = "any", stop: Sequence[str] = ()
     ) -> tuple[Candidate, ...]:
         """All values that the labels may have, best first: for a choice that `labelled` cannot make."""
-        reads = reader(kind, self.order, self.base)
+        reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
         found = [one for label in labels for one in self._of_label(label, False, reads, side, stops)]
         found = found or [one for label in labels for one in self._of_label(label, True, reads, side, stops)]
@@ -232,7 +238,7 @@ class Page:
     def _best(
         self, labels: Sequence[str], kind: Kind | re.Pattern[str], side: Side, stop: Sequence[str]
     ) -> Candidate | None:
-        reads = reader(kind, self.order, self.base)
+        reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
         weak: Candidate | None = None
         for fuzzy in (False, True):
@@ -244,6 +250,14 @@ class Page:
                 if best and best.score > 0 and (weak is None or best.score > weak.score + 10):
                     weak = best
         return weak
+
+    def _reader(self, kind: Kind | re.Pattern[str]) -> Reader:
+        return reader(kind, self.order, self.base, symbols=self._symbols)
+
+    @cached_property
+    def _symbols(self) -> bool:
+        """Whether amounts of this page carry a currency symbol: then a number without one is less likely an amount."""
+        return len(re.findall(r"[$\u20ac\u00a3] ?\d", self.text[:20000])) >= 3
 
     def _of_label(self, label: str, fuzzy: bool, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
         positions = fuzzy_positions(self.text, label) if fuzzy else find_label(self.text, label)
@@ -270,24 +284,34 @@ class Page:
         """Tells whether one of the labels (or words) stands on the page, slips of OCR forgiven."""
         return any(find_label(self.text, label) or fuzzy_positions(self.text, label) for label in labels)
 
-    def _continued(self, value: Located, lines: int, stop: Sequence[str]) -> Located:
-        """Adds the next lines of the value's column if their first word did not fit into the line above."""
-        stops = frozenset(map(_plain, stop))
+    def _continued(self, best: Candidate, lines: int, stop: Sequence[str], name: bool) -> Value:
+        """Adds the next lines of the value's column, if they belong to it."""
+        value = best.value
         cell = self._cell_of(value)
-        if cell is None or not value.place:
+        if cell is None or not isinstance(value, Located):
             return value
         offset = max(0, str(cell.text).find(str(value)))
+        if offset + len(value) < len(cell.text) - 2:
+            return value
         x0 = cell.x0 + offset * (cell.x1 - cell.x0) / max(1, len(cell.text))
-        parts = [value]
-        while len(parts) < lines and (len(parts) > 1 or offset + len(value) >= len(cell.text) - 2):
-            below = [other for other in self.row(cell.row + 1) if abs(other.x0 - x0) <= 2.5]
-            if not below or self._y(below[0].row) - self._y(cell.row) > 1.7 or not self._wrapped(cell, below[0]):
+        beside = self._cell_of(best.label) if name and best.side == "right" else None
+        stops = frozenset(map(_plain, stop))
+        parts = [cell.text[offset:]]
+        while len(parts) < lines:
+            below = [other for other in self.row(cell.row + 1) if -3 <= other.x0 - x0 <= 6]
+            if not below or self._y(below[0].row) - self._y(cell.row) > 1.7 or not _may_continue(below[0], stops):
                 break
-            if _plain(below[0].text) in stops or is_label(below[0].text) > 0.4 or ":" in below[0].text:
+            wrapped = abs(below[0].x0 - x0) <= 2.5 and self._wrapped(cell, below[0])
+            if not wrapped and not (beside is not None and self._unlabelled(below[0], beside)):
                 break
             cell = below[0]
             parts.append(cell.text)
-        return join(parts)
+        return join(parts) if len(parts) > 1 else value
+
+    def _unlabelled(self, below: Cell, label: Cell) -> bool:
+        """Tells whether a line below a value has nothing in the column of the labels, as a continued line has."""
+        left = [cell for cell in self.row(below.row) if cell.x1 >= label.x0 - 2 and cell.x0 < below.x0 - 1]
+        return not left and not any(map(str.isdigit, below.text)) and len(below.text.split()) <= 5
 
     def _wrapped(self, above: Cell, below: Cell) -> bool:
         """Tells whether the first word of a line would not have fitted into the line above it."""
@@ -297,10 +321,11 @@ class Page:
             return False
         return min(right) - above.x1 < len(word) + 4
 
-    def _cell_of(self, value: Located) -> Cell | None:
-        if value.place is None:
+    def _cell_of(self, value: Value) -> Cell | None:
+        place = place_of(value)
+        if place is None:
             return None
-        span = value.place.spans[-1]
+        span = place.spans[-1]
         for cell in self.row(span.line - 1):
             own = cell.text.place.spans[0] if cell.text.place else None
             if own and own.box == span.box and own.start <= span.start <= own.end:
@@ -321,7 +346,7 @@ class Page:
     def find_all(self, kind: re.Pattern[str]) -> tuple[Located, ...]: ...
     def find_all(self, kind: Kind | re.Pattern[str]) -> tuple[Value, ...]:
         """All values of a kind (or matches of a pattern) from top to bottom (`money` has decimals or a symbol)."""
-        reads = reader(kind, self.order, self.base)
+        reads = self._reader(kind)
         return tuple(value for cell in self.cells for value in self._all_in(cell, reads))
 
     def _all_in(self, cell: Cell, reads: Reader) -> Iterator[Value]:
@@ -347,7 +372,7 @@ class Page:
     def first(self, kind: re.Pattern[str]) -> Located | None: ...
     def first(self, kind: Kind | re.Pattern[str]) -> Value | None:
         """The first value of a kind (or match of a pattern) on the page, or `None`."""
-        reads = reader(kind, self.order, self.base)
+        reads = self._reader(kind)
         for index in range(len(self._starts)):
             for cell in self.row(index):
                 for value in self._all_in(cell, reads):
@@ -368,20 +393,18 @@ class Page:
 
     def placed(self, cell: Cell, reading: Reading, offset: int = 0) -> Value:
         """Gives a reading within a cell its place on the page."""
+        at = cell.start + offset
         if isinstance(reading.value, tuple):
             (first, a, b), (second, c, d) = reading.value
-            return DateRange(
-                located(first, _part(cell, offset + a, offset + b)),
-                located(second, _part(cell, offset + c, offset + d)),
-            )
-        place = _part(cell, offset + reading.start, offset + reading.end)
+            return DateRange(located(first, self._place(at + a, at + b)), located(second, self._place(at + c, at + d)))
+        place = self._place(at + reading.start, at + reading.end)
         if isinstance(reading.value, str):
             return Located(reading.value, place)
         return located(reading.value, place)
 
 
-def _part(cell: Cell, start: int, end: int) -> Place | None:
-    return cell.text[start:end].place
+def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
+    return _plain(below.text) not in stops and is_label(below.text) < 0.5 and ":" not in below.text
 
 
 def _plain(text: str) -> str:
@@ -429,7 +452,7 @@ class _Label:
 
     def _right(self, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         found: list[Candidate] = []
-        for shift, penalty in ((0, 0.0), (1, 22.0), (-1, 26.0)):
+        for shift, penalty in ((0, 0.0), (1, 16.0), (-1, 20.0)):
             row = self.cell.row + shift
             if (
                 shift and abs(self.page._y(row) - self.page._y(self.cell.row)) > 1.6
@@ -451,7 +474,10 @@ class _Label:
                 continue
             far = min(14.0, max(0.0, cell.x0 - edge - 6) / 5)
             found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, quality - penalty - far, reads, stops, "right")
-            penalty += 8 if is_label(cell.text) > 0.8 and len(found) == 0 and penalty == 0 else 16
+            if any(map(str.isalpha, cell.text)):
+                penalty += 8 if is_label(cell.text) > 0.8 and not found and penalty == 0 else 16
+            else:
+                penalty += 4
         return found
 
     def _below(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
@@ -468,8 +494,11 @@ class _Label:
             if distance > 4.5:
                 break
             for cell in over:
-                offset = min(abs(cell.x0 - x0), abs((cell.x0 + cell.x1) - (x0 + x1)) / 2, abs(cell.x1 - x1))
-                score = base - blocked - 4 - 7 * max(0.0, distance - 1) - min(14.0, offset / 2)
+                offset = min(abs(cell.x0 - x0), abs((cell.x0 + cell.x1) - (x0 + x1)) / 2)
+                if any(map(str.isdigit, cell.text)):
+                    offset = min(offset, abs(cell.x1 - x1))
+                elsewhere = 12 if cell.x0 < x0 - 8 and offset > 4 else 0
+                score = base - blocked - 4 - 7 * max(0.0, distance - 1) - min(14.0, offset / 2) - elsewhere
                 found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, score, reads, stops, "below")
             blocked += 14 if over else 0
         return found
@@ -485,8 +514,13 @@ class _Label:
         side: Literal["right", "below"],
     ) -> list[Candidate]:
         reading = reads(window)
+        if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
+            at = cell.start + offset
+            reading = reads(self.page.text[at : min(at + 90, self.page._line(cell.row)[1])])
         if reading is None:
             return []
+        if isinstance(reading.value, str) and side == "right":
+            reading = self._without_label(cell, reading)
         lead = len(re.findall(r"[^\W\d_]{2,}", window[: min(reading.start, 80)]))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
@@ -497,7 +531,18 @@ class _Label:
         label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
         return [Candidate(value, label, score, side)]
 
+    def _without_label(self, cell: Cell, reading: Reading) -> Reading:
+        """Cuts the label of the next column from the end of a value that stands only one space before it."""
+        value = str(reading.value)
+        match = _LAST_LABEL.search(value[-60:])
+        follows = any(other.x0 > cell.x1 for other in self.page.row(cell.row))
+        if not match or not follows or is_label(match.group()) < 0.9:
+            return reading
+        kept = value[: len(value) - len(match.group())]
+        return replace(reading, value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
+
+_LAST_LABEL = re.compile(r" [A-Z][a-z]+ (?:Date|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)$")
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
 _NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s|$))")
 

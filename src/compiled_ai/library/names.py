@@ -30,8 +30,54 @@ _NO_NAME = re.compile(
     r"tel|telephone|fax|phone|hotline|e-?mail|www|gst|sst|vat|tax|reg|roc|co\.? ?no|company no|page|date|time|cashier|table|thank)\b",
     re.IGNORECASE,
 )
-_PARTICLES = frozenset(["van", "von", "de", "der", "den", "del", "della", "di", "da", "la", "le", "bin", "binti", "al", "el", "ibn", "dos", "das", "du", "st", "ter", "ten"])
-_TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "sir", "madam", "mdm", "rev", "hon", "herr", "frau", "mme", "mlle", "sr", "sra", "m"])
+_PARTICLES = frozenset(
+    [
+        "van",
+        "von",
+        "de",
+        "der",
+        "den",
+        "del",
+        "della",
+        "di",
+        "da",
+        "la",
+        "le",
+        "bin",
+        "binti",
+        "al",
+        "el",
+        "ibn",
+        "dos",
+        "das",
+        "du",
+        "st",
+        "ter",
+        "ten",
+    ]
+)
+_TITLES = frozenset(
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "dr",
+        "prof",
+        "sir",
+        "madam",
+        "mdm",
+        "rev",
+        "hon",
+        "herr",
+        "frau",
+        "mme",
+        "mlle",
+        "sr",
+        "sra",
+        "m",
+    ]
+)
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "md", "phd", "esq", "dds", "rn", "do", "np", "pa", "cpa", "mba"])
 
 
@@ -112,11 +158,16 @@ def issuer(page: Page) -> Located | None:
     return without_codes(lines[first]) if first is not None else None
 
 
-_OTHERS = re.compile(r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill to|ship to)\b", re.IGNORECASE)
+_OTHERS = re.compile(
+    r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill to|ship to)\b", re.IGNORECASE
+)
 
 
 def _is_street(line: str) -> bool:
-    return bool(re.search(r"\b\d{5}\b|^\W*(?:no|lot|unit)\b\.?\W*\w*\d|^\d+[\w\-/]*,", line, re.IGNORECASE)) and "," in line
+    return (
+        bool(re.search(r"\b\d{5}\b|^\W*(?:no|lot|unit)\b\.?\W*\w*\d|^\d+[\w\-/]*,", line, re.IGNORECASE))
+        and "," in line
+    )
 
 
 def _head(page: Page) -> list[Located]:
@@ -135,7 +186,12 @@ def _named(lines: list[Located], index: int, match: re.Match[str]) -> Located:
     line = lines[index]
     end = match.end() + (line[match.end() : match.end() + 1] == ".")
     name = without_codes(line if not re.match(r"\s*[(\[,]|\s+\W*\d{4}", line[end:]) else line[:end])
-    if index and _begins_before(line[: match.start()]) and _is_name(lines[index - 1]) and _same_print(lines[index - 1], line):
+    if (
+        index
+        and _begins_before(line[: match.start()])
+        and _is_name(lines[index - 1])
+        and _same_print(lines[index - 1], line)
+    ):
         previous = lines[index - 1]
         places = [part.place for part in (previous, name) if part.place]
         spans = tuple(span for place in places for span in place.spans)

@@ -26,20 +26,34 @@ class Reading:
     confidence: float
 
 
-Reader = Callable[[str], Reading | None]
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the first value of a kind from a text. `wide`: the value may go on in the next cell of its row."""
+
+    read: Callable[[str], Reading | None]
+    wide: bool = False
+
+    def __call__(self, text: str) -> Reading | None:
+        return self.read(text)
 
 
-def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None) -> Reader:
-    """Returns the function that reads the first value of a kind."""
+def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, symbols: bool = False) -> Reader:
+    """Returns the function that reads the first value of a kind.
+
+    `symbols`: amounts of this page carry a currency symbol.
+    """
     if isinstance(kind, re.Pattern):
-        return lambda text: _by_pattern(kind, text)
+        return Reader(lambda text: _by_pattern(kind, text))
     if kind == "date":
-        return lambda text: _date(text, order, base)
+        return Reader(lambda text: _date(text, order, base))
     if kind == "date_range":
-        return lambda text: _range(text, order, base)
+        return Reader(lambda text: _range(text, order, base), wide=True)
+    if kind == "money":
+        return Reader(lambda text: _money(text, 0.6 if symbols else 1.0))
     if kind not in _READERS:
-        raise ValueError(f"Unknown kind {kind!r}. Known: {', '.join(sorted((*_READERS, 'date', 'date_range')))}.")
-    return _READERS[kind]
+        known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
+        raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
+    return Reader(_READERS[kind])
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
@@ -63,18 +77,18 @@ def _range(text: str, order: Order, base: date | None) -> Reading | None:
     return None
 
 
-def _money(text: str) -> Reading | None:
+def _money(text: str, bare: float) -> Reading | None:
     best: Reading | None = None
     for attempt in (text, repair_digits(text)):
         for found in find_amounts(attempt):
             if found.percent:
                 continue
-            sure = 1.0 if found.decimals == 2 else 0.9 if found.currency else 0.3
+            sure = (1.0 if found.currency else bare) if found.decimals == 2 else 0.9 if found.currency else 0.3
             if best is None or sure > best.confidence:
                 best = Reading(Decimal(found.value), found.start, min(found.end, len(text)), sure)
             if sure == 1.0:
                 return best
-        if attempt == text and (best and best.confidence >= 0.9):
+        if best and best.confidence >= 0.6:
             break
     return best
 
@@ -99,6 +113,9 @@ def _text(text: str) -> Reading | None:
     return Reading(trimmed, start, start + len(trimmed), 1.0) if trimmed else None
 
 
+_ONLY_FORM = re.compile(r"(?:inc|llc|ltd|co|corp|company|sdn\.? ?bhd|bhd|gmbh|plc|limited)\.?", re.IGNORECASE)
+
+
 def _name(text: str) -> Reading | None:
     reading = _text(text)
     if reading is None:
@@ -106,7 +123,7 @@ def _name(text: str) -> Reading | None:
     value = cast(str, reading.value)
     letters = sum(map(str.isalpha, value))
     digits = sum(map(str.isdigit, value))
-    if letters < 2 or digits > letters:
+    if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
         return None
     if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
         return None
@@ -128,8 +145,10 @@ def _identifier(text: str) -> Reading | None:
             continue
         code = match.group()
         digits = sum(map(str.isdigit, code))
+        if digits < 2 and digits * 3 < len(code):
+            continue
         sure = 1.0 if digits >= 4 else 0.8 if digits == 3 else 0.55
-        if digits * 5 < len(code) * 2 or (re.search(r"[a-z]", code) and re.search(r"\d[a-z]\w*\d", code)):
+        if digits * 5 < len(code) * 2:
             sure -= 0.45
         if re.fullmatch(r"\d{1,3}\.\d\d", code):
             continue
@@ -152,11 +171,10 @@ def _phone(text: str) -> Reading | None:
     return None
 
 
-_READERS: dict[str, Reader] = {
+_READERS: dict[str, Callable[[str], Reading | None]] = {
     "text": _text,
     "name": _name,
     "identifier": _identifier,
-    "money": _money,
     "number": _number,
     "percent": _percent,
     "email": _email,

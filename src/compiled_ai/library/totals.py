@@ -34,18 +34,41 @@ class Total:
     """How many amounts its line has; the last one is `amount`."""
 
 
-_TOTAL = frozenset(["total", "totals", "totl", "ttl", "tl", "jumlah", "amount", "amt", "sum", "due", "payable", "balance"])
+_TOTAL = frozenset(
+    ["total", "totals", "totl", "ttl", "tl", "jumlah", "amount", "amt", "sum", "due", "payable", "balance"]
+)
 _QUANTITY = frozenset(["qty", "quantity", "item", "items", "count", "pcs", "pieces", "units", "pax", "spots"])
 _CHANGE = frozenset(["change", "baki", "chg", "kembali"])
 _PAID = frozenset(
-    ["cash", "tender", "tendered", "paid", "received", "receive", "visa", "master", "mastercard", "debit", "card", "payment", "pymt", "cheque", "tunai", "amex"]
+    [
+        "cash",
+        "tender",
+        "tendered",
+        "paid",
+        "received",
+        "receive",
+        "visa",
+        "master",
+        "mastercard",
+        "debit",
+        "card",
+        "payment",
+        "pymt",
+        "cheque",
+        "tunai",
+        "amex",
+    ]
 )
-_DISCOUNT = frozenset(["discount", "disc", "saving", "savings", "saved", "rebate", "voucher", "promo", "promotion", "commission"])
+_DISCOUNT = frozenset(
+    ["discount", "disc", "saving", "savings", "saved", "rebate", "voucher", "promo", "promotion", "commission"]
+)
 _TAX = frozenset(["gst", "tax", "vat", "sst", "charge", "svc"])
 _ROUNDING = frozenset(["rounding", "round", "rnd", "roundg", "rounded", "adj", "adjustment", "adjustments", "roundoff"])
 _BEFORE_TAX = frozenset(["excl", "excluding", "exclude", "exclusive", "before", "taxable", "without", "nontaxable"])
 _INCLUDED = frozenset(["incl", "inclusive", "including", "include", "included", "inc", "after", "with", "w"])
-_STRONG = frozenset(["grand", "final", "due", "payable", "pay", "paid", "net", "nett", "rounded", "after", "owed", "adj", "adjustment"])
+_STRONG = frozenset(
+    ["grand", "final", "due", "payable", "pay", "paid", "net", "nett", "rounded", "after", "owed", "adj", "adjustment"]
+)
 
 
 def totals(page: Page) -> tuple[Total, ...]:
