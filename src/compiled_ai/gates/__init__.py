@@ -1,0 +1,1 @@
+"""The gates: code, input, output. A gate that crashes refuses."""
