@@ -1,0 +1,241 @@
+"""Stage 4: golden cases, judged by exact arithmetic.
+
+| pool | what the author of the candidate hears |
+|---|---|
+| shown | expected against actual |
+| selection | counts and field names |
+| sealed | nothing: it is judged once per compile, on the one chosen candidate (`judge_sealed`) |
+
+A case whose effects are not supplied is an `error`, never a live call. A workflow without model-written functions has
+nothing to learn, so all its cases are judged at once and each must be right.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from compiled_ai.assemble import Assembled
+from compiled_ai.canonical import canonical_json
+from compiled_ai.pools import Pools
+from compiled_ai.records import Finding, StageResult
+from compiled_ai.sandbox import Outcome, Run, Sandbox
+from compiled_ai.spec.model import FunctionStep, GoldenCase, Metric, WorkflowSpec
+from compiled_ai.validation.literals import golden_literals
+from compiled_ai.validation.metrics import ABSENT, Score, score_cases, score_field
+
+_TOLD_CASES = 8
+"""Most wrong shown cases that go back at once."""
+_TOLD_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One golden case and what the candidate made of it."""
+
+    case: GoldenCase
+    actual: Mapping[str, Any] | None
+    """`None`: no decision."""
+    why: str = ""
+    """Why there is no decision."""
+    unjudged: bool = False
+    """We could not tell: effects are missing, or the machine was too slow."""
+    approved: int = 0
+    """Reviews that the case says nothing of and that were taken as approved."""
+
+
+def accuracy(candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbox) -> StageResult:
+    """Judges a candidate on the shown and the selection pool (on all cases, if no function is model-written)."""
+    started = time.perf_counter()
+    carried = _carried(candidate, spec, pools)
+    if carried:
+        return _result("failed", started, carried, {})
+    learned = any(isinstance(step, FunctionStep) for step in spec.steps)
+    parts = {"shown": pools.shown, "selection": pools.selection}
+    if not learned:
+        parts = {"all": (*pools.shown, *pools.selection, *pools.sealed)}
+    judged = {name: judge(candidate, cases, box) for name, cases in parts.items()}
+    unjudged = [each for group in judged.values() for each in group if each.unjudged]
+    if unjudged:
+        return _result("error", started, [_cannot_tell(each) for each in unjudged[:_TOLD_CASES]], {})
+    scores = {name: _score(group, spec) for name, group in judged.items()}
+    findings = _exactly(judged["all"], spec) if not learned else _by_pool(judged, scores, spec)
+    return _result("failed" if findings else "passed", started, findings, _measures(judged, scores, spec, learned))
+
+
+def judge_sealed(
+    candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbox, *, reads: int = 1
+) -> StageResult:
+    """Judges the one chosen candidate on the sealed pool.
+
+    Args:
+        candidate: the chosen candidate.
+        spec: its specification.
+        pools: the golden cases.
+        box: where it runs.
+        reads: how often the sealed pool has been read, this time included; printed beside its figure.
+    """
+    started = time.perf_counter()
+    judged = judge(candidate, pools.sealed, box)
+    unjudged = [each for each in judged if each.unjudged]
+    if unjudged:
+        finding = Finding(rule="accuracy.unjudged", message=f"{len(unjudged)} sealed cases could not be judged.")
+        return _result("error", started, [finding], {})
+    score = _score(judged, spec)
+    failing = _below(score, spec, "sealed") if judged else []
+    reasons = [] if failing else provisional_reasons(score, spec)
+    measures = _measures({"sealed": judged}, {"sealed": score}, spec, True)
+    measures |= {"provisional": bool(reasons), "provisional_because": reasons, "reads": reads}
+    return _result("failed" if failing else "passed", started, failing, measures)
+
+
+def judge(candidate: Assembled, cases: Sequence[GoldenCase], box: Sandbox) -> list[Judged]:
+    """Runs golden cases through the whole workflow in the sandbox; what is expected stays out here."""
+    job = Run(source=candidate.source, program=canonical_json(candidate.program))
+    requests = (
+        {"input": case.input, "effects": case.effects, "reviews": case.reviews, "approve": True} for case in cases
+    )
+    outcomes = box.call_many(job, requests, restarts=8)
+    return [_judged(case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
+
+
+def _judged(case: GoldenCase, outcome: Outcome) -> Judged:
+    if outcome.status == "overrun":
+        return Judged(case, None, outcome.message, unjudged=True)
+    if outcome.status != "value":
+        return Judged(case, None, f"{outcome.error_type}: {outcome.message}".removeprefix(": "))
+    end = outcome.value
+    if end["end"] == "done":
+        return Judged(case, end["output"], approved=end["approved"] if isinstance(end["approved"], int) else 0)
+    if end["end"] == "failed":
+        return Judged(case, None, end["error"])
+    what = f"step {end['step']!r} asks for its {end['kind']} effect, which the case does not supply"
+    if end["kind"] == "review":
+        return Judged(case, None, f"step {end['step']!r} goes to review: {end['problems'] or 'it always does'}")
+    return Judged(case, None, what, unjudged=True)
+
+
+def _cannot_tell(each: Judged) -> Finding:
+    return Finding(
+        rule="accuracy.unjudged",
+        message=f"Case {each.case.id!r} cannot be judged: {each.why}. Add it to the case's `effects`.",
+    )
+
+
+def _score(judged: Iterable[Judged], spec: WorkflowSpec) -> Score:
+    return score_cases([(each.case.expected, each.actual) for each in judged], spec.accuracy.fields)
+
+
+def _exactly(judged: Sequence[Judged], spec: WorkflowSpec) -> list[Finding]:
+    """No model wrote any of it: a wrong case means that the specification and the case contradict each other."""
+    return [
+        Finding(rule="accuracy.mismatch", message=message)
+        for each in judged
+        for message in _differences(each, spec.accuracy.fields)
+    ]
+
+
+def _by_pool(judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], spec: WorkflowSpec) -> list[Finding]:
+    written = {case.id for case in spec.examples}
+    wrong = [each for each in judged["shown"] if _differences(each, spec.accuracy.fields)]
+    failing = [each for each in wrong if each.case.id in written]
+    below = [finding for name in ("selection", "shown") for finding in _below(scores[name], spec, name)]
+    if not failing and not below:
+        return []
+    told = (failing + [each for each in wrong if each not in failing])[:_TOLD_CASES]
+    shown = [
+        Finding(rule="accuracy.mismatch", message=message)
+        for each in told
+        for message in _differences(each, spec.accuracy.fields)
+    ]
+    if len(wrong) > len(told):
+        shown.append(Finding(rule="accuracy.mismatch", message=f"{len(wrong) - len(told)} more shown cases are wrong."))
+    return shown + below
+
+
+def _differences(each: Judged, metrics: Mapping[str, Metric]) -> list[str]:
+    """Says for one case what was expected and what came. Only for cases that the author may see."""
+    if each.actual is None:
+        return [f"Case {each.case.id!r}: no decision ({each.why})."]
+    return [
+        f"Case {each.case.id!r}: {name} is {_brief(each.actual.get(name))}, expected {_brief(expected)}."
+        for name, expected in each.case.expected.items()
+        if not score_field(metrics.get(name), expected, each.actual.get(name, ABSENT))
+    ]
+
+
+def _brief(value: Any) -> str:
+    text = "absent" if value is ABSENT else canonical_json(value)
+    return text if len(text) <= _TOLD_CHARACTERS else f"{text[: _TOLD_CHARACTERS - 3]}..."
+
+
+def _below(score: Score, spec: WorkflowSpec, pool: str) -> list[Finding]:
+    """Fields below their threshold: counts and names, no values."""
+    findings = []
+    for name, field in score.fields.items():
+        metric = spec.accuracy.fields.get(name)
+        if metric is None or field.rate is None or field.rate >= Fraction(metric.threshold):
+            continue
+        message = f"{name}: {field.right} of {field.n} {pool} cases are right, at least {metric.threshold} is asked."
+        findings.append(Finding(rule="accuracy.threshold", message=message))
+    mean, overall = score.mean, spec.accuracy.overall
+    if overall is not None and mean is not None and mean < Fraction(overall):
+        message = f"The mean over fields on the {pool} cases is {float(mean):.3f}, at least {overall} is asked."
+        findings.append(Finding(rule="accuracy.threshold", message=message))
+    return findings
+
+
+def provisional_reasons(score: Score, spec: WorkflowSpec) -> list[str]:
+    """Says why the measured accuracy does not yet prove that the thresholds are met; empty if it does."""
+    if score.n == 0:
+        return ["there are no sealed cases"]
+    reasons = []
+    for name, metric in spec.accuracy.fields.items():
+        field = score.fields[name]
+        if field.n == 0:
+            reasons.append(f"{name}: no sealed case labels it")
+        elif Fraction(str(field.low)) < Fraction(metric.threshold):
+            reasons.append(
+                f"{name}: {field.right} of {field.n} sealed cases right proves {field.low:.3f}, "
+                f"{metric.threshold} is asked"
+            )
+    low, overall = score.low, spec.accuracy.overall
+    if overall is not None and low is not None and Fraction(str(low)) < Fraction(overall):
+        reasons.append(f"overall: {low:.3f} is proved, {overall} is asked")
+    return reasons
+
+
+def _carried(candidate: Assembled, spec: WorkflowSpec, pools: Pools) -> list[Finding]:
+    cases = (*pools.shown, *pools.selection, *pools.sealed)
+    outputs = [output.field for output in spec.outputs]
+    named = "\n".join([spec.text, *(str(row) for table in spec.tables for row in table.rows)])
+    return [
+        finding
+        for place in candidate.functions.values()
+        for finding in golden_literals(place.source, cases, outputs, named, step=place.step)
+    ]
+
+
+def _measures(
+    judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], spec: WorkflowSpec, learned: bool
+) -> dict[str, Any]:
+    measures: dict[str, Any] = {name: score.as_json() for name, score in scores.items()}
+    approved = sum(each.approved for group in judged.values() for each in group)
+    if approved:
+        measures["reviews_taken_as_approved"] = approved
+    if not learned:
+        measures["provisional"] = False
+    return measures
+
+
+def _result(status: Any, started: float, findings: Sequence[Finding], measures: Mapping[str, Any]) -> StageResult:
+    return StageResult(
+        name="accuracy",
+        status=status,
+        milliseconds=round((time.perf_counter() - started) * 1000, 3),
+        findings=tuple(findings),
+        measures=measures,
+    )
