@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from compiled_ai.artifact import load_artifact, seal
+from compiled_ai.artifact import seal
 from compiled_ai.assemble import Assembled, assemble
 from compiled_ai.canonical import canonical_json
-from compiled_ai.catalog import load_catalog
+from compiled_ai.catalog import Sink, load_catalog
 from compiled_ai.config import Settings
 from compiled_ai.errors import CompileFailed, ConfigError, StageUnavailable
-from compiled_ai.generate import build_request, extract_candidate
-from compiled_ai.models import Budget, Model, Reply, Request, ask_all, open_model
+from compiled_ai.generate import Refused, build_request, extract_candidate
+from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_all, open_model
 from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan
 from compiled_ai.records import Finding, StageResult, Usage, ValidationReport
+from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.spec.loader import load_spec
+from compiled_ai.spec.model import GoldenCase
+from compiled_ai.validation import validate
 
 Progress = Callable[[str], None]
 
@@ -73,6 +77,16 @@ class Compilation:
     @property
     def report(self) -> ValidationReport:
         return self.attempts[-1].report
+
+    def page(self) -> str:
+        """Returns the result as a person reads it."""
+        lines = [f"{self.plan.spec.slug}@{self.plan.spec.version}  {self.digest}"]
+        lines += [f"  {stage.name:<10} {stage.status:<8} {stage.milliseconds:>9.1f} ms" for stage in self.report.stages]
+        replies = f"replies: {', '.join(self.origins)}" if self.origins else "no model was needed"
+        tokens = f"{self.usage.input_tokens} in, {self.usage.output_tokens} out ({self.usage.origin})"
+        lines.append(f"  {len(self.attempts)} attempt(s); tokens {tokens}; {replies}")
+        lines.append(f"  {'provisional: ' + self.provisional if self.provisional else 'validated'}")
+        return "\n".join([*lines, f"  {self.folder}"])
 
     def describe(self) -> dict[str, Any]:
         """Returns the result as the command line prints it with `--json`."""
@@ -138,14 +152,14 @@ class _Compiler:
             if not plan.functions:
                 break  # nothing that a further attempt could change
             feedback = _by_step(attempt.report.findings, plan)
-            pending = [function for function in plan.functions if function.step in feedback] or plan.functions
+            pending = [function for function in plan.functions if function.step.name in feedback] or plan.functions
         raise _gave_up(plan, attempts)
 
     def _model(self, plan: CompilePlan) -> Model | None:
         if not plan.functions:
             return None
         if self.options.model is None:
-            steps = ", ".join(function.step for function in plan.functions)
+            steps = ", ".join(function.step.name for function in plan.functions)
             raise ConfigError(
                 f"The specification asks a model to write {steps}, and no model is named.",
                 remedy="Give --model recorded:DIR, exchange:DIR, or a provider's name such as anthropic:NAME.",
@@ -160,10 +174,11 @@ class _Compiler:
         pending: Sequence[FunctionPlan],
         feedback: Mapping[str, Sequence[Finding]],
     ) -> tuple[Attempt, Assembled | None]:
-        usage, findings = Usage(), []
+        usage = Usage()
+        findings: list[Finding] = []
         if model is not None:
             usage, findings = self._generate(plan, model, number, pending, feedback)
-        asked = tuple(function.step for function in pending)
+        asked = tuple(function.step.name for function in pending)
         if findings:
             stage = StageResult(name="syntax", status="failed", milliseconds=0, findings=tuple(findings))
             return Attempt(number, asked, ValidationReport(stages=(stage,)), usage), None
@@ -185,12 +200,13 @@ class _Compiler:
     ) -> tuple[Usage, list[Finding]]:
         requests = [
             build_request(
-                plan, each, feedback.get(each.step, ()), self.candidates.get(each.step), sample=number - 1
+                plan, each, feedback.get(each.step.name, ()), self.candidates.get(each.step.name), sample=number - 1
             )
             for each in pending
         ]
         replies = ask_all(model, requests)
-        usage, findings = Usage(), []
+        usage = Usage()
+        findings: list[Finding] = []
         for function, request, reply in zip(pending, requests, replies, strict=True):
             self.replies.append((request, reply))
             usage = usage + reply.usage
@@ -198,22 +214,143 @@ class _Compiler:
         return usage, findings
 
     def _take(self, function: FunctionPlan, reply: Reply) -> Sequence[Finding]:
-        raise CompileFailed("not connected")
+        """Keeps the function of a reply as the step's candidate, or returns what is wrong with the reply."""
+        taken = extract_candidate(reply.text, function, truncated=reply.truncated)
+        if isinstance(taken, Refused):
+            if taken.source is not None:
+                self.candidates[function.step.name] = taken.source
+            return taken.findings
+        self.candidates[function.step.name] = taken.source
+        return ()
 
     def _assemble(self, plan: CompilePlan) -> Assembled:
-        raise CompileFailed("not connected")
+        return assemble(
+            plan.spec,
+            plan.template.source,
+            self.candidates,
+            template_name=plan.template.name,
+            pack_reasons=plan.pack_reasons,
+            sinks={str(sink): str(how) for sink, how in plan.sinks.items()},
+        )
 
     def _validate(self, plan: CompilePlan, assembled: Assembled) -> ValidationReport:
-        raise CompileFailed("not connected")
+        return validate(
+            assembled,
+            plan,
+            cache=self.settings.cache,
+            require_sandbox=self.options.require_sandbox,
+        )
 
-    def _seal(self, plan: CompilePlan, assembled: Assembled, attempts: Sequence[Attempt], seconds: float) -> Compilation:
-        raise CompileFailed("not connected")
+    def _seal(
+        self, plan: CompilePlan, assembled: Assembled, attempts: Sequence[Attempt], seconds: float
+    ) -> Compilation:
+        usage = sum((attempt.usage for attempt in attempts), Usage())
+        report = attempts[-1].report
+        provisional = _provisional(report)
+        compilation = Compilation(
+            plan=plan,
+            folder=Path(),
+            attempts=tuple(attempts),
+            usage=usage,
+            origins=tuple(sorted({reply.origin for _, reply in self.replies})),
+            models=tuple(sorted({reply.model for _, reply in self.replies})),
+            seconds=seconds,
+            provisional=provisional,
+        )
+        folder = seal(
+            self.settings.artifacts,
+            workflow=plan.spec.slug,
+            version=plan.spec.version,
+            identity=self._identity(plan, assembled),
+            evidence=self._evidence(plan, assembled, compilation),
+            functions={step: [f"functions/{_file_name(step)}"] for step in self.candidates},
+        )
+        return replace(compilation, folder=folder)
+
+    def _identity(self, plan: CompilePlan, assembled: Assembled) -> dict[str, str]:
+        functions = {f"functions/{_file_name(step)}": source for step, source in self.candidates.items()}
+        return {
+            "workflow.py": assembled.source,
+            "program.json": canonical_json(assembled.program) + "\n",
+            "specification.yaml": plan.spec.text,
+            **functions,
+        }
+
+    def _evidence(self, plan: CompilePlan, assembled: Assembled, compilation: Compilation) -> dict[str, str | bytes]:
+        transcript = Transcript()
+        for request, reply in self.replies:
+            transcript.add(request, reply)
+        return {
+            "report.json": canonical_json(_report(plan, compilation)) + "\n",
+            "plan.json": canonical_json(plan.to_json()) + "\n",
+            "line_map.json": canonical_json({str(line): told for line, told in assembled.line_map.items()}) + "\n",
+            **self._protected("golden_cases", plan, "golden.jsonl", golden_lines([*plan.spec.examples, *plan.spec.golden])),
+            **self._protected("prompts", plan, "transcript.jsonl", transcript.to_jsonl()),
+        }
+
+    def _protected(self, sink: Sink, plan: CompilePlan, name: str, text: str) -> dict[str, str | bytes]:
+        """Returns a file of the evidence as the sink's protection asks: clear, sealed, or not written at all."""
+        how = plan.sinks.get(sink, "clear")
+        if not text or how == "forbidden":
+            return {}
+        if how == "clear":
+            return {name: text}
+        keys = KeyRing.from_environment(home=self.settings.home)
+        keys.require(f"{', '.join(pack.name for pack in plan.packs)} encrypts {sink.replace('_', ' ')}")
+        return {f"{name}.sealed": keys.seal(text.encode("utf-8"), context=f"evidence:{name}")}
+
+
+def golden_lines(cases: Sequence[GoldenCase]) -> str:
+    """Returns golden cases as JSON lines, as `golden.jsonl` is written."""
+    return "".join(
+        canonical_json(
+            {
+                "id": case.id,
+                "input": dict(case.input),
+                "expected": dict(case.expected),
+                **({"group": case.group} if case.group is not None else {}),
+                **({"effects": dict(case.effects)} if case.effects else {}),
+                **({"reviews": dict(case.reviews)} if case.reviews else {}),
+            }
+        )
+        + "\n"
+        for case in cases
+    )
+
+
+def _file_name(step: str) -> str:
+    return f"{step}.py"
+
+
+def _provisional(report: ValidationReport) -> str | None:
+    """Returns why the accuracy stage calls the artifact provisional, or `None`."""
+    for stage in report.stages:
+        why = stage.measures.get("provisional")
+        if why:
+            return str(why)
+    return None
+
+
+def _report(plan: CompilePlan, compilation: Compilation) -> dict[str, Any]:
+    """Returns the content of `evidence/report.json`."""
+    described = compilation.describe()
+    accuracy = next((stage.measures for stage in compilation.report.stages if stage.name == "accuracy"), {})
+    return {
+        **{key: described[key] for key in ("workflow", "version", "attempts", "tokens", "replies", "models")},
+        "stages": described["stages"],
+        "provisional": compilation.provisional,
+        "seconds": Decimal(str(described["seconds"])),
+        "accuracy": accuracy.get("score"),
+        "history": _told(compilation.attempts),
+        "defaults": [{"path": each.path, "value": each.value, "reason": each.reason} for each in plan.spec.defaults],
+        "waived": {pack.name: dict(pack.waived) for pack in plan.spec.packs if pack.waived},
+    }
 
 
 def _by_step(findings: Sequence[Finding], plan: CompilePlan) -> dict[str, list[Finding]]:
     """Sends each finding to the function that it is about; one that names none goes to all."""
     grouped: dict[str, list[Finding]] = {}
-    steps = [function.step for function in plan.functions]
+    steps = [function.step.name for function in plan.functions]
     for finding in findings:
         if finding.severity != "error":
             continue
@@ -257,6 +394,3 @@ def _gave_up(plan: CompilePlan, attempts: Sequence[Attempt]) -> CompileFailed:
         remedy="Nothing was written. Make the specification more precise, or add examples.",
         details=_told(attempts),
     )
-
-
-__all__ = ["Attempt", "Compilation", "CompileOptions", "canonical_json", "compile_spec", "load_artifact", "seal", "assemble", "extract_candidate"]

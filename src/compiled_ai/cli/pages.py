@@ -43,6 +43,56 @@ def _interval(field: Description) -> str:
     return f"{float(field['low']):.2f} to {float(field['high']):.2f}" if field.get("low") is not None else ""
 
 
+# ---------------------------------------------------------------------------------------------- plan
+
+
+def describe_plan(planned: Any) -> dict[str, Any]:
+    """Returns everything that `plan` shows, as JSON: choices, defaults, controls, prompts with estimated tokens."""
+    from compiled_ai.generate import build_request, estimated_usage
+
+    requests = [build_request(planned, function) for function in planned.functions]
+    usage = estimated_usage(planned)
+    return {
+        **planned.to_json(),
+        "file": planned.spec.file,
+        "controls": [
+            {"pack": pack.name, "control": control.id, "title": control.title, "status": control.status}
+            for pack in planned.packs
+            for control in pack.controls
+        ],
+        "prompts": [
+            {
+                "purpose": request.purpose,
+                "system": request.system,
+                "prompt": request.prompt,
+                "estimated_input_tokens": request.estimated_tokens,
+            }
+            for request in requests
+        ],
+        "tokens": {"input": usage.input_tokens, "output": usage.output_tokens, "origin": usage.origin},
+    }
+
+
+def plan_page(described: Description) -> str:
+    tokens = described["tokens"]
+    parts = [
+        f"{described['workflow']}  ({described['file']})",
+        section("choices", [f"{each['what']}: {each['value']}. {each['reason']}" for each in described["choices"]]),
+        section("defaults taken", [f"{each['path']} = {each['value']}: {each['reason']}" for each in described["defaults"]]),
+        section(
+            "controls",
+            [f"{each['pack']}.{each['control']}: {each['status'].replace('_', ' ')}: {each['title']}" for each in described["controls"]],
+        ),
+        section("sinks", [f"{sink}: {how}" for sink, how in described["sinks"].items()] if described["packs"] else []),
+    ]
+    for prompt in described["prompts"]:
+        lines = f"{prompt['system']}\n\n{prompt['prompt']}".splitlines()
+        parts.append(section(f"prompt for {prompt['purpose']}, about {prompt['estimated_input_tokens']} tokens", lines))
+    cost = f"about {tokens['input']} in and {tokens['output']} out for one attempt ({tokens['origin']})"
+    parts.append(f"tokens: {cost if described['prompts'] else 'none; no model is needed'}")
+    return "\n\n".join(part for part in parts if part)
+
+
 # ---------------------------------------------------------------------------------------------- artifact
 
 
