@@ -148,15 +148,29 @@ def issuer(page: Page) -> Located | None:
     below the address is somebody else's (`OWNED BY ...`) if a name stands above the address.
     """
     lines = _head(page)
-    first = next((index for index, line in enumerate(lines) if _is_name(line)), None)
+    first = next((index for index, line in enumerate(lines) if _is_name(line) and not _PLACE.match(line)), None)
     address = next((index for index, line in enumerate(lines) if _is_street(line)), len(lines))
     for index, line in enumerate(lines):
         match = _STRICT.search(line)
-        other = _OTHERS.search(line) or (index and _OTHERS.search(lines[index - 1]))
+        other = match and (_OTHERS.search(line[: match.start()]) or (index and _OTHERS.search(lines[index - 1])))
         if match and not other and (index <= address or first is None or first > address):
             return _named(lines, index, match)
-    return without_codes(lines[first]) if first is not None else None
+    return _unformed(lines, first) if first is not None else None
 
+
+def _unformed(lines: list[Located], first: int) -> Located:
+    """A name without a legal form, with its second line if a registration number follows there."""
+    name = without_codes(lines[first])
+    if first + 2 < len(lines) and _is_name(lines[first + 1]) and _REGISTRATION.match(lines[first + 2]):
+        second = without_codes(lines[first + 1])
+        spans = tuple(span for part in (name, second) if part.place for span in part.place.spans)
+        return Located(f"{name} {second}", Place(spans) if spans else None)
+    return name
+
+
+_REGISTRATION = re.compile(
+    r"\W*(?:(?:co\.?|company|roc|reg\w*)\W*(?:no)?\W*)?[A-Z]{0,3}\d{5,12}\s?-\s?[A-Z0-9]\W*$", re.IGNORECASE
+)
 
 _OTHERS = re.compile(
     r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill to|ship to)\b", re.IGNORECASE
@@ -171,13 +185,11 @@ def _is_street(line: str) -> bool:
 
 
 def _head(page: Page) -> list[Located]:
-    """The first lines of a page with letters, up to 14."""
+    """The first cells of a page, up to 16."""
     found: list[Located] = []
     for row in page.rows[:80]:
-        for cell in row:
-            if sum(map(str.isalpha, cell.text)) >= 3:
-                found.append(cell.text)
-        if len(found) >= 14:
+        found += [cell.text for cell in row if sum(map(str.isalnum, cell.text)) >= 3]
+        if len(found) >= 16:
             break
     return found
 
@@ -219,4 +231,11 @@ def _same_print(above: Located, below: Located) -> bool:
 def _is_name(line: str) -> bool:
     letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, line))
     plain = len(line) <= 60 and letters >= 3 and digits * 2 <= letters
-    return plain and not _NO_NAME.search(line) and is_label(line) < 0.5 and next(find_dates(line), None) is None
+    other = _NO_NAME.search(line) or _GREETING.search(line) or is_label(line) >= 0.5
+    return plain and not other and next(find_dates(line), None) is None
+
+
+_GREETING = re.compile(r"\.com\b|\.my\b|@|\bthank|\btq\b|\bshopping with\b|\bplease\b", re.IGNORECASE)
+_PLACE = re.compile(
+    r"^\W*(?:no\.? ?\d|lot |jalan|jln|lorong|taman|pusat |level \d|unit |ground floor|\d+[,\-/ ])", re.IGNORECASE
+)

@@ -38,7 +38,7 @@ _TOTAL = frozenset(
     ["total", "totals", "totl", "ttl", "tl", "jumlah", "amount", "amt", "sum", "due", "payable", "balance"]
 )
 _QUANTITY = frozenset(["qty", "quantity", "item", "items", "count", "pcs", "pieces", "units", "pax", "spots"])
-_CHANGE = frozenset(["change", "baki", "chg", "kembali"])
+_CHANGE = frozenset(["change", "baki", "kembali"])
 _PAID = frozenset(
     [
         "cash",
@@ -112,8 +112,8 @@ def total(page: Page) -> LocatedDecimal | None:
 
 
 def _rounds(line: Total, settled: set[Decimal]) -> bool:
-    """A line such as `ROUNDING 37.45` that prints the rounded total instead of the difference."""
-    return line.role == "rounding" and line.amount > 1 and line.amount in settled
+    """A line such as `ROUNDING 37.45` that prints the rounded total, or a subtotal that was paid as it is."""
+    return line.role in ("rounding", "subtotal") and line.amount > 1 and line.amount in settled
 
 
 def _settled(lines: Sequence[Total]) -> set[Decimal]:
@@ -180,7 +180,7 @@ def _summed(known: set[str], squashed: str) -> Role | None:
         return "quantity"
     if known & _DISCOUNT and not known & _INCLUDED:
         return "discount"
-    if known & _ROUNDING and not known & {"total", "totals", "rounded", "after"}:
+    if known & _ROUNDING and not known & {"total", "totals", "ttl", "rounded", "after"}:
         return "rounding"
     if known & _TAX and not (known & _INCLUDED or "inclu" in squashed or "sales" in known or "payable" in known):
         return "tax"
