@@ -75,9 +75,7 @@ class ExchangeModel:
 
     def _keep(self, request: Request, reply: Reply) -> None:
         if self._transcript.add(request, reply):
-            latest = Transcript()
-            latest.add(request, reply)
-            write_transcript(self._folder, latest, protect=self._protect)
+            write_transcript(self._folder, Transcript.of([(request, reply)]), protect=self._protect)
 
 
 class ExchangeFiles(Record):

@@ -126,8 +126,9 @@ async def _respond(model: ProviderModel, request: Request, max_tokens: int) -> M
     parts = [UserPromptPart(request.prompt)]
     message = ModelRequest(parts=[SystemPromptPart(request.system), *parts] if request.system else parts)
     settings = ModelSettings(max_tokens=max_tokens, timeout=request.timeout_seconds, max_retries=0)
-    asked = model_request(model, [message], model_settings=settings)
-    return await asyncio.wait_for(asked, request.timeout_seconds)
+    async with model:  # closes its connections when the last request that is under way is done
+        asked = model_request(model, [message], model_settings=settings)
+        return await asyncio.wait_for(asked, request.timeout_seconds)
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _unusable(name: str, why: str) -> ConfigError:
 
 
 class _Loop:
-    """One event loop in a thread of its own: works in a notebook, and keeps a provider's connections alive."""
+    """One event loop in a thread of its own: requests work inside a running loop too (a notebook)."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -90,7 +90,5 @@ class RecordingModel:
     def ask(self, request: Request) -> Reply:
         reply = self._inner.ask(request)
         if self.transcript.add(request, reply) and self._place is not None:
-            latest = Transcript()
-            latest.add(request, reply)
-            write_transcript(self._place, latest, protect=self._protect)
+            write_transcript(self._place, Transcript.of([(request, reply)]), protect=self._protect)
         return reply

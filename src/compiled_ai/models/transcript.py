@@ -84,6 +84,14 @@ class Transcript:
     def get(self, key: str) -> Entry | None:
         return self._entries.get(key)
 
+    @classmethod
+    def of(cls, calls: Iterable[tuple[Request, Reply]]) -> Transcript:
+        """Returns the transcript of calls that were made."""
+        transcript = cls()
+        for request, reply in calls:
+            transcript.add(request, reply)
+        return transcript
+
     def add(self, request: Request, reply: Reply) -> bool:
         """Adds a call; returns False if the very same entry was there already."""
         entry = Entry.of(request, reply)
@@ -188,7 +196,7 @@ def write_transcript(place: Path, transcript: Transcript, *, protect: Sealer | N
 
     file = transcript_file(place)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
+    with FileLock(file.with_name(f".{file.stem}.lock")):
         merged = read_transcript(file, protect=protect) if file.exists() else Transcript()
         merged.extend(transcript)
         replace_file(file, merged.to_jsonl(protect), private=protect is not None)
