@@ -100,7 +100,7 @@ def assemble(
     body = _fill(template, models=writer.models(), steps=writer.steps(), flow=writer.flow())
     head = _docstring(spec)
     imports = _imports(body, writer.imports)
-    source = f"{head}\n\n{imports}\n\n{body.strip()}\n"
+    source = f"{head}\n\n{imports}\n\n\n{body.strip()}\n"
     places = _places(source, writer.bodies)
     return Assembled(
         source=source,
@@ -213,9 +213,21 @@ class _Writer:
         return "\n".join([*lines, "    return problems"])
 
     def flow(self) -> str:
-        phases = [self._phase(number, step) for number, step in enumerate(self.spec.steps, 1)]
+        phases = [*self._clocks(), *(self._phase(number, step) for number, step in enumerate(self.spec.steps, 1))]
         values = ",\n    ".join(self._read(output.source) for output in self.spec.outputs)
         return "\n\n".join([*phases, f"return Output(\n    {values},\n)"])
+
+    def _clocks(self) -> Iterator[str]:
+        """The date and the time are effects: asked for once, recorded, the same on every replay."""
+        sources = {
+            parameter.source
+            for step in self.spec.steps
+            for parameter in (*step.parameters, *(step.when.reads if step.when else ()))
+        }
+        if "today()" in sources:
+            yield "today = await ctx.today()"
+        if "now()" in sources:
+            yield "now = await ctx.now()"
 
     def _phase(self, number: int, step: Step) -> str:
         lines = [_comment(f"phase {number}, line {step.mark.line}: {self._spoken(step)}", indent=4)]
@@ -238,17 +250,18 @@ class _Writer:
         return f"{step.name}, {_SPOKEN[_KINDS[type(step)]]}; {tries}{policy}"
 
     def _await(self, step: Step, *, item: str = "") -> str:
-        check = f", check=check_{step.identifier}" if step.validation else ""
-        tail = f"{check}{', item=index' if item else ''}"
+        """Returns the call on the context that yields the step's result."""
+        options = [f"check=check_{step.identifier}"] if step.validation and not isinstance(step, CallStep) else []
+        options += ["item=index"] if item else []
         if isinstance(step, (RuleStep, FunctionStep)):
             read = self._rule_value if isinstance(step, RuleStep) else self._value
-            parts = [_literal(step.name), step.identifier, *(read(parameter) for parameter in step.parameters)]
-            return f"ctx.result({', '.join(parts)}{tail})"
+            given = [read(parameter) for parameter in step.parameters]
+            return _call("ctx.result", [_literal(step.name), step.identifier, *given, *options])
         if isinstance(step, CallStep):
-            given = {name: self._value(parameter) for name, parameter in step.arguments.items()}
-            return f"ctx.call({_literal(step.name)}, {_dict(given)}, {step.class_name}{', item=index' if item else ''})"
-        given = {_last(parameter.source): self._value(parameter) for parameter in step.parameters}
-        return f"ctx.bounded({_literal(step.name)}, {_dict(given)}, {step.class_name}{tail})"
+            named = {name: self._value(parameter) for name, parameter in step.arguments.items()}
+            return _call("ctx.call", [_literal(step.name), _dict(named), step.class_name, *options])
+        named = {_last(parameter.source): self._value(parameter) for parameter in step.parameters}
+        return _call("ctx.bounded", [_literal(step.name), _dict(named), step.class_name, *options])
 
     def _each(self, step: Step) -> str:
         if step.for_each is None:
@@ -256,9 +269,10 @@ class _Writer:
         source = self._value(step.for_each.source)
         if step.for_each.source.type.optional:
             source = f"{source} or ()"
+        inner = textwrap.indent(self._await(step, item=step.for_each.item), "        ")
         return (
-            f"{step.identifier}_result = await ctx.each(\n"
-            f"    [{self._await(step, item=step.for_each.item)} for index, item in enumerate({source})]\n)"
+            f"{step.identifier}_result = await ctx.each(\n    [\n{inner}\n"
+            f"        for index, item in enumerate({source})\n    ]\n)"
         )
 
     def _denial(self, step: Step) -> str:
@@ -292,6 +306,8 @@ class _Writer:
 
     def _read(self, source: str) -> str:
         """Returns the Python expression for a dotted source, guarding what may be absent on the way."""
+        if source in ("today()", "now()"):
+            return source.removesuffix("()")
         head, *path = source.split(".")
         if head == "inputs":
             return _walk("input", FieldType("object", fields=self.spec.inputs), path)
@@ -346,6 +362,14 @@ def _literal(text: str) -> str:
     """Returns a Python string literal in double quotes."""
     quoted = repr(text)
     return quoted if '"' in text else '"' + quoted[1:-1].replace("\\'", "'") + '"'
+
+
+def _call(function: str, arguments: Sequence[str]) -> str:
+    """Writes a call on one line where it fits, else with one argument a line."""
+    line = f"{function}({', '.join(arguments)})"
+    if len(line) <= _WIDTH - 40:
+        return line
+    return f"{function}(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")"
 
 
 def _dict(items: Mapping[str, str]) -> str:
