@@ -13,7 +13,7 @@ nothing to learn, so all its cases are judged at once and each must be right.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -25,7 +25,7 @@ from compiled_ai.records import Finding, StageResult
 from compiled_ai.sandbox import Outcome, Run, Sandbox
 from compiled_ai.spec.model import FunctionStep, GoldenCase, Metric, WorkflowSpec
 from compiled_ai.validation.literals import golden_literals
-from compiled_ai.validation.metrics import ABSENT, Score, score_cases, score_field
+from compiled_ai.validation.metrics import ABSENT, FieldScore, Score, score_cases, score_field
 
 _TOLD_CASES = 8
 """Most wrong shown cases that go back at once."""
@@ -47,13 +47,16 @@ class Judged:
     """Reviews that the case says nothing of and that were taken as approved."""
 
 
-def accuracy(candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbox) -> StageResult:
-    """Judges a candidate on the shown and the selection pool (on all cases, if no function is model-written)."""
+def accuracy(candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbox, *, tell: bool = True) -> StageResult:
+    """Judges a candidate on the shown and the selection pool (on all cases, if no function is model-written).
+
+    With `tell` false nothing of the shown cases goes back either: the specification does not say on what basis.
+    """
     started = time.perf_counter()
     carried = _carried(candidate, spec, pools)
     if carried:
         return _result("failed", started, carried, {})
-    learned = any(isinstance(step, FunctionStep) for step in spec.steps)
+    learned = is_learned(spec)
     parts = {"shown": pools.shown, "selection": pools.selection}
     if not learned:
         parts = {"all": (*pools.shown, *pools.selection, *pools.sealed)}
@@ -62,14 +65,23 @@ def accuracy(candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbo
     if unjudged:
         return _result("error", started, [_cannot_tell(each) for each in unjudged[:_TOLD_CASES]], {})
     scores = {name: _score(group, spec) for name, group in judged.items()}
-    findings = _exactly(judged["all"], spec) if not learned else _by_pool(judged, scores, spec)
-    return _result("failed" if findings else "passed", started, findings, _measures(judged, scores, spec, learned))
+    findings = _by_pool(judged, scores, spec, tell=tell) if learned else _exactly(judged["all"], spec)
+    measures = _measures(judged, scores, learned)
+    return _result("failed" if findings else "passed", started, findings, measures)
+
+
+def is_learned(spec: WorkflowSpec) -> bool:
+    """Tells whether a model writes any of the functions."""
+    return any(isinstance(step, FunctionStep) for step in spec.steps)
 
 
 def judge_sealed(
     candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbox, *, reads: int = 1
 ) -> StageResult:
     """Judges the one chosen candidate on the sealed pool.
+
+    Its one finding has the rule `accuracy.sealed` and names nothing but fields: a compile that receives it ends, since
+    a further attempt would be judged on cases that are no longer sealed.
 
     Args:
         candidate: the chosen candidate.
@@ -85,11 +97,14 @@ def judge_sealed(
         finding = Finding(rule="accuracy.unjudged", message=f"{len(unjudged)} sealed cases could not be judged.")
         return _result("error", started, [finding], {})
     score = _score(judged, spec)
-    failing = _below(score, spec, "sealed") if judged else []
-    reasons = [] if failing else provisional_reasons(score, spec)
-    measures = _measures({"sealed": judged}, {"sealed": score}, spec, True)
-    measures |= {"provisional": bool(reasons), "provisional_because": reasons, "reads": reads}
-    return _result("failed" if failing else "passed", started, failing, measures)
+    measures = _measures({"sealed": judged}, {"sealed": score}, True) | {"reads": reads}
+    failing = [name for name, field in score.fields.items() if _is_below(field, spec.accuracy.fields.get(name))]
+    failing += ["the mean"] if _mean_is_below(score, spec) else []
+    if failing:
+        message = f"On the sealed cases, {', '.join(failing)} stay below what is asked."
+        return _result("failed", started, [Finding(rule="accuracy.sealed", message=message)], measures)
+    reasons = provisional_reasons(score, spec)
+    return _result("passed", started, [], measures | {"provisional": "; ".join(reasons) or None})
 
 
 def judge(candidate: Assembled, cases: Sequence[GoldenCase], box: Sandbox) -> list[Judged]:
@@ -145,6 +160,8 @@ def _by_pool(judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score]
     below = [finding for name in ("selection", "shown") for finding in _below(scores[name], spec, name)]
     if not failing and not below:
         return []
+    if not tell:
+        return below or [Finding(rule="accuracy.mismatch", message=f"{len(failing)} of the examples are wrong.")]
     told = (failing + [each for each in wrong if each not in failing])[:_TOLD_CASES]
     shown = [
         Finding(rule="accuracy.mismatch", message=message)
@@ -172,18 +189,28 @@ def _brief(value: Any) -> str:
     return text if len(text) <= _TOLD_CHARACTERS else f"{text[: _TOLD_CHARACTERS - 3]}..."
 
 
+def _is_below(field: FieldScore, metric: Metric | None) -> bool:
+    return metric is not None and field.rate is not None and field.rate < Fraction(metric.threshold)
+
+
+def _mean_is_below(score: Score, spec: WorkflowSpec) -> bool:
+    mean, overall = score.mean, spec.accuracy.overall
+    return overall is not None and mean is not None and mean < Fraction(overall)
+
+
 def _below(score: Score, spec: WorkflowSpec, pool: str) -> list[Finding]:
     """Fields below their threshold: counts and names, no values."""
     findings = []
     for name, field in score.fields.items():
         metric = spec.accuracy.fields.get(name)
-        if metric is None or field.rate is None or field.rate >= Fraction(metric.threshold):
-            continue
-        message = f"{name}: {field.right} of {field.n} {pool} cases are right, at least {metric.threshold} is asked."
-        findings.append(Finding(rule="accuracy.threshold", message=message))
-    mean, overall = score.mean, spec.accuracy.overall
-    if overall is not None and mean is not None and mean < Fraction(overall):
-        message = f"The mean over fields on the {pool} cases is {float(mean):.3f}, at least {overall} is asked."
+        if metric is not None and _is_below(field, metric):
+            message = (
+                f"{name}: {field.right} of {field.n} {pool} cases are right, at least {metric.threshold} is asked."
+            )
+            findings.append(Finding(rule="accuracy.threshold", message=message))
+    if _mean_is_below(score, spec):
+        mean = float(score.mean or 0)
+        message = f"The mean over fields on the {pool} cases is {mean:.3f}, at least {spec.accuracy.overall} is asked."
         findings.append(Finding(rule="accuracy.threshold", message=message))
     return findings
 
@@ -211,7 +238,7 @@ def provisional_reasons(score: Score, spec: WorkflowSpec) -> list[str]:
 def _carried(candidate: Assembled, spec: WorkflowSpec, pools: Pools) -> list[Finding]:
     cases = (*pools.shown, *pools.selection, *pools.sealed)
     outputs = [output.field for output in spec.outputs]
-    named = "\n".join([spec.text, *(str(row) for table in spec.tables for row in table.rows)])
+    named = "\n".join(_named(spec))
     return [
         finding
         for place in candidate.functions.values()
@@ -219,15 +246,25 @@ def _carried(candidate: Assembled, spec: WorkflowSpec, pools: Pools) -> list[Fin
     ]
 
 
-def _measures(
-    judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], spec: WorkflowSpec, learned: bool
-) -> dict[str, Any]:
+def _named(spec: WorkflowSpec) -> Iterator[str]:
+    """All that the specification says, but for its examples."""
+    yield from (spec.name, spec.description)
+    for step in spec.steps:
+        yield from (step.name, step.description, *(check.text for check in step.validation))
+        yield from (getattr(step, words, "") for words in ("prose", "instructions", "source_text"))
+        yield from (f"{field.name} {field.description} {' '.join(field.type.enum or ())}" for field in step.result)
+    yield from (str(cell) for table in spec.tables for row in table.rows for cell in row)
+
+
+def _measures(judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], learned: bool) -> dict[str, Any]:
+    """Figures of each pool; `score` is the one that counts."""
+    pool = next(name for name in ("sealed", "all", "selection") if name in scores)
     measures: dict[str, Any] = {name: score.as_json() for name, score in scores.items()}
+    measures["score"] = scores[pool].as_json() | {"pool": pool}
     approved = sum(each.approved for group in judged.values() for each in group)
     if approved:
         measures["reviews_taken_as_approved"] = approved
-    if not learned:
-        measures["provisional"] = False
+    measures["provisional"] = "the sealed cases have not been judged" if learned and pool != "sealed" else None
     return measures
 
 

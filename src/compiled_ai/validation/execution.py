@@ -78,6 +78,7 @@ def execution(
     count: int = 1000,
     seed: int = 0,
     declared_errors: Collection[str] = (),
+    tell: bool = True,
 ) -> StageResult:
     """Tries every rule and function of a candidate in the sandbox.
 
@@ -90,13 +91,14 @@ def execution(
         count: how many inputs are generated for each function.
         seed: of the generator.
         declared_errors: names of exceptions that a function may raise.
+        tell: inputs of shown cases may be told (and mutated ones, too).
     """
     started = time.perf_counter()
     box.prepare(HOME)
     box.prepare(ELSEWHERE)
     tried = {
         subject.step.name: _try(subject, box, cache, count, seed)
-        for subject in subjects(candidate, spec, pools, declared_errors)
+        for subject in subjects(candidate, spec, pools, declared_errors, tell=tell)
     }
     unjudged = [finding for each in tried.values() for finding in each.unjudged]
     failed = [finding for each in tried.values() for finding in each.findings]
@@ -111,7 +113,12 @@ def execution(
 
 
 def subjects(
-    candidate: Assembled, spec: WorkflowSpec, pools: Pools, declared_errors: Collection[str] = ()
+    candidate: Assembled,
+    spec: WorkflowSpec,
+    pools: Pools,
+    declared_errors: Collection[str] = (),
+    *,
+    tell: bool = True,
 ) -> list[Subject]:
     """Returns the functions of a candidate with what they are to be tried on."""
     found = []
@@ -129,7 +136,7 @@ def subjects(
         declared = _RULE_ERRORS if rule else DECLARED_ERRORS | set(declared_errors)
         fixtures = [
             Fixture(arguments, shown)
-            for cases, shown in ((pools.shown, True), (pools.selection, False))
+            for cases, shown in ((pools.shown, tell), (pools.selection, False))
             for case in cases
             for arguments in arguments_of(step, case)
         ]

@@ -1,0 +1,183 @@
+"""Validation: four stages that nothing bad passes and nothing good trips over.
+
+| stage | asks | in |
+|---|---|---|
+| security | may this code be run at all? | `security.py` |
+| syntax | is it well-formed, typed, short enough? | `syntax.py` |
+| execution | does it run, always, and always the same? | `execution.py` |
+| accuracy | is it right? | `accuracy.py` |
+
+`failed` means that the candidate is bad, and goes back to its author. `error` means that we could not judge: a tool is
+missing, crashed, ran out of time, or saw nothing. The two never mix.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiled_ai.errors import CompiledAIError
+from compiled_ai.records import Finding, StageName, StageResult, ValidationReport
+
+if TYPE_CHECKING:
+    from compiled_ai.assemble import Assembled
+    from compiled_ai.plan import CompilePlan
+    from compiled_ai.sandbox import Limits, Sandbox
+    from compiled_ai.spec.model import WorkflowSpec
+
+Stage = Callable[[], StageResult]
+_CALL_SECONDS = 2.0
+"""Most CPU time of one call while a candidate is judged; a run may be given more."""
+
+
+def validate(
+    candidate: Assembled,
+    plan: CompilePlan,
+    *,
+    cache: Path | None = None,
+    require_sandbox: bool = False,
+    box: Sandbox | None = None,
+    sealed: bool = True,
+    reads: int = 1,
+    explain: bool = False,
+    declared_errors: Collection[str] = (),
+) -> ValidationReport:
+    """Judges an assembled candidate in four stages; after the first that is not passed, the rest is `skipped`.
+
+    Args:
+        candidate: the assembled module.
+        plan: what it was to be; its specification and golden cases.
+        cache: folder for generated inputs and tools.
+        require_sandbox: no weaker sandbox than bubblewrap (`error` without it).
+        box: a sandbox that is already warm; without one, one is opened for this judgement.
+        sealed: judge the sealed pool as well, if everything else is passed. A finding `accuracy.sealed` ends a compile.
+        reads: how often the sealed pool has been read, this time included.
+        explain: run every stage all the same; a skipped one says in `measures["alone"]` what it would have found.
+        declared_errors: names of exceptions that a function may raise.
+    """
+    with _Boxes(box, plan.spec, require_sandbox) as boxes:
+        stages = _stages(candidate, plan, boxes, cache, sealed, reads, declared_errors)
+        results: list[StageResult] = []
+        for name, stage in stages.items():
+            if all(result.status == "passed" for result in results):
+                results.append(run_stage(name, stage))
+            elif explain:
+                results.append(_alone(run_stage(name, stage)))
+            else:
+                results.append(StageResult(name=name, status="skipped", milliseconds=0))
+        return ValidationReport(stages=tuple(results))
+
+
+def _stages(
+    candidate: Assembled,
+    plan: CompilePlan,
+    boxes: _Boxes,
+    cache: Path | None,
+    sealed: bool,
+    reads: int,
+    declared_errors: Collection[str],
+) -> dict[StageName, Stage]:
+    from compiled_ai.plan import may_show
+    from compiled_ai.validation.accuracy import accuracy, is_learned, judge_sealed
+    from compiled_ai.validation.execution import execution
+    from compiled_ai.validation.security import security
+    from compiled_ai.validation.syntax import syntax
+
+    spec, pools, tell = plan.spec, plan.pools, may_show(plan.spec, plan.packs)
+
+    def judged_accuracy() -> StageResult:
+        first = accuracy(candidate, spec, pools, boxes.open(), tell=tell)
+        if first.status != "passed" or not sealed or not is_learned(spec):
+            return first
+        return _joined(first, judge_sealed(candidate, spec, pools, boxes.open(), reads=reads))
+
+    return {
+        "security": lambda: security(candidate, plan),
+        "syntax": lambda: syntax(candidate, plan, cache=cache),
+        "execution": lambda: execution(
+            candidate,
+            spec,
+            pools,
+            boxes.open(),
+            cache=cache / "inputs" if cache else None,
+            declared_errors=declared_errors,
+            tell=tell,
+        ),
+        "accuracy": judged_accuracy,
+    }
+
+
+def run_stage(name: StageName, stage: Stage) -> StageResult:
+    """Runs one stage; whatever breaks in it is an `error`, never a verdict on the candidate."""
+    started = time.perf_counter()
+    try:
+        result = stage()
+    except CompiledAIError as fault:
+        finding = Finding(rule=f"{name}.{fault.code}", message=str(fault))
+    except Exception as fault:  # a stage that crashes has not judged
+        finding = Finding(rule=f"{name}.crashed", message=f"The stage crashed: {type(fault).__name__}: {fault}.")
+    else:
+        return result
+    milliseconds = round((time.perf_counter() - started) * 1000, 3)
+    return StageResult(name=name, status="error", milliseconds=milliseconds, findings=(finding,))
+
+
+def _alone(result: StageResult) -> StageResult:
+    rules = sorted({finding.rule for finding in result.findings})
+    return StageResult(
+        name=result.name,
+        status="skipped",
+        milliseconds=result.milliseconds,
+        measures={"alone": result.status, "rules": rules},
+    )
+
+
+def _joined(first: StageResult, last: StageResult) -> StageResult:
+    """One accuracy stage out of its two halves; the sealed figure is the one that counts."""
+    return StageResult(
+        name="accuracy",
+        status=last.status,
+        milliseconds=round(first.milliseconds + last.milliseconds, 3),
+        findings=last.findings,
+        measures={**first.measures, **last.measures},
+    )
+
+
+class _Boxes:
+    """Opens a sandbox when the first stage needs one, and closes what it opened."""
+
+    def __init__(self, given: Sandbox | None, spec: WorkflowSpec, require: bool) -> None:
+        self._given, self._spec, self._require = given, spec, require
+        self._own: Sandbox | None = None
+
+    def open(self) -> Sandbox:
+        from compiled_ai.sandbox import Sandbox
+
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            self._own = Sandbox(limits_of(self._spec), require=self._require, preload=PRELOAD)
+        return self._own
+
+    def __enter__(self) -> _Boxes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own is not None:
+            self._own.close()
+
+
+PRELOAD = ("compiled_ai.sandbox.runs",)
+"""What the sandbox of a validation loads before the first candidate comes."""
+
+
+def limits_of(spec: WorkflowSpec) -> Limits:
+    """Returns the sandbox limits for judging candidates of a specification."""
+    from compiled_ai.sandbox import Limits
+
+    seconds = float(spec.limits.cpu_seconds)
+    return Limits(
+        memory_mb=spec.limits.memory_mb, call_seconds=min(_CALL_SECONDS, seconds), cpu_seconds=max(60.0, 6 * seconds)
+    )
