@@ -8,7 +8,7 @@ from compiled_ai.library.types import Field
 from compiled_ai.spec.findings import quote
 from compiled_ai.spec.keys import STEP_KINDS
 from compiled_ai.spec.model import Mark
-from compiled_ai.spec.names import Names, snake_case
+from compiled_ai.spec.names import RULE_NAMES, Names, snake_case
 from compiled_ai.spec.reach import Group
 from compiled_ai.spec.reading import Notes, records, scalar, text
 from compiled_ai.spec.types import TypeReader
@@ -48,10 +48,10 @@ def read_drafts(node: Node | None, key: str, inputs: tuple[Field, ...], notes: N
     """Returns the steps in the author's order, each with a name of its own."""
     named = _named(node, inputs, notes)
     taken = {f"check_{snake_case(name.text)}" for _, _, name in named}
-    names = Names(taken)
+    names = Names(taken | RULE_NAMES)
     drafts: list[Draft] = []
     for index, step, name in named:
-        identifier = names.identifier(name.text, empty="step")
+        identifier = names.identifier(name.text, empty="step", spare="_step")
         class_name = classes.class_name(name.text)
         kind = text(step, "type") or ""
         drafts.append(

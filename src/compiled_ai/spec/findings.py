@@ -38,6 +38,15 @@ class Findings:
     def extend(self, findings: Iterable[Finding]) -> None:
         self._found.extend(finding for finding in findings if finding not in self._found)
 
+    def promote(self, rule: str, why: str) -> None:
+        """Makes errors of the warnings of one rule; `why` is put behind each message."""
+        self._found = [
+            one.model_copy(update={"severity": "error", "message": f"{one.message} {why}"})
+            if one.rule == rule and one.severity == "warning"
+            else one
+            for one in self._found
+        ]
+
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The errors in the order of the file, then of files named in it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from compiled_ai.canonical import digest
 from compiled_ai.errors import suggest
@@ -12,7 +13,7 @@ from compiled_ai.library.types import Field
 from compiled_ai.spec.cases import CaseReader
 from compiled_ai.spec.drafts import read_drafts
 from compiled_ai.spec.findings import Findings, quote
-from compiled_ai.spec.keys import SPECIFICATION
+from compiled_ai.spec.keys import SPECIFICATION, TEMPLATES
 from compiled_ai.spec.model import (
     Check,
     GoldenCase,
@@ -30,7 +31,7 @@ from compiled_ai.spec.reach import Group, reach
 from compiled_ai.spec.reading import Notes, mapping, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import read_condition
 from compiled_ai.spec.shapes import check_shape
-from compiled_ai.spec.steps import AnyStep, Flow, read_steps
+from compiled_ai.spec.steps import Flow, read_steps
 from compiled_ai.spec.types import TypeReader
 from compiled_ai.spec.yaml_source import Fields, Items, Node, Scalar, compose, describe, read_source
 
@@ -60,6 +61,9 @@ def load_spec_text(source: str, *, file: str = "specification.yaml", folder: Pat
         findings.raise_any()
         raise AssertionError(describe(tree))
     spec = _Loader(tree, source, file, folder, Notes(findings)).spec()
+    if spec.packs:
+        names = ", ".join(pack.name for pack in spec.packs)
+        findings.promote("rules.null_untested", f"({names} makes this an error.)")
     findings.raise_any()
     return spec
 
@@ -223,7 +227,7 @@ class _Loader:
 
     def _template(self) -> TemplateName | None:
         written = text(self.tree, "template")
-        return next((known for known in ("handler", "validator", "batch", "stream") if known == written), None)  # type: ignore[return-value]
+        return cast(TemplateName, written) if written in TEMPLATES else None
 
     def _modules(self) -> tuple[str, ...]:
         known = known_modules()

@@ -8,15 +8,45 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from compiled_ai.library import rules as rule_functions
+
 _WORKFLOW_NAMES = frozenset(
-    """
-    Any Box Check Context Decimal Input Output Protocol YearsMonths annotations asyncio check classes context copy
-    ctx dataclass dataclasses date datetime decimal each failed field fields functools index item items json library
-    math number operator problems program re result reviewed round_half run self step steps time timedelta timezone
-    typing value values workflow
-    """.split()
+    (
+        "Any",
+        "Box",
+        "Context",
+        "Decimal",
+        "Input",
+        "Output",
+        "Protocol",
+        "YearsMonths",
+        "annotations",
+        "ctx",
+        "dataclass",
+        "date",
+        "datetime",
+        "decimal",
+        "index",
+        "item",
+        "json",
+        "math",
+        "number",
+        "operator",
+        "problems",
+        "re",
+        "result",
+        "run",
+        "self",
+        "time",
+        "timedelta",
+        "timezone",
+        "typing",
+        "value",
+    )
 )
 """What the assembled module imports or defines, and the names that its functions use for themselves."""
+RULE_NAMES = frozenset(rule_functions.__all__)
+"""What compiled rules call; no step and no parameter has such a name."""
 _TAKEN = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozenset(dir(builtins)) | _WORKFLOW_NAMES
 
 

@@ -7,15 +7,11 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from compiled_ai.errors import suggest
-from compiled_ai.library import rules as rule_functions
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.spec.findings import quote
-from compiled_ai.spec.model import ForEach, Parameter
-from compiled_ai.spec.names import Names, snake_case
+from compiled_ai.spec.model import Parameter
+from compiled_ai.spec.names import RULE_NAMES, Names, snake_case
 from compiled_ai.spec.rules.ast import Name
-
-_RULE_NAMES = frozenset(name for name in vars(rule_functions) if not name.startswith("_"))
-"""Parameters never hide a function that a rule calls."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +78,20 @@ class Reach:
         if key in self.ambiguous:
             choices = " or ".join(repr(choice) for choice in self.ambiguous[key])
             return f"{quote(key)} could mean several fields. Write {choices}."
-        near = [name for name in self.keys if ("." in name) == ("." in key)] or list(self.keys)
+        near = [name for name in self.keys if name not in CLOCKS and ("." in name) == ("." in key)] or list(self.keys)
         return f"Nobody produces {quote(key)}.{suggest(key, near, show=12)}"
 
 
-def reach(groups: Iterable[Group], item: tuple[str, FieldType] | None = None) -> Reach:
+CLOCKS = {
+    "today()": Visible("today()", FieldType("date"), "today"),
+    "now()": Visible("now()", FieldType("datetime"), "now"),
+}
+"""What a rule reads like a field, though it is an effect."""
+
+
+def reach(groups: Iterable[Group], item: tuple[str, FieldType] | None = None, *, clocks: bool = False) -> Reach:
     """Joins groups into what can be read; `item` is the item of a `for_each`."""
-    keys: dict[str, Visible] = {}
+    keys: dict[str, Visible] = dict(CLOCKS) if clocks else {}
     flat: dict[str, list[Visible]] = {}
     for group in groups:
         offered = group.visible()
@@ -108,7 +111,7 @@ def parameters(found: Sequence[Visible]) -> tuple[Parameter, ...]:
     """Returns one parameter for each source, named by its last word, or by all of them where that is not unique."""
     distinct = list({visible.source: visible for visible in found}.values())
     last = [snake_case(visible.name or visible.source.rpartition(".")[2]) for visible in distinct]
-    names = Names(_RULE_NAMES)
+    names = Names(RULE_NAMES)
     result: list[Parameter] = []
     for visible, short in zip(distinct, last, strict=True):
         wanted = short if last.count(short) == 1 else visible.source.replace(".", " ")

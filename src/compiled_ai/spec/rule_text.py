@@ -35,12 +35,15 @@ class CheckReading:
     findings: tuple[Finding, ...] = field(default=())
 
 
-def read_logic(source: Scalar, sight: Reach, tables: Mapping[str, Table], step: str) -> RuleReading:
+def read_logic(
+    source: Scalar, sight: Reach, tables: Mapping[str, Table], step: str, declared: tuple[Field, ...] | None
+) -> RuleReading:
     """Reads a rule text; names in the returned tree are dotted sources."""
     from compiled_ai.spec.rules import Scope, parse_logic  # a specification without rules needs no grammar
 
     text, mark = source.rule_text, source.rule_mark
-    parsed = parse_logic(text, scope=Scope(fields=sight.types(), tables=tables), mark=mark)
+    scope = Scope(fields=sight.types(), tables=tables)
+    parsed = parse_logic(text, scope=scope, mark=mark, result=declared or ())
     findings = _explained(parsed.findings, source, sight, step)
     findings += _hidden(parsed.outcomes, source, sight, step)
     reads = _visible(parsed.reads, sight)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from compiled_ai.errors import suggest
 from compiled_ai.spec.findings import Findings, quote
@@ -57,8 +56,8 @@ class MapOf:
 
     values: Shape
     least: int = 0
-    names: str = r"(?s).*\S.*"
-    """Regular expression of a key."""
+    names: str | None = None
+    """Regular expression of a key; by default any text that is not blank."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ def _check_map(node: Fields, shape: MapOf, findings: Findings, path: str) -> Non
     if len(node.entries) < shape.least:
         findings.add("empty", f"{path!r} must have at least {shape.least} entry.", node.mark)
     for entry in node.entries:
-        if not re.fullmatch(shape.names, entry.key.text):
+        if not re.fullmatch(shape.names or r"(?s).*\S.*", entry.key.text):
             message = f"A field's name must not be empty or have dots or brackets, as {quote(entry.key.text)} has."
             findings.add("name", message, entry.key.mark)
         check_shape(entry.value, shape.values, findings, path=f"{path}.{entry.key.text}")

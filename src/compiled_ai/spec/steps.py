@@ -24,7 +24,6 @@ from compiled_ai.spec.model import (
     RuleStep,
     Table,
 )
-from compiled_ai.spec.names import Names
 from compiled_ai.spec.reach import Group, Reach, Visible, parameters, reach
 from compiled_ai.spec.reading import Notes, mapping, records, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import RuleReading, read_condition, read_logic
@@ -108,12 +107,12 @@ def _rule(draft: Draft, flow: Flow, findings: Findings) -> RuleReading | None:
     sight = _sight(draft, flow, findings)
     source = scalar(draft.node, "logic")
     if source is not None:
-        return read_logic(source, sight.reach, flow.tables, draft.name)
+        return read_logic(source, sight.reach, flow.tables, draft.name, draft.result if draft.declared else None)
     return None
 
 
 def _report_rules(waiting: list[Draft], flow: Flow) -> None:
-    """Says what is wrong with rules that cannot be read: with guessed results first, so that nothing is blamed twice."""
+    """Says what is wrong with rules that cannot be read, with guessed results, so that nothing is blamed twice."""
     guess = (Field("outcome", "outcome", FieldType("string")), Field("reason", "reason", FieldType("text")))
     guessed = [draft for draft in waiting if draft.result is None]
     for draft in guessed:
@@ -142,7 +141,7 @@ def _report_rules(waiting: list[Draft], flow: Flow) -> None:
 
 def _sight(draft: Draft, flow: Flow, findings: Findings) -> _Sight:
     groups = flow.groups(without=draft.name)
-    outside = reach(groups)
+    outside = reach(groups, clocks=True)
     node = draft.node.get("for_each")
     if node is None:
         return _Sight(outside)
@@ -153,7 +152,7 @@ def _sight(draft: Draft, flow: Flow, findings: Findings) -> _Sight:
     if found is None:
         if not flow.broken:
             findings.add("unknown_field", outside.unknown(source.text), source.mark, step=draft.name)
-        return _Sight(reach(groups, (name, FieldType("json"))))
+        return _Sight(reach(groups, (name, FieldType("json")), clocks=True))
     if found.type.kind != "list":
         message = f"'for_each' goes through a list, and {quote(source.text)} is of type {found.type.kind!r}."
         findings.add("for_each", message, source.mark, step=draft.name)
@@ -162,7 +161,7 @@ def _sight(draft: Draft, flow: Flow, findings: Findings) -> _Sight:
         findings.add("duplicate_name", message, node.mark, step=draft.name)
     kind = found.type.items or FieldType("json")
     list_parameter = parameters([found])[0]
-    inside = reach(groups, (name, kind))
+    inside = reach(groups, (name, kind), clocks=True)
     return _Sight(inside, ForEach(name, list_parameter), inside.keys[name])
 
 
@@ -228,8 +227,8 @@ class _Reader:
         reading = self.flow.rules.get(self.draft.name)
         if reading is None:
             return None
-        result = self._rule_result(reading)
-        if reading.outcomes:
+        result = reading.result
+        if reading.outcomes and not self.draft.declared:
             words = ", ".join(reading.outcomes)
             reason = "bare words in outcome position that are no field form the step's enumeration"
             self.notes.default(f"{self.draft.path}.schema.outcome", words, reason, reading.mark)
@@ -238,32 +237,8 @@ class _Reader:
             self.notes.default(
                 f"{self.draft.path}.schema", names, "the rule's own results, with their types", reading.mark
             )
-        logic = replace(reading.logic, result=result)
         common = self._common(result, parameters(reading.reads))
-        return RuleStep(**common, logic=logic, source_text=reading.text, logic_mark=reading.mark)
-
-    def _rule_result(self, reading: RuleReading) -> tuple[Field, ...]:
-        names = Names()
-        own = tuple(Field(each.name, names.identifier(each.name), each.type) for each in reading.result)
-        if not self.draft.declared or self.draft.result is None:
-            return own
-        declared = {each.name: each for each in self.draft.result}
-        schema = self.node.get("schema") or self.node
-        for name in declared.keys() - {each.name for each in own}:
-            known = [each.name for each in own]
-            self._add("schema", f"The rule yields no field {quote(name)}.{suggest(name, known)}", _key_in(schema, name))
-        result: list[Field] = []
-        for each in own:
-            if each.name not in declared:
-                if each.name != "reason":
-                    self._add("schema", f"The rule yields {quote(each.name)}, which 'schema' does not declare.", schema)
-                result.append(each)
-                continue
-            wrong = _mismatch(each.type, declared[each.name].type)
-            if wrong:
-                self._add("schema", f"Field {quote(each.name)}: {wrong}", _key_in(schema, each.name))
-            result.append(declared[each.name])
-        return tuple(result)
+        return RuleStep(**common, logic=reading.logic, source_text=reading.text, logic_mark=reading.mark)
 
     def _function(self) -> FunctionStep:
         prose = scalar(self.node, "logic") or scalar(self.node, "description")
@@ -284,6 +259,8 @@ class _Reader:
         if model is None:
             reason = "no model is named: the run names one, or the artifact pins the one that it was compiled with"
             self._default("model", "the model of the run", reason)
+        reason = "a required field without a value is missing, never false: 'on_failure' decides"
+        self._default("schema", "each field may also be answered 'unknown'", reason)
         numbers = {"attempts": 2, "max_tokens": 1024, "timeout_seconds": 60}
         for key, value in numbers.items():
             if self.node.get(key) is None:
@@ -389,7 +366,7 @@ class _Reader:
         if source is None:
             return None
         groups = self.flow.groups(without=self.draft.name)
-        reading = read_condition(source, reach(groups), self.flow.tables, self.draft.name)
+        reading = read_condition(source, reach(groups, clocks=True), self.flow.tables, self.draft.name)
         self._take(reading.findings)
         return reading.check
 
@@ -471,12 +448,6 @@ def _sentence(message: str) -> str:
     return message.replace("..", ".") if message.endswith("..") else message
 
 
-def _key_in(schema: Node, name: str) -> Node:
-    if isinstance(schema, Fields):
-        return schema.key(name) or schema
-    return schema
-
-
 def _mentions(prose: str, source: str) -> bool:
     last = source.rpartition(".")[2]
     words = {source, last, last.replace("_", " ")}
@@ -488,23 +459,6 @@ def _spoken(kind: FieldType) -> str:
         return f"one of {', '.join(kind.enum)}"
     inner = f"list[{_spoken(kind.items)}]" if kind.kind == "list" and kind.items else kind.kind
     return f"{inner}{'?' if kind.optional else ''}"
-
-
-def _mismatch(own: FieldType, declared: FieldType) -> str:
-    """Returns why a rule's field does not fit what `schema` declares, or nothing."""
-    texts = {"text", "string"}
-    numbers = {"decimal", "money"}
-    fits = own.kind == declared.kind or {own.kind, declared.kind} <= texts or {own.kind, declared.kind} <= numbers
-    if own.kind == "decimal" and declared.kind in ("integer", "float"):
-        return f"a rule computes decimals, and the type declared is {declared.kind!r}. Declare 'decimal' or 'money'."
-    if not fits:
-        return f"the rule yields {own.kind!r}, and the type declared is {declared.kind!r}. Declare {own.kind!r}."
-    if own.enum and declared.enum and not set(own.enum) <= set(declared.enum):
-        extra = next(word for word in own.enum if word not in declared.enum)
-        return f"the rule yields {extra!r}, which is not in the enumeration.{suggest(extra, declared.enum)}"
-    if own.optional and not declared.optional:
-        return f"the rule can yield null. Declare '{declared.kind}?', or give every branch a value."
-    return ""
 
 
 # ---------------------------------------------------------------- order
