@@ -231,8 +231,9 @@ class _Writer:
 
     def _phase(self, number: int, step: Step) -> str:
         lines = [_comment(f"phase {number}, line {step.mark.line}: {self._spoken(step)}", indent=4)]
-        body = self._each(step) if step.for_each else f"{step.identifier}_result = await {self._await(step)}"
         denial = self._denial(step)
+        target = f"{step.identifier}_result = " if denial or step.when or self._is_read(step) else ""
+        body = target + (self._each(step) if step.for_each else f"await {self._await(step)}")
         body = f"{body}\n{denial}" if denial else body
         if step.when is None:
             return "\n".join([*lines, body])
@@ -242,6 +243,15 @@ class _Writer:
         lines.append(_comment(f"line {step.when.mark.line}: when {step.when.text}", indent=4))
         lines.append(f"if {emit_check(step.when, names)}:")
         return "\n".join([*lines, textwrap.indent(body, "    ")])
+
+    def _is_read(self, step: Step) -> bool:
+        """Tells whether anything after the step reads its result."""
+        sources = [output.source for output in self.spec.outputs]
+        for other in self.spec.steps:
+            given = other.arguments.values() if isinstance(other, CallStep) else other.parameters
+            sources += [parameter.source for parameter in (*given, *(other.when.reads if other.when else ()))]
+            sources += [other.for_each.source.source] if other.for_each else []
+        return any(source.split(".")[0] == step.name for source in sources)
 
     def _spoken(self, step: Step) -> str:
         packs = ", ".join(self.pack_reasons.get(step.name, ()))
@@ -271,7 +281,7 @@ class _Writer:
             source = f"{source} or ()"
         inner = textwrap.indent(self._await(step, item=step.for_each.item), "        ")
         return (
-            f"{step.identifier}_result = await ctx.each(\n    [\n{inner}\n"
+            f"await ctx.each(\n    [\n{inner}\n"
             f"        for index, item in enumerate({source})\n    ]\n)"
         )
 
@@ -369,11 +379,13 @@ def _call(function: str, arguments: Sequence[str]) -> str:
     line = f"{function}({', '.join(arguments)})"
     if len(line) <= _WIDTH - 40:
         return line
-    return f"{function}(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")"
+    return f"{function}(\n" + "".join(f"{textwrap.indent(argument, '    ')},\n" for argument in arguments) + ")"
 
 
 def _dict(items: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{_literal(key)}: {value}" for key, value in items.items()) + "}"
+    pairs = [f"{_literal(key)}: {value}" for key, value in items.items()]
+    line = "{" + ", ".join(pairs) + "}"
+    return line if len(line) <= _WIDTH - 40 else "{\n" + "".join(f"    {pair},\n" for pair in pairs) + "}"
 
 
 def _write_class(name: str, fields: Sequence[Field], doc: str, written: dict[str, str]) -> None:
