@@ -95,8 +95,10 @@ class _Walk:
         """Attributes that classes of this file define: methods, fields, `self.x = ...`."""
         self.functions: dict[str, list[ast.AST]] = {}
         self.documents: set[ast.AST] = set()
+        self.imported_modules: set[str] = set()
         for node in ast.walk(tree):
             self._index(node)
+        self.uses_patterns = any(module.partition(".")[0] == "re" for module in self.imported_modules)
         self.scope = self.scopes[tree]
         self.module = self.scope
 
@@ -107,6 +109,10 @@ class _Walk:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             self.calls.setdefault(name, []).append(node)
+        if isinstance(node, ast.Import):
+            self.imported_modules.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            self.imported_modules.add(node.module or "")
         if isinstance(node, ast.ClassDef):
             self._index_class(node)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -353,9 +359,11 @@ class _Walk:
             return members if permitted else None
         if module in policy.AWAITED_MODULES and self.mode == "file":
             return policy.AWAITED_MODULES[module]
-        if _listed(module, self.allowed):
-            return library_members(module) if module.split(".")[0] == "compiled_ai" else frozenset({"*"})
-        return None
+        if not _listed(module, self.allowed):
+            return None
+        if module.split(".")[0] == "compiled_ai":
+            return library_members(module)
+        return frozenset({"*"}) if module in self.allowed or module in self.imported_modules else None
 
     def _is_package(self, module: str) -> bool:
         return any(known.startswith(module + ".") for known in (*policy.MODULES, *self.allowed))
@@ -922,18 +930,10 @@ class _Walk:
             problem = format_problem(text)
             if problem and "underscore" in problem:
                 self.fault("code.format", f"text {text[:40]!r} {problem}", node)
-        if self._uses_re() and _looks_like_pattern(text):
+        if self.uses_patterns and _looks_like_pattern(text):
             problem = regex_problem(text)
             if problem and "exponential" in problem:
                 self.fault("code.regex", f"pattern {text[:60]!r} {problem}", node)
-
-    def _uses_re(self) -> bool:
-        return any(
-            isinstance(value, Imported) and value.origin.partition(".")[0] == "re"
-            for scope in self.scopes.values()
-            for values in scope.values.values()
-            for value in values
-        )
 
     def _assign(self, node: ast.Assign | ast.AnnAssign) -> None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -1020,6 +1020,10 @@ class _Walk:
         dynamic = any(isinstance(part, ast.FormattedValue) for part in node.values)
         if dynamic and _is_sql(" ? ".join(map(str, texts))):
             self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
+        for part in node.values:
+            spec = part.format_spec if isinstance(part, ast.FormattedValue) else None
+            if isinstance(spec, ast.JoinedStr) and any(re.search(r"\d{6,}", text) for text in _text_parts(spec)):
+                self.fault("code.endless", "a width that fills the memory", node)
         if dynamic and texts and re.match(r"\s*location:\s*$", str(texts[0]), re.I):
             self.fault("code.redirect", "a redirect whose address comes from data", node)
         if dynamic and re.match(r"\s*(rm|ping|curl|wget|nslookup|cat|ls|tar|sh|bash|cmd|powershell|git|ssh|scp|chmod|chown|kill|nc|dig|find|grep|sudo|python3?)\s+(-{1,2}\w|/|$|\S*\s*$)", str(texts[0]) if texts else "") and isinstance(node.values[0], ast.Constant) and str(texts[0]).endswith((" ", "/", "'", '"', "=")):
@@ -1043,6 +1047,8 @@ class _Walk:
                 self.fault("code.endless", "a power that fills the memory", node)
         if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.Pow):
             self.fault("code.endless", "a power of a power fills the memory", node)
+        if isinstance(node.op, ast.Mod) and any(re.search(r"%[^%\w]*\d{6,}", text) for text in _text_parts(node.left)):
+            self.fault("code.endless", "a width that fills the memory", node)
         if isinstance(node.op, ast.Mult):
             for left, right in ((node.left, node.right), (node.right, node.left)):
                 sequence = isinstance(left, (ast.List, ast.Tuple, ast.JoinedStr)) or (
@@ -1464,13 +1470,13 @@ def member_rule(origin: str) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def library_members(module: str) -> frozenset[str]:
+def library_members(module: str) -> frozenset[str] | None:
     """Returns the public names that a module of our own library defines itself, read from its source."""
     parts = module.split(".")[1:]
     base = Path(compiled_ai.__file__).parent.joinpath(*parts)
     path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
     if parts[:1] != ["library"] or parts[1:2] in (["loading"],) or not path.is_file():
-        return frozenset()
+        return None
     names: set[str] = set()
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
