@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
+from compiled_ai.library.labels import is_word
 from compiled_ai.library.money import find_amounts
 from compiled_ai.library.names import has_legal_form, issuer
 from compiled_ai.library.places import Located, Place
@@ -36,12 +37,18 @@ _NUMBER = re.compile(
     r"^\s*(?:no\b|n[o0]\.|lot\b|unit\b|suite\b|level\b|block\b|blk\b|#?\d{1,5}[A-Za-z]?\b|[a-z]{1,3}-?[a-z]?\d{0,3}-\d)",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"^\W*[A-Z]{1,2}\W?[A-Z]?\d")
 _STOP = re.compile(
-    r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|tax|roc|reg(?:istration)?|co\.? ?no|"
-    r"company no|invoice|inv|receipt|bill|cashier|date|time|table|order|cash|member|customer|welcome|owned|operated|contact|"
-    r"whatsapp|website|attn|attention|doc|document|salesperson|station|counter|served)\b|@|\.com\b",
+    r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|roc|reg(?:istration)?|co\.? ?no|"
+    r"company no|invoice|inv|receipt|cashier|whatsapp|website|attn|attention)\b|@|\.com\b",
     re.IGNORECASE,
 )
+_OTHER_STOP = re.compile(
+    r"\b(?:tax|bill|date|time|table|order|cash|member|customer|welcome|owned|operated|contact|doc|document|"
+    r"salesperson|counter|served)\b",
+    re.IGNORECASE,
+)
+"""Words that end an address unless they stand in a line with a street or postcode."""
 _CODE_LINE = re.compile(
     r"^\W*(?:\d{3,9}\s?-\s?[A-Z0-9]|[A-Z]{1,4}\d{4,}[A-Z\-]*|\d{5,9}\s?[A-Z])\W*$|^\s*\([^)]*\d[^)]*\)\s*$",
     re.IGNORECASE,
@@ -69,7 +76,9 @@ def issuer_address(page: Page) -> Located | None:
     lines = [_cut(line) for line in lines]
     name = issuer(page)
     for start, line in enumerate(lines):
-        if not _starts(line):
+        ahead = start + 1 < len(lines) and _STREET.search(line) and _starts(lines[start + 1])
+        ahead = ahead and not _NUMBER.match(lines[start + 1].lstrip(" ,.")) and not _NUMBERED.search(lines[start + 1])
+        if not _starts(line) and not (ahead and _is_plain(line) and start):
             continue
         end = _end(lines, start)
         if any(_POSTCODE.search(part) for part in lines[start:end]) or end - start >= 2:
@@ -91,7 +100,7 @@ def _first(lines: list[Located], start: int, name: Located | None) -> int:
         return start
     above = lines[start - 1]
     is_name = name is not None and any(part and part in above for part in (name, name.split()[0] + " " if name else ""))
-    if is_name or _STOP.search(above) or _CODE_LINE.search(above) or sum(map(str.isalpha, above)) < 5:
+    if is_name or _stops(above) or _CODE_LINE.search(above) or sum(map(str.isalpha, above)) < 5:
         return start
     return start - 1
 
@@ -103,9 +112,7 @@ def _line(row: tuple[object, ...]) -> Located:
 
 
 def _starts(line: str) -> bool:
-    if _STOP.search(line) or _CODE_LINE.search(line) or len(line) > 120 or next(find_dates(line), None):
-        return False
-    if any(amount.decimals == 2 for amount in find_amounts(line)):
+    if _stops(line) or _CODE_LINE.search(line) or len(line) > 120 or _is_dated(line):
         return False
     street, region, postcode, number = _signs(line)
     if has_legal_form(line) and not (street and (number or postcode)):
@@ -117,10 +124,36 @@ def _starts(line: str) -> bool:
     )
 
 
+def _stops(line: str) -> bool:
+    if _STOP.search(line):
+        return True
+    return bool(_OTHER_STOP.search(line)) and not (_STREET.search(line) or _POSTCODE.search(line))
+
+
+def _is_plain(line: str) -> bool:
+    return not (_stops(line) or _CODE_LINE.search(line) or has_legal_form(line) or len(line) > 80)
+
+
+def _is_dated(line: str) -> bool:
+    """Tells a line with a date or an amount from one with a house number such as `12-14-16, Jalan Besar`."""
+    if _STREET.search(line):
+        return False
+    return next(find_dates(line), None) is not None or any(amount.decimals == 2 for amount in find_amounts(line))
+
+
+def _is_region(line: str) -> bool:
+    """Tells whether a line names a region, slips of OCR forgiven."""
+    words = re.findall(r"[a-z]{5,}", line.lower())[:12]
+    return bool(_REGION.search(line)) or any(is_word(word, known) for word in words for known in _LONG_REGIONS)
+
+
+_LONG_REGIONS = ("selangor", "malaysia", "penang", "pahang", "melaka", "singapore", "terengganu", "kelantan", "sarawak")
+
+
 def _signs(line: str) -> tuple[bool, bool, bool, bool]:
     return (
         bool(_STREET.search(line)),
-        bool(_REGION.search(line)),
+        _is_region(line),
         bool(_POSTCODE.search(line)),
         bool(_NUMBER.search(line)),
     )
@@ -132,15 +165,13 @@ def _end(lines: list[Located], start: int) -> int:
     closed = bool(_POSTCODE.search(lines[start]))
     for index in range(start + 1, min(len(lines), start + 7)):
         line = lines[index]
-        if _STOP.search(line) or _CODE_LINE.search(line) or has_legal_form(line) or next(find_dates(line), None):
+        if _stops(line) or _CODE_LINE.search(line) or has_legal_form(line) or _is_dated(line):
             break
         street, region, postcode, number = _signs(line)
         goes_on = lines[index - 1].rstrip().endswith(",")
         if closed and not (region or goes_on) or not (street or region or postcode or number or goes_on or not closed):
             break
-        if any(amount.decimals == 2 for amount in find_amounts(line)) or (
-            sum(map(str.isalpha, line)) < 3 and not postcode
-        ):
+        if sum(map(str.isalpha, line)) < 3 and not postcode:
             break
         end = index + 1
         closed = closed or postcode

@@ -20,7 +20,7 @@ _FORMS = (
 )
 _FORM = re.compile(rf"(?<![^\W_])(?:{_FORMS})(?![^\W_])\.?", re.IGNORECASE)
 _STRICT = re.compile(
-    r"(?<![^\W_])(?:s[do]n\.?,?\s?b[hn]d|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|llp|inc|incorporated|corp|corporation|"
+    r"(?<![^\W_])(?:s[do0][nh]\W{0,3}[b8][hn][d0]|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|llp|inc|incorporated|corp|corporation|"
     r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|(?<=\w )co(?=\.?\s*$)|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
     re.IGNORECASE,
 )
@@ -151,7 +151,7 @@ def issuer(page: Page) -> Located | None:
     first = next((index for index, line in enumerate(lines) if _is_name(line) and not _PLACE.match(line)), None)
     address = next((index for index, line in enumerate(lines) if _is_street(line)), len(lines))
     for index, line in enumerate(lines):
-        match = _STRICT.search(line)
+        match = _last_form(line)
         other = match and (_OTHERS.search(line[: match.start()]) or (index and _OTHERS.search(lines[index - 1])))
         if match and not other and (index <= address or first is None or first > address):
             return _named(lines, index, match)
@@ -169,12 +169,36 @@ def _unformed(lines: list[Located], first: int) -> Located:
 
 
 _REGISTRATION = re.compile(
-    r"\W*(?:(?:co\.?|company|roc|reg\w*)\W*(?:no)?\W*)?[A-Z]{0,3}\d{5,12}\s?-\s?[A-Z0-9]\W*$", re.IGNORECASE
+    r"\W*(?:[A-Z]{0,3}\d{5,12}\s?-?\s?[A-Z0-9]?\W*$|(?:co|company|roc|reg|registration|gst|ssm|brn|business)\b.{0,20}\d)",
+    re.IGNORECASE,
 )
 
 _OTHERS = re.compile(
     r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill to|ship to)\b", re.IGNORECASE
 )
+
+
+def _last_form(line: str) -> re.Match[str] | None:
+    """The legal form of a name, to its end: of `ABC Trading Sdn Bhd`, `Enterprise (M) Sdn Bhd` the last word."""
+    last = None
+    for found in _STRICT.finditer(line[:200]):
+        if last is not None and re.search(r"[^\W\d_]{2,}|\d", line[last.end() : found.start()]):
+            break
+        last = found
+    return last or _blurred_form(line)
+
+
+_TWO_WORDS = re.compile(r"(?<![^\W_])(\w{2,4})\W{1,3}(\w{2,4})(?=\W*$|\W*\()")
+
+
+def _blurred_form(line: str) -> re.Match[str] | None:
+    """`Sdn Bhd` at the end of a name with up to two slips of OCR."""
+    from rapidfuzz.distance import Levenshtein
+
+    match = _TWO_WORDS.search(line[-60:])
+    if not match or not 5 <= len(squashed := (match.group(1) + match.group(2)).lower()) <= 7:
+        return None
+    return _TWO_WORDS.search(line) if Levenshtein.distance(squashed, "sdnbhd", score_cutoff=2) <= 2 else None
 
 
 def _is_street(line: str) -> bool:
@@ -197,10 +221,10 @@ def _head(page: Page) -> list[Located]:
 def _named(lines: list[Located], index: int, match: re.Match[str]) -> Located:
     line = lines[index]
     end = match.end() + (line[match.end() : match.end() + 1] == ".")
-    name = without_codes(line if not re.match(r"\s*[(\[,]|\s+\W*\d{4}", line[end:]) else line[:end])
+    name = without_codes(line if not re.match(r"\s*[(\[,\-]|\s+\W*\d{4}", line[end:]) else line[:end])
     if (
         index
-        and _begins_before(line[: match.start()])
+        and _begins_before(line[: (_STRICT.search(line) or match).start()])
         and _is_name(lines[index - 1])
         and _same_print(lines[index - 1], line)
     ):
