@@ -56,14 +56,15 @@ def test_a_model_that_fails_uses_up_its_attempts_and_then_a_person_decides(progr
     result = run(program("glp1"), GLP1, model=model)
     assert result.status == "review"
     assert [effect.state for effect in result.effects] == ["failed", "failed"]
-    assert result.reviews[0].payload["problems"] == ["attempt 2: overloaded"]
+    assert result.reviews[0].payload["problems"] == ["attempt 2: the model gave no usable answer"]
+    assert [getattr(effect, "error", "") for effect in result.effects] == ["overloaded", "overloaded"]
 
 
 def test_a_reply_that_was_cut_off_is_never_used(program: Programs) -> None:
     model = ScriptedModel([SICK, SICK], finish_reason="length")
     result = run(program("glp1"), GLP1, model=model)
     assert result.status == "review"
-    assert "cut off" in result.reviews[0].payload["problems"][0]
+    assert all("cut off" in (effect.error or "") for effect in result.effects)
 
 
 def test_a_run_that_awaits_a_reply_says_so_and_asks_everything_first(program: Programs, tmp_path: Path) -> None:

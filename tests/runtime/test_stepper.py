@@ -376,9 +376,12 @@ def test_a_function_that_raises_applies_the_failure_policy_of_its_step(program: 
     outcome = advance(program("extract"), {"document": "nothing here", "limit": None}, ())
     assert isinstance(outcome, Failed)
     assert (outcome.step, outcome.problems) == ("judge", ("no branch applies",))
+
+
+def test_what_the_machine_lacks_never_becomes_a_decision(program: Programs) -> None:
     deep = advance(program("extract"), {"document": "Total: 4 DEEP", "limit": None}, ())
     assert isinstance(deep, Failed)
-    assert deep.step == "judge"
+    assert (deep.step, deep.code) == ("find_total", "crashed")
 
 
 def test_an_extracted_value_brings_the_place_it_came_from(program: Programs) -> None:

@@ -1,5 +1,6 @@
 """The concrete context of a run: it looks effects up, and suspends the run where one is missing.
 
+The error text of a failed effect never enters the run: a store may withhold it, and the replay must not notice.
 Nothing here does anything to the outside. `ask` yields the requests that are not recorded; whoever steps the
 coroutine (`runtime.stepper`) hands them on and comes back when they are answered.
 """
@@ -156,7 +157,7 @@ class RunContext:
             if effect.state == "in_doubt":
                 return await self._in_doubt(codec, effect, returns, check, item)
             if effect.state == "failed":
-                problems = [*feedback, f"attempt {attempt + 1}: {effect.error or 'the model gave no answer'}"]
+                problems = [*feedback, f"attempt {attempt + 1}: the model gave no usable answer"]
                 continue
             reading = read_reply(codec.info.result, self._classes, effect.result, decode=codec.decode)
             proposed = reading.settled if reading.settled is not None else proposed
@@ -176,7 +177,7 @@ class RunContext:
         if effect.state == "in_doubt":
             return await self._in_doubt(codec, effect, returns, None, item)
         if effect.state == "failed":
-            problems = [effect.error or "the call failed"]
+            problems = ["the call failed"]
             return await self._settle(codec, codec.info.on_failure, None, problems, returns, None, item)
         rows = effect.result if isinstance(effect.result, list) else [effect.result]
         rows = [row for row in rows if row is not None]
@@ -212,6 +213,8 @@ class RunContext:
         codec = self._steps.get(step) or self._codec(step)
         try:
             value = function(*arguments)
+        except (MemoryError, RecursionError):
+            raise  # what the machine lacks must not become a decision: the run fails
         except Exception as fault:  # a model wrote the function: whatever it raises, the step has no valid result
             problems = [f"the function raised {type(fault).__name__}{_line_of(fault)}: {fault}"]
             return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
@@ -306,8 +309,7 @@ class RunContext:
     async def _in_doubt(
         self, codec: StepCodec, effect: EffectLike, returns: type[T], check: Check[T] | None, item: int
     ) -> T:
-        told = f" ({effect.error})" if effect.error else ""
-        problems = [f"it is not known whether this {effect.kind} was carried out{told}"]
+        problems = [f"it is not known whether this {effect.kind} was carried out"]
         return await self._settle(codec, "review", None, problems, returns, check, item)
 
     async def _settle(

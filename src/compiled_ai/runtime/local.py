@@ -6,16 +6,16 @@ it is on record, can wait for a person, and is taken up again after a crash.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from compiled_ai.errors import CompiledAIError, ConfigError, InputError, RunFailed, Waiting
+from compiled_ai.errors import CompiledAIError, ConfigError, InputError, RunFailed, UsageError, Waiting
 from compiled_ai.records import Effect, RunRecord, RunStatus
 from compiled_ai.runtime.ids import new_run_id
-from compiled_ai.runtime.loading import ArtifactLike, as_program
+from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
 from compiled_ai.runtime.stepper import (
     Done,
     EffectLike,
@@ -32,15 +32,16 @@ from compiled_ai.runtime.stepper import (
 
 if TYPE_CHECKING:
     from compiled_ai.models import Model
+    from compiled_ai.runtime.store import RunStore
 
-ModelSource = "str | Model | Callable[[StepInfo], Model] | None"
+ModelSource: TypeAlias = "str | Model | Callable[[StepInfo], Model] | None"
 """Who serves bounded calls: a model's name, a model, a choice per step, or nothing: the model that a step pins."""
 
 
 class RunResult:
     """What came of a run. Its effects, times and record are put together only when they are asked for."""
 
-    __slots__ = ("_run_id", "finished_ns", "outcome", "started_ns", "stepping")
+    __slots__ = ("_run_id", "finished_ns", "outcome", "review_ids", "started_ns", "stepping")
 
     def __init__(self, stepping: Stepping, outcome: Outcome, started_ns: int, run_id: str = "") -> None:
         self.stepping = stepping
@@ -48,6 +49,8 @@ class RunResult:
         self.started_ns = started_ns
         self.finished_ns = time_ns()
         self._run_id = run_id
+        self.review_ids: tuple[str, ...] = ()
+        """Ids in the store of `reviews`, in the same order (none without a store)."""
 
     @property
     def run_id(self) -> str:
@@ -117,7 +120,11 @@ class RunResult:
         if self.error is not None:
             shown["error"] = self.error
         if self.reviews:
-            shown["reviews"] = [{"step": request.step, "item": request.item} for request in self.reviews]
+            ids = self.review_ids or (None,) * len(self.reviews)
+            shown["reviews"] = [
+                {"review_id": review_id, "step": request.step, "item": request.item}
+                for review_id, request in zip(ids, self.reviews, strict=True)
+            ]
         return shown
 
     def record(self) -> RunRecord:
@@ -176,20 +183,25 @@ def run(
     artifact: Program | ArtifactLike,
     given: Mapping[str, Any],
     *,
-    model: Any = None,
+    store: RunStore | None = None,
+    model: ModelSource = None,
+    once: bool = False,
 ) -> RunResult:
     """Runs one input.
 
     Args:
         artifact: A verified artifact, or its program.
         given: The input as JSON values (or typed values) by field name.
+        store: Where the run is recorded; without one it leaves no trace, and cannot be taken up again.
         model: Who serves bounded calls: a model name, a `Model`, or a function of the step; by default the model
             that the step pins.
+        once: Return the existing run of the same reference and artifact, if the store has one.
 
     Raises:
         InputError: The input does not fit; nothing has happened.
-        Waiting: An exchange has no reply yet.
+        KeyMissing: A pack demands encryption and the store has no key; nothing has happened.
         ConfigError: A bounded call has no model, or its key is missing.
+        Waiting: An exchange has no reply yet; `details` ends with the id of the run that waits.
     """
     started = time_ns()
     program = artifact if type(artifact) is Program else as_program(artifact)
@@ -198,9 +210,101 @@ def run(
     except InputError as fault:
         raise _quiet(fault, program) from None
     outcome = stepping.advance()
+    if store is not None or once:
+        return _run_on_record(stepping, outcome, started, store, Answers(model), once=once)
     if type(outcome) is Pending:
         outcome = answer_all(stepping, outcome, Answers(model))
     return RunResult(stepping, outcome, started)
+
+
+def _run_on_record(
+    stepping: Stepping, outcome: Outcome, started: int, store: RunStore | None, answers: Answers, *, once: bool
+) -> RunResult:
+    from compiled_ai.runtime.store import Protection
+
+    if store is None:
+        raise UsageError("Without a run store there is no earlier run to return.", remedy="Leave out 'once'.")
+    protection = Protection.from_sinks(stepping.program.sinks)
+    store.require(protection)
+    if isinstance(outcome, Pending):
+        answers.check(outcome.requests, stepping.program)
+        result = RunResult(stepping, Pending(()), started)
+        run_id = store.start(result.record(), protection, once=once)
+    else:
+        result = RunResult(stepping, outcome, started)
+        run_id = store.save(result.record(), protection, once=once)
+    if run_id != result.run_id:
+        return kept(store, run_id, stepping.program)
+    if isinstance(outcome, Pending):
+        return go_on(store, run_id, stepping, outcome, answers, started)
+    return result
+
+
+def go_on(
+    store: RunStore, run_id: str, stepping: Stepping, outcome: Outcome, answers: Answers, started: int
+) -> RunResult:
+    """Carries a stored run as far as it goes without a person: answers, opens reviews, writes how it ended."""
+    answers.store, answers.run_id = store, run_id
+    try:
+        outcome = answer_all(stepping, outcome, answers)
+    except Waiting as wait:
+        raise Waiting(wait.message, remedy=wait.remedy, details=[*(wait.details or ()), {"run_id": run_id}]) from wait
+    result = RunResult(stepping, outcome, started, run_id)
+    if isinstance(outcome, Pending):
+        result.review_ids = tuple(open_review(store, run_id, request) for request in result.reviews)
+    else:
+        store.finish(run_id, result.status, result.output, result.error)
+    return result
+
+
+def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
+    """Puts a question into the queue of reviews and returns its id; asking again returns the same."""
+    payload = request.payload
+    return store.open_review(
+        run_id,
+        step=request.step,
+        proposed=payload["proposed"],
+        reason=payload["reason"],
+        problems=payload["problems"],
+        item=request.item,
+        attempt=request.attempt,
+    )
+
+
+def kept(store: RunStore, run_id: str, program: Program) -> RunResult:
+    """Returns a stored run as it stands, by replay; nothing is asked and nothing is written."""
+    record = store.load(run_id)
+    stepping = Stepping(program, record.input, effects_of(store, record, program))
+    return RunResult(stepping, stepping.advance(), nanoseconds(record.started_at), record.run_id)
+
+
+def resume(
+    run_id: str, *, store: RunStore, programs: ProgramSource, model: ModelSource = None
+) -> RunResult:
+    """Takes a run up again on the artifact that it began on, and carries it as far as it goes.
+
+    Bounded calls without a result are asked again with the same request; any other effect of which it is not
+    known whether it happened goes to a person. A run that has ended is returned as it is.
+    """
+    record = store.load(run_id)
+    program = programs(record.artifact)
+    if record.status in ("completed", "failed"):
+        return kept(store, record.run_id, program)
+    stepping = Stepping(program, record.input, effects_of(store, record, program))
+    started = nanoseconds(record.started_at)
+    return go_on(store, record.run_id, stepping, stepping.advance(), Answers(model), started)
+
+
+def effects_of(store: RunStore, record: RunRecord, program: Program) -> tuple[Effect, ...]:
+    """The effects of a run that a replay reads: those with a result, and those known to be in doubt."""
+    if all(info.kind != "call" for info in program.steps.values()):
+        return record.effects  # a bounded call is never in doubt: it is asked again
+    doubtful = [effect for effect in store.unresolved(record.run_id) if effect.state == "in_doubt"]
+    return (*record.effects, *doubtful)
+
+
+def nanoseconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1_000_000) * 1000
 
 
 async def run_async(artifact: Program | ArtifactLike, given: Mapping[str, Any], **options: Any) -> RunResult:
@@ -221,28 +325,44 @@ def _quiet(fault: InputError, program: Program) -> InputError:
     )
 
 
-Watch = Callable[[Recorded], None]
-
-
 @dataclass(slots=True)
 class Answers:
-    """Answers what a run asks of the outside, in this process. `watch` hears of every effect before and after."""
+    """Answers what a run asks of the outside, in this process.
 
-    model: Any = None
-    watch: Watch | None = None
+    With a store, an effect is `intended` on record before it starts, and the first result on record counts.
+    """
 
-    def answer(self, request: EffectRequest, program: Program) -> Recorded:
+    model: ModelSource = None
+    store: RunStore | None = None
+    run_id: str = ""
+
+    def check(self, requests: Sequence[EffectRequest], program: Program) -> None:
+        """Raises what would stop the very first effects, before the run is on record."""
+        for request in requests:
+            if request.kind == "bounded":
+                self._model_for(program.steps[request.step])
+            elif request.kind == "call":
+                raise _no_client(request, program)
+
+    def answer(self, request: EffectRequest, program: Program) -> EffectLike:
+        if self.store is None:
+            return self._make(request, program)
+        if request.kind in ("bounded", "call"):
+            intent = self.store.intend(self.run_id, request)
+            if intent.effect is not None:
+                return intent.effect
+            if intent.state == "in_doubt" and request.kind == "call":
+                return self.store.effect(self.run_id, _in_doubt(request))
+        return self.store.effect(self.run_id, as_effect(self._make(request, program)))
+
+    def _make(self, request: EffectRequest, program: Program) -> Recorded:
         if request.kind == "bounded":
             from compiled_ai.runtime.bounded import ask_bounded
 
             info = program.steps[request.step]
             return ask_bounded(info, request, self._model_for(info))
         if request.kind == "call":
-            raise RunFailed(
-                f"Step {request.step!r} is a call of module {program.steps[request.step].module!r}, "
-                "which this engine has no client for.",
-                remedy="Call steps are read and checked now; they run with an engine that has module clients.",
-            )
+            raise _no_client(request, program)
         return answer(request, _own_reading(request), origin="this process")
 
     def _model_for(self, info: StepInfo) -> Model:
@@ -256,6 +376,26 @@ class Answers:
                 remedy="Name one with --model (anthropic:..., openai:..., recorded:DIR, exchange:DIR).",
             )
         return _opened(name)
+
+
+def _no_client(request: EffectRequest, program: Program) -> RunFailed:
+    return RunFailed(
+        f"Step {request.step!r} is a call of module {program.steps[request.step].module!r}, "
+        "which this engine has no client for.",
+        remedy="Call steps are read and checked now; they run with an engine that has module clients.",
+    )
+
+
+def _in_doubt(request: EffectRequest) -> Effect:
+    return Effect(
+        step=request.step,
+        kind=request.kind,
+        item=request.item,
+        attempt=request.attempt,
+        state="in_doubt",
+        request=dict(request.payload),
+        error="the process ended before a result was recorded",
+    )
 
 
 _models: dict[str, Any] = {}
@@ -298,8 +438,6 @@ def _answer_one(stepping: Stepping, request: EffectRequest, answers: Answers) ->
     except Waiting as wait:
         return wait
     stepping.record(effect)
-    if answers.watch:
-        answers.watch(effect)
     return None
 
 
