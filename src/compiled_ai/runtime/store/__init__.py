@@ -31,13 +31,13 @@ only serve to find things fast, and `verify` derives them anew from the events.
 **What durable means** is said in `dialects`.
 """
 
+from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.store.dialects import Durability
 from compiled_ai.runtime.store.effecting import Incomplete, Intent
 from compiled_ai.runtime.store.payloads import CLEAR, Level, Protection
 from compiled_ai.runtime.store.reviewing import Review
 from compiled_ai.runtime.store.runs import RunSummary
 from compiled_ai.runtime.store.store import RunStore
-from compiled_ai.runtime.store.times import new_id as new_run_id
 from compiled_ai.runtime.store.times import now_text
 from compiled_ai.runtime.store.verifying import Anchor, ChainState, StoreFinding, VerifyReport
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from dataclasses import dataclass
 
 GENESIS = b""
 """What the first event of a chain names as the one before."""
 NO_PAYLOAD = b""
 BLIND_BYTES = 16
+_SHA256 = hashlib.sha256()
+"""Copied, which is quicker than making one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Payload:
     """What lies apart from an event: JSON in the clear, and JSON sealed with the run's key (either may be empty)."""
 
@@ -26,12 +27,10 @@ class Payload:
     clear: bytes
     sealed: bytes
 
-    @classmethod
-    def of(cls, clear: bytes, sealed: bytes) -> Payload:
-        return cls(os.urandom(BLIND_BYTES), clear, sealed)
-
     def commitment(self) -> bytes:
-        return hashlib.sha256(b"%b%d:%b%b" % (self.blind, len(self.clear), self.clear, self.sealed)).digest()
+        hashed = _SHA256.copy()
+        hashed.update(b"%b%d:%b%b" % (self.blind, len(self.clear), self.clear, self.sealed))
+        return hashed.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,11 @@ class Event:
     run_previous: bytes
     hash: bytes
 
-    def is_authentic(self, key: bytes) -> bool:
+    def is_authentic(self, mac: Mac) -> bool:
         return hmac.compare_digest(
             self.hash,
             event_hash(
-                key,
+                mac,
                 self.writer,
                 self.position,
                 self.at,
@@ -70,7 +69,7 @@ class Event:
 
 
 def event_hash(
-    key: bytes,
+    mac: Mac,
     writer: str,
     position: int,
     at: int,
@@ -87,23 +86,41 @@ def event_hash(
         f"{writer}\n{position}\n{at}\n{run_id}\n{run_position}\n{kind}\n{header}\n"
         f"{commitment.hex()}\n{previous.hex()}\n{run_previous.hex()}"
     )
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+    return mac.digest(text)
+
+
+class Mac:
+    """HMAC-SHA256 (RFC 2104) with its two halves of the key hashed beforehand: half the time for short texts."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(64, b"\0")
+        if len(padded) > 64:
+            raise ValueError(f"a key of {len(key)} bytes is too long")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def digest(self, text: str) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode("utf-8", "surrogatepass"))
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class Chain:
     """One writer's chain, kept by one open store; `append` computes the next event."""
 
-    __slots__ = ("writer", "key", "position", "head")
+    __slots__ = ("writer", "mac", "position", "head")
 
-    def __init__(self, writer: str, key: bytes) -> None:
+    def __init__(self, writer: str, mac: Mac) -> None:
         self.writer = writer
-        self.key = key
+        self.mac = mac
         self.position = 0
         self.head = GENESIS
 
     def append(
         self,
-        *,
         at: int,
         run_id: str | None,
         run_position: int | None,
@@ -116,6 +133,6 @@ class Chain:
         body = (
             self.writer, self.position, at, run_id, run_position, kind, header, commitment, self.head, run_previous
         )  # fmt: skip
-        self.head = event_hash(self.key, *body)
+        self.head = event_hash(self.mac, *body)
         self.position += 1
         return (*body, self.head)

@@ -10,17 +10,17 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from os import urandom
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.errors import ConfigError
 from compiled_ai.runtime.keys import decrypt_with, encrypt_with
-from compiled_ai.runtime.store.chain import Payload
+from compiled_ai.runtime.store.chain import BLIND_BYTES, Mac, Payload
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -75,9 +75,7 @@ def _from_levels(levels: tuple[str, ...]) -> Protection:
 
 CLEAR = Protection()
 
-_encode_fast = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+_encode_fast = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
 
 def to_json(value: Any) -> str:
@@ -89,47 +87,48 @@ def to_json(value: Any) -> str:
 
 
 def pack(
-    facts: Mapping[str, Any],
+    facts: list[str],
     parts: Mapping[Part, Any],
     protection: Protection,
     *,
     run_key: AESGCM | None,
-    mark_key: bytes,
+    mark_mac: Mac,
     context: str,
 ) -> Payload:
-    """Puts facts (always clear) and parts (as protected) into a payload; `context` binds what is sealed to its place.
+    """Puts facts (always clear, given as `"name":JSON`) and parts (as protected) into a payload.
 
-    `run_key` may be `None` only where nothing is encrypted.
+    `context` binds what is sealed to its place; `run_key` may be `None` only where nothing is encrypted.
     """
-    if protection is CLEAR:
-        return Payload.of(to_json({**facts, **parts}).encode("utf-8", "surrogatepass"), b"")
-    clear, secret, withheld = dict(facts), dict[str, Any](), dict[str, Any]()
+    clear, secret, withheld = facts, list[str](), dict[str, Any]()
     for part, value in parts.items():
         level: Level = getattr(protection, part)
         if level == "clear":
-            clear[part] = value
+            clear.append(f'"{part}":{to_json(value)}')
         elif level == "encrypted":
-            secret[part] = value
+            secret.append(f'"{part}":{to_json(value)}')
         else:
-            withheld[part] = _withheld(level, part, value, mark_key)
+            withheld[part] = _withheld(level, part, value, mark_mac)
     if withheld:
-        clear["withheld"] = withheld
+        clear.append(f'"withheld":{to_json(withheld)}')
     sealed = b""
     if secret:
         if run_key is None:
             raise ConfigError("Something must be encrypted and the run has no key.", remedy="Start the run anew.")
-        sealed = encrypt_with(run_key, to_json(secret).encode("utf-8", "surrogatepass"), context=context)
-    return Payload.of(to_json(clear).encode("utf-8", "surrogatepass"), sealed)
+        sealed = encrypt_with(run_key, _object(secret), context=context)
+    return Payload(urandom(BLIND_BYTES), _object(clear), sealed)
 
 
-def _withheld(level: Level, part: Part, value: Any, mark_key: bytes) -> dict[str, Any]:
+def _object(members: list[str]) -> bytes:
+    return f"{{{','.join(members)}}}".encode("utf-8", "surrogatepass")
+
+
+def _withheld(level: Level, part: Part, value: Any, mark_mac: Mac) -> dict[str, Any]:
     """The note that stands in for a part; for error texts it says of what there was one."""
     note: dict[str, Any] = {"withheld": level}
     if part == "error_texts":
         note["of"] = sorted(value)
     if level == "masked":
-        text = f"{part}\n{canonical_json(value)}"
-        note["mark"] = hmac.digest(mark_key, text.encode("utf-8", "surrogatepass"), "sha256")[:8].hex()
+        note["mark"] = mark_mac.digest(f"{part}\n{canonical_json(value)}")[:8].hex()
     return note
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from compiled_ai.errors import StoreFailed
 from compiled_ai.runtime.keys import Wrapped
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import to_json
-from compiled_ai.runtime.store.runs import FINAL, extend, run_row
+from compiled_ai.runtime.store.runs import FINAL, RunRow, extend, run_row
 from compiled_ai.runtime.store.session import Session, run_key_context
 from compiled_ai.runtime.store.times import now_micros
 
@@ -53,13 +54,31 @@ def _purge_one(session: Session, database: Database, run_id: str, by: str, reaso
     row = run_row(database, run_id, lock=True)
     if row.purged is not None or row.status not in FINAL:
         return False
+    _delete_business_keys(database, row)
     extend(session, row, "purged", {"by": by, "reason": reason}, {})
     values = (now_micros(), run_id)
     database.execute("UPDATE runs SET purged = ?, key_name = NULL, wrapped = NULL WHERE run_id = ?", values)
-    database.execute("DELETE FROM payloads WHERE seq IN (SELECT seq FROM events WHERE run_id = ?)", (run_id,))
-    for table in ("business_keys", "effects"):
-        database.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+    database.execute("DELETE FROM payloads WHERE seq = ?", (row.first,))
+    later = "SELECT seq FROM events WHERE run_id = ? AND run_position > 0"
+    database.execute(f"DELETE FROM payloads WHERE seq IN ({later})", (run_id,))
+    database.execute("DELETE FROM effects WHERE run_id = ?", (run_id,))
     return True
+
+
+def _delete_business_keys(database: Database, row: RunRow) -> None:
+    """They are indexed by hash alone, and the run's first payload names them; without it they are searched for."""
+    found = database.execute("SELECT clear FROM payloads WHERE seq = ?", (row.first,)).fetchone()
+    try:
+        hashes = json.loads(bytes(found[0]))["references"].values() if found else None
+    except (ValueError, TypeError, AttributeError):
+        hashes = None
+    except KeyError:
+        return
+    if hashes is None:
+        database.execute("DELETE FROM business_keys WHERE run_id = ?", (row.run_id,))
+    for value in hashes or ():
+        key = (bytes.fromhex(value), row.run_id)
+        database.execute("DELETE FROM business_keys WHERE hash = ? AND run_id = ?", key)
 
 
 def rotate(session: Session) -> int:

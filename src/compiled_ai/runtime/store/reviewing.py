@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from compiled_ai.errors import InputError, NotFound, ReviewConflict
 from compiled_ai.records import ReviewDecision
+from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.effecting import settle
 from compiled_ai.runtime.store.runs import FINAL, Told, extend, open_run_row, run_row, told_of
 from compiled_ai.runtime.store.session import Session
-from compiled_ai.runtime.store.times import iso, micros_of, new_id, now_micros
+from compiled_ai.runtime.store.times import iso, micros_of, now_micros
 
 ReviewStatus = Literal["open", "decided"]
 
@@ -58,7 +59,7 @@ def open_review(session: Session, run_id: str, place: Place, asked: Mapping[str,
         ).fetchone()
         if existing is not None:
             return str(existing[0])
-        review_id = new_id()
+        review_id = new_run_id()
         row.status = "review"
         header = {
             "attempt": place.attempt,

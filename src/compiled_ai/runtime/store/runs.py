@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -22,7 +21,7 @@ from compiled_ai.runtime.store.session import (
     payload_context,
     payload_of,
 )
-from compiled_ai.runtime.store.times import iso, micros_of
+from compiled_ai.runtime.store.times import iso, micros_of, now_micros
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,17 +30,19 @@ EffectKey = tuple[str, str, int, int]
 FINAL = ("completed", "failed")
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _REFERENCE_BYTES = 16
+_quote = json.encoder.encode_basestring_ascii
 
 _INSERT_RUN = (
-    "INSERT INTO runs (run_id, workflow, artifact, status, started, finished, protection, events, head, key_name, "
-    "wrapped) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)"
+    "INSERT INTO runs (run_id, workflow, artifact, status, started, finished, protection, first, events, head, "
+    "key_name, wrapped) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)"
 )
 _INSERT_REFERENCE = "INSERT INTO business_keys (hash, run_id, name) VALUES (?, ?, ?)"
 _INSERT_EFFECT = "INSERT INTO effects (run_id, step, kind, item, attempt, state) VALUES (?, ?, ?, ?, ?, ?)"
-_SELECT_RUN = (
-    "SELECT run_id, workflow, artifact, status, started, finished, protection, events, head, key_name, wrapped, purged "
-    "FROM runs WHERE run_id = ?"
+RUN_COLUMNS = (
+    "r.run_id, r.workflow, r.artifact, r.status, r.started, r.finished, r.protection, r.first, r.events, r.head, "
+    "r.key_name, r.wrapped, r.purged"
 )
+_SELECT_RUN = f"SELECT {RUN_COLUMNS} FROM runs r WHERE r.run_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class RunRow:
     started: int
     finished: int | None
     protection: str
+    first: int
+    """`seq` of its first event."""
     events: int
     head: bytes
     key_name: str | None
@@ -107,7 +110,7 @@ def open_run_row(database: Database, run_id: str) -> RunRow:
 # ---------------------------------------------------------------- writing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A run, ready to be written: all that can be computed before the transaction."""
 
@@ -118,7 +121,7 @@ class Prepared:
     started: int
     finished: int | None
     wrapped: Wrapped | None
-    references: tuple[tuple[str, bytes], ...]
+    references: list[tuple[str, bytes]]
 
 
 def prepare(session: Session, record: RunRecord, protection: Protection) -> Prepared:
@@ -130,10 +133,10 @@ def prepare(session: Session, record: RunRecord, protection: Protection) -> Prep
     wrapped = None
     if protection.encrypts:
         run_key, wrapped = session.new_run_key(run_id)
-    references = tuple((name, reference_hash(session, value)) for name, value in record.reference.items())
-    facts: dict[str, Any] = {"environment": record.environment}
+    references = [(name, reference_hash(session, value)) for name, value in record.reference.items()]
+    facts = [f'"environment":{session.environment_json(record.environment)}']
     if references:
-        facts["references"] = {name: value.hex() for name, value in references}
+        facts.append('"references":' + to_json({name: value.hex() for name, value in references}))
     parts: dict[Part, Any] = {"inputs": record.input}
     if record.output is not None:
         parts["outputs"] = record.output
@@ -143,7 +146,7 @@ def prepare(session: Session, record: RunRecord, protection: Protection) -> Prep
     if errors:
         parts["error_texts"] = errors
     payload = pack(
-        facts, parts, protection, run_key=run_key, mark_key=session.mark_key, context=payload_context(run_id, 0)
+        facts, parts, protection, run_key=run_key, mark_mac=session.mark_mac, context=payload_context(run_id, 0)
     )
     return Prepared(
         record,
@@ -158,23 +161,17 @@ def prepare(session: Session, record: RunRecord, protection: Protection) -> Prep
 
 
 def _header(record: RunRecord, protection: Protection) -> str:
-    return to_json(
-        {
-            "artifact": record.artifact,
-            "finished_at": record.finished_at,
-            "protection": protection.text(),
-            "started_at": record.started_at,
-            "status": record.status,
-            "workflow": record.workflow,
-        }
+    """Canonical JSON, put together by hand: it is on the way of every run."""
+    finished = "null" if record.finished_at is None else _quote(record.finished_at)
+    return (
+        f'{{"artifact":{_quote(record.artifact)},"finished_at":{finished},"protection":"{protection.text()}",'
+        f'"started_at":{_quote(record.started_at)},"status":"{record.status}","workflow":{_quote(record.workflow)}}}'
     )
 
 
-def _add_effects(
-    effects: Iterable[Effect], facts: dict[str, Any], parts: dict[Part, Any], errors: dict[str, str]
-) -> None:
+def _add_effects(effects: Iterable[Effect], facts: list[str], parts: dict[Part, Any], errors: dict[str, str]) -> None:
     """Splits effects into what is clear (keys and states) and what a sink protects."""
-    facts["effects_made"] = [[*effect.key, effect.state] for effect in effects]
+    facts.append('"effects_made":' + to_json([[*effect.key, effect.state] for effect in effects]))
     for index, effect in enumerate(effects):
         part: Part = "reviews" if effect.kind == "review" else "effects"
         parts.setdefault(part, {})[str(index)] = effect_detail(effect)
@@ -193,20 +190,20 @@ def effect_detail(effect: Effect) -> dict[str, Any]:
 
 
 def reference_hash(session: Session, value: str) -> bytes:
-    return hmac.digest(session.reference_key, value.encode("utf-8", "surrogatepass"), "sha256")[:_REFERENCE_BYTES]
+    return session.reference_mac.digest(value)[:_REFERENCE_BYTES]
 
 
 def insert(session: Session, run: Prepared) -> None:
     """Writes a new run: one event, one payload, one row, and one row for each business key."""
     record, database = run.record, session.database
-    head = session.append(
-        "recorded", run.header, at=session.now(), run_id=record.run_id, run_position=0, payload=run.payload
+    event = session.append(
+        "recorded", run.header, at=now_micros(), run_id=record.run_id, run_position=0, payload=run.payload
     )
     key_name, wrapped = (run.wrapped.key_name, run.wrapped.data) if run.wrapped else (None, None)
     database.execute(
         _INSERT_RUN,
         (record.run_id, record.workflow, record.artifact, record.status, run.started, run.finished, run.protection,
-         head, key_name, wrapped),
+         event.seq, event.hash, key_name, wrapped),
     )  # fmt: skip
     for name, value in run.references:
         database.execute(_INSERT_REFERENCE, (value, record.run_id, name))
@@ -220,22 +217,22 @@ def extend(session: Session, row: RunRow, kind: str, header: Mapping[str, Any], 
     payload = None
     if parts:
         payload = pack(
-            {},
+            [],
             parts,
             Protection.from_text(row.protection),
             run_key=row.key(session),
-            mark_key=session.mark_key,
+            mark_mac=session.mark_mac,
             context=payload_context(row.run_id, row.events),
         )
     row.head = session.append(
         kind,
         to_json(header),
-        at=session.now(),
+        at=now_micros(),
         run_id=row.run_id,
         run_position=row.events,
         run_previous=bytes(row.head),
         payload=payload,
-    )
+    ).hash
     row.events += 1
     session.database.execute(
         "UPDATE runs SET status = ?, finished = ?, events = ?, head = ? WHERE run_id = ?",
@@ -342,11 +339,11 @@ def _review_effect(key: EffectKey, asked: Any, decision: Any) -> Effect:
     return Effect(**_named(key), request=asked, result=decision, origin=origin)
 
 
-def events_of(database: Database, run_id: str) -> list[tuple[Event, Payload | None]]:
+def events_of(database: Database, row: RunRow) -> list[tuple[Event, Payload | None]]:
     rows = database.execute(
         f"SELECT {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e LEFT JOIN payloads p ON p.seq = e.seq "
-        "WHERE e.run_id = ? ORDER BY e.run_position",
-        (run_id,),
+        "WHERE e.seq = ? OR (e.run_id = ? AND e.run_position > 0) ORDER BY e.run_position",
+        (row.first, row.run_id),
     ).fetchall()
     return [(event_of(row), payload_of(*row[11:14])) for row in rows]
 
@@ -359,7 +356,7 @@ def told_of(session: Session, row: RunRow) -> Told:
             remedy="`compiled-ai runs list` shows what is left.",
         )
     key, told, previous = row.key(session), Told(), GENESIS
-    for position, (event, payload) in enumerate(events_of(session.database, row.run_id)):
+    for position, (event, payload) in enumerate(events_of(session.database, row)):
         fault = event_fault(session, event, payload, position, previous)
         if fault:
             raise _altered(row.run_id, fault)
@@ -386,7 +383,7 @@ def event_fault(session: Session, event: Event, payload: Payload | None, positio
     """Says what is wrong with one event within its run, in words; `None` if nothing is."""
     if event.run_position != position:
         return f"event {position} is missing"
-    if not event.is_authentic(session.chain_key(event.writer)):
+    if not event.is_authentic(session.chain_mac(event.writer)):
         return f"event {position} does not agree with its hash"
     if event.run_previous != previous:
         return f"event {position} does not follow the one before it"

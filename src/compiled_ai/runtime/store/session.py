@@ -7,16 +7,18 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiled_ai.errors import StoreFailed
+from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing, Wrapped, cipher, derive
-from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Payload
+from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Mac, Payload
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import to_json
-from compiled_ai.runtime.store.times import new_id, now_micros
+from compiled_ai.runtime.store.times import now_micros
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,6 +35,66 @@ EVENT_COLUMNS = (
 _SECRET_CONTEXT = "run store secret"
 
 
+class Appended(NamedTuple):
+    """Where an event was put, and its hash."""
+
+    seq: int
+    hash: bytes
+
+
+class _Writing:
+    """One transaction; everything or nothing, the chain's head too. (A class, since a generator costs a run 5 us.)"""
+
+    __slots__ = ("_session", "_chain", "_before")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._chain: Chain | None = None
+        self._before: tuple[int, bytes] | None = None
+
+    def __enter__(self) -> Database:
+        session = self._session
+        session.lock.acquire()
+        try:
+            session.check_usable()
+            if session.depth == 0:
+                chain = self._chain = session.chain
+                self._before = (chain.position, chain.head) if chain else None
+                session.database.begin()
+            session.depth += 1
+        except BaseException:
+            session.lock.release()
+            raise
+        return session.database
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session = self._session
+        try:
+            session.depth -= 1
+            if session.depth == 0:
+                self._end(kind is None)
+        finally:
+            session.lock.release()
+
+    def _end(self, good: bool) -> None:
+        try:
+            if good:
+                self._session.database.commit()
+                return
+        except BaseException:
+            self._undo()
+            raise
+        self._undo()
+
+    def _undo(self) -> None:
+        chain = self._session.chain = self._chain
+        if chain is not None and self._before is not None:
+            chain.position, chain.head = self._before
+        self._session.database.rollback()
+
+
 class Session:
     """Not for use outside `runtime.store`."""
 
@@ -41,17 +103,17 @@ class Session:
         self.keys = keys
         self.lock = threading.RLock()
         self._process = os.getpid()
-        self._chain: Chain | None = None
+        self.chain: Chain | None = None
+        self.depth = 0
         self._closed = False
-        self._depth = 0
-        self.now = now_micros
         secret = self._secret()
         self.store_id = hashlib.sha256(derive(secret, "store id")).hexdigest()[:32]
-        self.reference_key = derive(secret, "references")
-        self.mark_key = derive(secret, "marks")
-        self.anchor_key = derive(secret, "anchor")
+        self.reference_mac = Mac(derive(secret, "references"))
+        self.mark_mac = Mac(derive(secret, "marks"))
+        self.anchor_mac = Mac(derive(secret, "anchor"))
+        self._environment: tuple[dict[str, str], str] = ({}, "{}")
         self._chain_secret = derive(secret, "chains")
-        self._chain_keys: dict[str, bytes] = {}
+        self._chain_macs: dict[str, Mac] = {}
 
     def _secret(self) -> bytes:
         """Reads the store's own secret, or makes it: whoever comes first, in one transaction."""
@@ -81,16 +143,22 @@ class Session:
         )
         return True
 
-    def chain_key(self, writer: str) -> bytes:
-        key = self._chain_keys.get(writer)
-        if key is None:
-            key = self._chain_keys[writer] = derive(self._chain_secret, writer)
-        return key
+    def chain_mac(self, writer: str) -> Mac:
+        mac = self._chain_macs.get(writer)
+        if mac is None:
+            mac = self._chain_macs[writer] = Mac(derive(self._chain_secret, writer))
+        return mac
+
+    def environment_json(self, environment: Mapping[str, str]) -> str:
+        """The JSON of a run's environment, which is the same for run after run."""
+        if environment != self._environment[0]:
+            self._environment = (dict(environment), to_json(dict(environment)))
+        return self._environment[1]
 
     @property
     def writer(self) -> str | None:
         """Name of this handle's chain, if it has written anything."""
-        return self._chain.writer if self._chain else None
+        return self.chain.writer if self.chain else None
 
     def check_usable(self) -> None:
         if self._closed:
@@ -100,47 +168,24 @@ class Session:
                 "This run store was opened before a fork.", remedy="Open the store in the process that uses it."
             )
 
-    @contextmanager
-    def writing(self) -> Iterator[Database]:
-        """One transaction; everything or nothing, the chain's head too."""
-        with self.lock:
-            self.check_usable()
-            if self._depth:
-                yield self.database
-                return
-            chain = self._chain
-            before = (chain.position, chain.head) if chain else None
-            self.database.begin()
-            self._depth = 1
-            try:
-                yield self.database
-                self.database.commit()
-            except BaseException:
-                self._undo(chain, before)
-                raise
-            finally:
-                self._depth = 0
-
-    def _undo(self, chain: Chain | None, before: tuple[int, bytes] | None) -> None:
-        self._chain = chain
-        if chain is not None and before is not None:
-            chain.position, chain.head = before
-        self.database.rollback()
+    def writing(self) -> _Writing:
+        """One transaction, or a part of the one that is open."""
+        return _Writing(self)
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
         """One snapshot."""
         with self.lock:
             self.check_usable()
-            if self._depth:
+            if self.depth:
                 yield self.database
                 return
             self.database.begin_reading()
-            self._depth = 1
+            self.depth = 1
             try:
                 yield self.database
             finally:
-                self._depth = 0
+                self.depth = 0
                 self.database.rollback()
 
     def append(
@@ -153,43 +198,36 @@ class Session:
         run_position: int | None = None,
         run_previous: bytes = GENESIS,
         payload: Payload | None = None,
-    ) -> bytes:
-        """Adds an event to this handle's chain, within a transaction; returns its hash."""
-        chain = self._chain or self._open_chain()
-        row = chain.append(
-            at=at,
-            run_id=run_id,
-            run_position=run_position,
-            kind=kind,
-            header=header,
-            commitment=NO_PAYLOAD if payload is None else payload.commitment(),
-            run_previous=run_previous,
-        )
+    ) -> Appended:
+        """Adds an event to this handle's chain, within a transaction."""
+        chain = self.chain or self._open_chain()
+        commitment = NO_PAYLOAD if payload is None else payload.commitment()
+        row = chain.append(at, run_id, run_position, kind, header, commitment, run_previous)
         seq = self.database.insert_event(_INSERT_EVENT, row)
         if payload is not None:
             self.database.execute(_INSERT_PAYLOAD, (seq, payload.blind, payload.clear, payload.sealed))
-        return chain.head
+        return Appended(seq, chain.head)
 
     def _open_chain(self) -> Chain:
         """Begins this handle's chain; its first event names the newest event of the store, whoever wrote that."""
-        writer = "w" + new_id()
+        writer = "w" + new_run_id()
         last = self.database.execute("SELECT hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         host, at = socket.gethostname(), now_micros()
         self.database.execute(
             "INSERT INTO writers (writer, host, process, opened) VALUES (?, ?, ?, ?)", (writer, host, self._process, at)
         )
-        self._chain = Chain(writer, self.chain_key(writer))
+        self.chain = Chain(writer, self.chain_mac(writer))
         after = bytes(last[0]).hex() if last else None
         self.append("opened", to_json({"after": after, "host": host, "process": self._process}), at=at)
-        return self._chain
+        return self.chain
 
     def close(self) -> None:
         with self.lock:
             if self._closed:
                 return
             try:
-                if os.getpid() == self._process and self._chain is not None:
-                    self._close_chain(self._chain)
+                if os.getpid() == self._process and self.chain is not None:
+                    self._close_chain(self.chain)
             finally:
                 self._closed = True
                 self.database.close()

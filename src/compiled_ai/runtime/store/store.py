@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -155,8 +154,9 @@ class RunStore:
 
     def _flush(self) -> None:
         if self._group:
-            kept, self._group = self._group, []
-            self._write_all(kept)
+            with self._session.lock:
+                kept, self._group = self._group, []
+                self._write_all(kept)
 
     def _write_all(self, runs: Sequence[Prepared]) -> None:
         if runs:
@@ -256,14 +256,14 @@ class RunStore:
         since: str | date | datetime | None = None,
         limit: int | None = 100,
     ) -> tuple[RunSummary, ...]:
-        """Returns runs, the newest first; `limit=None` returns all of them."""
+        """Returns runs, the newest first (by their ids, which begin with the time); `limit=None` returns all."""
         if status is not None and status not in _STATUSES:
             raise InputError(f"{status!r} is not a status of a run.", remedy=f"Use one of {', '.join(_STATUSES)}.")
         border = None if since is None else since_micros(since)
         given = {"workflow = ?": workflow, "artifact = ?": artifact, "status = ?": status, "started >= ?": border}
         conditions = {condition: value for condition, value in given.items() if value is not None}
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"SELECT {SUMMARY_COLUMNS} FROM runs{where} ORDER BY started DESC, run_id DESC"
+        sql = f"SELECT {SUMMARY_COLUMNS} FROM runs{where} ORDER BY run_id DESC"
         values: list[Any] = [*conditions.values()]
         if limit is not None:
             sql, values = sql + " LIMIT ?", [*values, limit]
@@ -277,7 +277,7 @@ class RunStore:
         sql = (
             f"SELECT DISTINCT {columns} FROM business_keys b JOIN runs r ON r.run_id = b.run_id WHERE b.hash = ?"
             + ("" if key is None else " AND b.name = ?")
-            + " ORDER BY r.started DESC, r.run_id DESC LIMIT ?"
+            + " ORDER BY r.run_id DESC LIMIT ?"
         )
         self._flush()
         with self._session.reading() as database:
@@ -297,7 +297,7 @@ class RunStore:
     def _once(self, reference: Mapping[str, str], artifact: str) -> str | None:
         """As `once`, within a transaction: no other may store the same before it ends."""
         text = canonical_json([dict(reference), artifact])
-        number = hmac.digest(self._session.reference_key, text.encode("utf-8", "surrogatepass"), "sha256")
+        number = self._session.reference_mac.digest(text)
         self._session.database.lock(int.from_bytes(number[:8], "big", signed=True))
         return self._find_once(reference, artifact)
 

@@ -1,15 +1,12 @@
-"""Times and ids of the store: UTC microseconds in its columns, ISO 8601 at its border, ids that sort by time."""
+"""Times of the store: UTC microseconds in its columns, ISO 8601 at its border."""
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, date, datetime
 
 from compiled_ai.errors import InputError
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,16 +17,6 @@ def now_micros() -> int:
 def now_text() -> str:
     """Returns the time as the store writes it: `2026-11-20T04:11:47.123456Z`."""
     return iso(now_micros())
-
-
-def new_id() -> str:
-    """Returns 20 characters, Crockford's base 32 in lower case: 52 bits of microseconds and 48 random bits.
-
-    Ids of one machine sort by time, which keeps the store's newest rows together.
-    """
-    number = time.time_ns() // 1000 << 48 | int.from_bytes(os.urandom(6), "big")
-    pairs = _PAIRS
-    return "".join([pairs[number >> shift & 1023] for shift in range(90, -1, -10)])
 
 
 def iso(micros: int) -> str:

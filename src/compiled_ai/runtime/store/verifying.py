@@ -16,7 +16,7 @@ from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import ConfigError, KeyMissing, StoreFailed
 from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
 from compiled_ai.runtime.store.dialects import Database
-from compiled_ai.runtime.store.runs import EffectKey, RunRow
+from compiled_ai.runtime.store.runs import RUN_COLUMNS, EffectKey, RunRow
 from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_of
 from compiled_ai.runtime.store.times import iso, micros_of, now_text
 
@@ -182,7 +182,7 @@ def _examine_event(session: Session, event: Event, chain: _ChainSeen, seen: _Exa
         seen.find(kind, message, writer=event.writer, position=event.position, run_id=event.run_id)
 
     expected = chain.position + 1
-    if not event.is_authentic(session.chain_key(event.writer)):
+    if not event.is_authentic(session.chain_mac(event.writer)):
         find("altered", "The event does not agree with its hash: it was altered, or not written by this store.")
     elif event.position < expected:
         find("inserted", f"The event stands where position {expected} belongs: copied, or moved.")
@@ -265,6 +265,14 @@ class _Shelf:
         return self.orphans
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelves:
+    events: _Shelf
+    effects: _Shelf
+    keys: _Shelf
+    reviews: _Shelf
+
+
 @dataclass(slots=True)
 class _Shape:
     """What a run's events say about the rows by which it is found."""
@@ -277,42 +285,69 @@ class _Shape:
 
 
 def _examine_runs(session: Session, database: Database, seen: _Examination) -> None:
-    events = database.stream(
-        f"SELECT {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e LEFT JOIN payloads p ON p.seq = e.seq "
-        "WHERE e.run_id IS NOT NULL ORDER BY e.run_id, e.run_position"
+    """Goes through the runs by id, with their events and with every row that names them."""
+    runs = database.stream(
+        f"SELECT {RUN_COLUMNS}, {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM runs r "
+        "LEFT JOIN events e ON e.seq = r.first AND e.run_id = r.run_id AND e.run_position = 0 "
+        "LEFT JOIN payloads p ON p.seq = e.seq ORDER BY r.run_id"
     )
-    runs = _Shelf(
-        database.stream(
-            "SELECT run_id, workflow, artifact, status, started, finished, protection, events, head, key_name, "
-            "wrapped, purged FROM runs ORDER BY run_id"
-        )
+    shelves = _Shelves(
+        events=_Shelf(
+            database.stream(
+                f"SELECT e.run_id, {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e "
+                "LEFT JOIN payloads p ON p.seq = e.seq WHERE e.run_position > 0 ORDER BY e.run_id, e.run_position"
+            )
+        ),
+        effects=_Shelf(database.stream("SELECT run_id, step, kind, item, attempt, state FROM effects ORDER BY run_id")),
+        keys=_Shelf(database.stream("SELECT run_id, name, hash FROM business_keys ORDER BY run_id")),
+        reviews=_Shelf(
+            database.stream("SELECT run_id, review_id, step, item, attempt, status FROM reviews ORDER BY run_id")
+        ),
     )
-    effects = _Shelf(
-        database.stream("SELECT run_id, step, kind, item, attempt, state FROM effects ORDER BY run_id, step")
-    )
-    references = _Shelf(database.stream("SELECT run_id, name, hash FROM business_keys ORDER BY run_id"))
-    reviews = _Shelf(
-        database.stream("SELECT run_id, review_id, step, item, attempt, status FROM reviews ORDER BY run_id")
-    )
-    for run_id, rows in groupby(events, key=lambda row: row[3]):
+    for found in runs:
         seen.runs += 1
-        pairs = [(event_of(row), payload_of(*row[11:14])) for row in rows]
-        shape = _examine_run(run_id, pairs, seen)
-        _examine_run_row(session, run_id, pairs[-1][0], runs.take(run_id), shape, seen)
-        held = {(name, bytes(value).hex()) for _, name, value in references.take(run_id)}
-        expected = set() if shape.purged else shape.references
-        if held != expected:
-            seen.find("row", "The business keys are not those of its first event.", run_id=run_id)
-        if {tuple(row[1:5]): row[5] for row in effects.take(run_id)} != ({} if shape.purged else shape.effects):
-            seen.find("row", "The list of effects does not agree with its events.", run_id=run_id)
-        if {row[1]: tuple(row[2:]) for row in reviews.take(run_id)} != shape.reviews:
-            seen.find("row", "The list of reviews does not agree with its events.", run_id=run_id)
-    for shelf, name in ((runs, "runs"), (effects, "effects"), (references, "business keys"), (reviews, "reviews")):
+        row, rest = RunRow(*found[:13]), found[13:]
+        pairs = [] if rest[0] is None else [(event_of(rest), payload_of(*rest[11:14]))]
+        pairs += [(event_of(later[1:]), payload_of(*later[12:15])) for later in shelves.events.take(row.run_id)]
+        _examine_run(session, row, pairs, shelves, seen)
+    _examine_unlisted(database, shelves, seen)
+
+
+def _examine_run(
+    session: Session, row: RunRow, pairs: list[tuple[Event, Payload | None]], shelves: _Shelves, seen: _Examination
+) -> None:
+    run_id = row.run_id
+    shape = _examine_run_events(run_id, pairs, seen)
+    _examine_run_row(row, pairs[-1][0] if pairs else None, shape, seen)
+    _examine_key(session, row, shape, seen)
+    keys = {(name, bytes(value).hex()) for _, name, value in shelves.keys.take(run_id)}
+    if keys != (set() if shape.purged else shape.references):
+        seen.find("row", "The business keys are not those of its first event.", run_id=run_id)
+    effects = {tuple(effect[1:5]): effect[5] for effect in shelves.effects.take(run_id)}
+    if effects != ({} if shape.purged else shape.effects):
+        seen.find("row", "The list of effects does not agree with its events.", run_id=run_id)
+    if {review[1]: tuple(review[2:]) for review in shelves.reviews.take(run_id)} != shape.reviews:
+        seen.find("row", "The list of reviews does not agree with its events.", run_id=run_id)
+
+
+def _examine_unlisted(database: Database, shelves: _Shelves, seen: _Examination) -> None:
+    """What belongs to runs that the list of runs does not name."""
+    firsts = database.stream(
+        "SELECT e.run_id FROM events e LEFT JOIN runs r ON r.run_id = e.run_id AND r.first = e.seq "
+        "WHERE e.run_position = 0 AND r.run_id IS NULL ORDER BY e.seq"
+    )
+    for (run_id,) in firsts:
+        seen.find("row", "The run has a first event that the list of runs does not name.", run_id=run_id)
+    named = (
+        (shelves.events, "Events"), (shelves.effects, "Effects"), (shelves.keys, "Business keys"),
+        (shelves.reviews, "Reviews"),
+    )  # fmt: skip
+    for shelf, name in named:
         for run_id in shelf.rest():
-            seen.find("row", f"The list of {name} names a run that has no event.", run_id=run_id)
+            seen.find("row", f"{name} belong to a run that is not in the list of runs.", run_id=run_id)
 
 
-def _examine_run(run_id: str, pairs: list[tuple[Event, Payload | None]], seen: _Examination) -> _Shape:
+def _examine_run_events(run_id: str, pairs: list[tuple[Event, Payload | None]], seen: _Examination) -> _Shape:
     shape, previous = _Shape(), GENESIS
     for position, (event, payload) in enumerate(pairs):
         if event.run_position != position or event.run_previous != previous:
@@ -374,27 +409,21 @@ def _shape_event(shape: _Shape, event: Event, payload: Payload | None) -> None:
         shape.purged = True
 
 
-def _examine_run_row(
-    session: Session, run_id: str, last: Event, rows: list[Any], shape: _Shape, seen: _Examination
-) -> None:
-    if not rows:
-        seen.find("row", "The run has events and is not in the list of runs.", run_id=run_id)
-        return
-    row, header = RunRow(*rows[0]), shape.header
+def _examine_run_row(row: RunRow, last: Event | None, shape: _Shape, seen: _Examination) -> None:
+    if last is None or bytes(row.head) != last.hash or row.events != (last.run_position or 0) + 1:
+        seen.find("missing", "Events of the run are missing, or its row was altered.", run_id=row.run_id)
+    header = shape.header
     try:
         finished = header["finished_at"]
-        told = (
+        told = [
             header["workflow"], header["artifact"], header["status"], micros_of(header["started_at"]),
             None if finished is None else micros_of(finished), header["protection"], shape.purged,
-        )  # fmt: skip
+        ]  # fmt: skip
     except KeyError:
-        told = ()  # type: ignore[assignment]
-    listed = (row.workflow, row.artifact, row.status, row.started, row.finished, row.protection, row.purged is not None)
+        return  # its first event is gone, which was found above
+    listed = [row.workflow, row.artifact, row.status, row.started, row.finished, row.protection, row.purged is not None]
     if told != listed:
-        seen.find("row", "The run's row in the list does not agree with its events.", run_id=run_id)
-    if bytes(row.head) != last.hash or row.events != (last.run_position or 0) + 1:
-        seen.find("missing", "The run's last events are missing, or its row was altered.", run_id=run_id)
-    _examine_key(session, row, shape, seen)
+        seen.find("row", "The run's row in the list does not agree with its events.", run_id=row.run_id)
 
 
 def _examine_key(session: Session, row: RunRow, shape: _Shape, seen: _Examination) -> None:
@@ -449,7 +478,7 @@ def export_anchor(session: Session, file: Path) -> Anchor:
 
 
 def _mac(session: Session, anchor: Anchor) -> str:
-    return hmac.digest(session.anchor_key, anchor.body().encode("utf-8"), "sha256").hex()
+    return session.anchor_mac.digest(anchor.body()).hex()
 
 
 def _read_anchor(session: Session, anchor: Path | Mapping[str, Any], seen: _Examination) -> Anchor | None:
