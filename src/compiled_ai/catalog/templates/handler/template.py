@@ -1,4 +1,5 @@
 # ruff: noqa: F821 (the classes are written into the slots)
+# mypy: ignore-errors
 """Template `handler`: one record in, one decision out, step after step."""
 
 from __future__ import annotations
