@@ -18,9 +18,18 @@ PEOPLE = ("Dana Whitlock", "Luis Arroyo", "Priya Menon", "Casey Holm", "Marek No
 STREETS = ("418 Mill Street", "2200 Foundry Ave, Suite 310", "77 Harbor Road", "9 Chestnut Plaza Fl 4")
 TOWNS = ("Ashford, OH 44822", "Bellmont, VA 22945", "Cedar Gap, NC 28701", "Dunmore, PA 18512")
 ADVERTISERS = (
-    "Reyes for Senate", "POL/ Hannah Obert / D / HOU / OH", "Citizens for Clean Rivers", "Whitfield 2020",
-    "Granite State Forward PAC", "Tom Lindqvist for Congress", "Families First Fund (I)", "Oakes for Mayor-D",
-    "Committee to Elect Ann Dreyer", "Security & Liberty Alliance", "Kettering for Governor", "Vote Yes on Measure 7",
+    "Reyes for Senate",
+    "POL/ Hannah Obert / D / HOU / OH",
+    "Citizens for Clean Rivers",
+    "Whitfield 2020",
+    "Granite State Forward PAC",
+    "Tom Lindqvist for Congress",
+    "Families First Fund (I)",
+    "Oakes for Mayor-D",
+    "Committee to Elect Ann Dreyer",
+    "Security & Liberty Alliance",
+    "Kettering for Governor",
+    "Vote Yes on Measure 7",
 )
 
 
@@ -92,13 +101,23 @@ def contract(facts: Facts, page: Page) -> str:
 def invoice(facts: Facts, page: Page) -> str:
     number = f"{facts.other}-{facts.dice.randrange(1, 4)}"
     page.put(1, 60, facts.dice.choice(("INVOICE", "DUPLICATE")))
-    left = (("Property", facts.station), ("Invoice #", number), ("Invoice Date", facts.day(facts.end + timedelta(days=6))),
-            ("Invoice Month", f"{facts.end:%B %Y}"),
-            ("Invoice Period", f"{facts.day(facts.start - timedelta(days=8))} - {facts.day(facts.end)}"),
-            ("Advertiser", facts.advertiser), ("Product", "GENERAL"))
-    right = (("Order #", facts.other), ("Alt Order #", f"WOC{facts.number}"), ("Deal #", ""),
-             (facts.dice.choice(("Flight Dates", "Order Flight")), facts.flight()),
-             ("Account Executive", facts.dice.choice(PEOPLE)), ("Agency Code", facts.number[:5]))
+    left = (
+        ("Property", facts.station),
+        ("Invoice #", number),
+        ("Invoice Date", facts.day(facts.end + timedelta(days=6))),
+        ("Invoice Month", f"{facts.end:%B %Y}"),
+        ("Invoice Period", f"{facts.day(facts.start - timedelta(days=8))} - {facts.day(facts.end)}"),
+        ("Advertiser", facts.advertiser),
+        ("Product", "GENERAL"),
+    )
+    right = (
+        ("Order #", facts.other),
+        ("Alt Order #", f"WOC{facts.number}"),
+        ("Deal #", ""),
+        (facts.dice.choice(("Flight Dates", "Order Flight")), facts.flight()),
+        ("Account Executive", facts.dice.choice(PEOPLE)),
+        ("Agency Code", facts.number[:5]),
+    )
     for row, (label, value) in enumerate(left):
         page.put(3 + row, 46, label)
         page.put(3 + row, 68, value)
@@ -121,12 +140,18 @@ def invoice(facts: Facts, page: Page) -> str:
 def order(facts: Facts, page: Page) -> str:
     page.put(0, 50, f"Print Date {facts.day(facts.start)} 09:19:38          Page 1 of 2")
     page.put(1, 54, "ORDER")
-    rows = (("Orders", "Order / Rev:", facts.number), ("", "Alt Order #:", f"WOC{facts.other}"),
-            ("", "Product Desc:", "Political"), ("", "Estimate:", str(facts.dice.randrange(1000, 9999))),
-            ("", "Flight Dates:", facts.flight()),
-            ("", "Original Date / Rev:", f"{facts.day(facts.start - timedelta(days=4))} / {facts.day(facts.start)}"),
-            ("Agency", "Name:", facts.dice.choice(BUYERS)), ("", "Billing Contact:", facts.dice.choice(PEOPLE)),
-            ("Advertiser", "Name:", facts.advertiser), ("", "Demographic:", "A35+"))
+    rows = (
+        ("Orders", "Order / Rev:", facts.number),
+        ("", "Alt Order #:", f"WOC{facts.other}"),
+        ("", "Product Desc:", "Political"),
+        ("", "Estimate:", str(facts.dice.randrange(1000, 9999))),
+        ("", "Flight Dates:", facts.flight()),
+        ("", "Original Date / Rev:", f"{facts.day(facts.start - timedelta(days=4))} / {facts.day(facts.start)}"),
+        ("Agency", "Name:", facts.dice.choice(BUYERS)),
+        ("", "Billing Contact:", facts.dice.choice(PEOPLE)),
+        ("Advertiser", "Name:", facts.advertiser),
+        ("", "Demographic:", "A35+"),
+    )
     for row, (group, label, value) in enumerate(rows):
         page.put(3 + row, 0, group)
         page.put(3 + row, 14, label)
@@ -143,12 +168,14 @@ def order(facts: Facts, page: Page) -> str:
 
 
 def schedule(facts: Facts, page: Page) -> str:
-    rows = (("Contract #", facts.number, "Date Entered", facts.day(facts.start - timedelta(days=5))),
-            ("Schedule Dates", facts.flight(dash="-"), "Last Modified", facts.day(facts.start)),
-            ("Advertiser", f"{facts.advertiser} ({facts.other[:6]})", "Entered By", facts.dice.choice(PEOPLE)),
-            ("Agency", f"{facts.dice.choice(BUYERS)} ({facts.other[:4]})", "CO-OP", "No"),
-            ("Product", "POLITICAL CANDIDATE (ns) (1186)", "External #", facts.other),
-            ("Salesperson", facts.dice.choice(PEOPLE), "Commission %", "15.00"))
+    rows = (
+        ("Contract #", facts.number, "Date Entered", facts.day(facts.start - timedelta(days=5))),
+        ("Schedule Dates", facts.flight(dash="-"), "Last Modified", facts.day(facts.start)),
+        ("Advertiser", f"{facts.advertiser} ({facts.other[:6]})", "Entered By", facts.dice.choice(PEOPLE)),
+        ("Agency", f"{facts.dice.choice(BUYERS)} ({facts.other[:4]})", "CO-OP", "No"),
+        ("Product", "POLITICAL CANDIDATE (ns) (1186)", "External #", facts.other),
+        ("Salesperson", facts.dice.choice(PEOPLE), "Commission %", "15.00"),
+    )
     for row, cells in enumerate(rows):
         for column, cell in zip((44, 66, 112, 134), cells, strict=True):
             page.put(1 + 2 * row, column, cell)
@@ -162,7 +189,11 @@ def schedule(facts: Facts, page: Page) -> str:
 
 
 def proposal(facts: Facts, page: Page) -> str:
-    page.put(0, 30, f"Contract # {facts.number}       Changes as of: {facts.day(facts.start)} at 4:50 PM      Status: Confirmed")
+    page.put(
+        0,
+        30,
+        f"Contract # {facts.number}       Changes as of: {facts.day(facts.start)} at 4:50 PM      Status: Confirmed",
+    )
     page.put(1, 34, f"CPE: 195/218/{facts.dice.randrange(100, 999)}")
     page.put(1, 66, f"Flight: {facts.flight(short=True)}")
     page.put(1, 100, f"Station: {facts.station}")
@@ -178,11 +209,13 @@ def proposal(facts: Facts, page: Page) -> str:
 
 
 def statement(facts: Facts, page: Page) -> str:
-    rows = (("Advertiser", facts.advertiser, "Invoice", facts.other),
-            ("Agency", facts.dice.choice(BUYERS), "Inv Date", facts.day(facts.end + timedelta(days=4))),
-            ("Buyer", facts.dice.choice(PEOPLE), "Terms", "Net 30"),
-            ("Salesperson", facts.dice.choice(PEOPLE), "Contract", facts.number),
-            ("Product", "ISSUE ADVERTISING", "Period", facts.flight(short=True)))
+    rows = (
+        ("Advertiser", facts.advertiser, "Invoice", facts.other),
+        ("Agency", facts.dice.choice(BUYERS), "Inv Date", facts.day(facts.end + timedelta(days=4))),
+        ("Buyer", facts.dice.choice(PEOPLE), "Terms", "Net 30"),
+        ("Salesperson", facts.dice.choice(PEOPLE), "Contract", facts.number),
+        ("Product", "ISSUE ADVERTISING", "Period", facts.flight(short=True)),
+    )
     for row, cells in enumerate(rows):
         for column, cell in zip((46, 64, 118, 134), cells, strict=True):
             page.put(row, column, cell)
@@ -198,8 +231,14 @@ def statement(facts: Facts, page: Page) -> str:
 def _spots(facts: Facts, page: Page, row: int) -> int:
     page.put(row, 0, "Line  Description               Days         Length     Spots         Rate           Amount")
     for index, (rate, count) in enumerate(facts.spots, 1):
-        name = facts.dice.choice(("Morning News", "Late News 11p-1135p", "Game Show Hour", "News at Noon", "Weekend Rotator"))
-        page.put(row + index, 0, f"{index:<5} {name:<25} MTWTF--      :30       {count:>6} {facts.money(rate):>13} {facts.money(rate * count):>15}")
+        name = facts.dice.choice(
+            ("Morning News", "Late News 11p-1135p", "Game Show Hour", "News at Noon", "Weekend Rotator")
+        )
+        page.put(
+            row + index,
+            0,
+            f"{index:<5} {name:<25} MTWTF--      :30       {count:>6} {facts.money(rate):>13} {facts.money(rate * count):>15}",
+        )
     return row + len(facts.spots) + 1
 
 
@@ -230,7 +269,12 @@ def main() -> None:
             "flight_from": facts.start.isoformat(),
             "flight_to": facts.end.isoformat(),
         }
-        case = {"id": f"synthetic-{index:03}", "group": advertiser, "input": {"document": page.text()}, "expected": expected}
+        case = {
+            "id": f"synthetic-{index:03}",
+            "group": advertiser,
+            "input": {"document": page.text()},
+            "expected": expected,
+        }
         print(json.dumps(case, ensure_ascii=False))
 
 

@@ -33,6 +33,7 @@ from typing import Any
 
 from compiled_ai.canonical import canonical_json, digest, digest_json, parse_json
 from compiled_ai.errors import ArtifactRefused, CompiledAIError, NotFound, UsageError, suggest
+from compiled_ai.records import Finding
 
 _SHORTEST_PREFIX = 6
 _LIBRARY = "compiled_ai.library."
@@ -69,7 +70,7 @@ class SealedArtifact:
     @cached_property
     def report(self) -> Mapping[str, Any]:
         """What the compilation found: stages, attempts, tokens, accuracy, `provisional` and why."""
-        return _read_object(self.evidence / "report.json")
+        return read_json(self.evidence / "report.json")
 
     @property
     def provisional(self) -> str | None:
@@ -86,6 +87,27 @@ class SealedArtifact:
         return tuple(
             f"{name}: {then[name]} then, {now.get(name, 'absent')} now" for name in then if now.get(name) != then[name]
         )
+
+
+@dataclass(frozen=True)
+class SealedFunction:
+    """The model-written functions of one step, and what the code gate held them to."""
+
+    members: Sequence[str]
+    """Paths below `identity/`, in order of combination."""
+    imports: frozenset[str] = frozenset()
+    """Modules that they may import."""
+    provided: frozenset[str] = frozenset()
+    """Names that the assembled module defines around them."""
+    combine: str = "single"
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "members": list(self.members),
+            "imports": sorted(self.imports),
+            "provided": sorted(self.provided),
+            "combine": self.combine,
+        }
 
 
 @dataclass(frozen=True)
@@ -177,7 +199,7 @@ def seal(
     version: str,
     identity: Mapping[str, str],
     evidence: Mapping[str, str | bytes],
-    functions: Mapping[str, Sequence[str]],
+    functions: Mapping[str, SealedFunction],
 ) -> Path:
     """Writes an artifact and labels it; returns its folder.
 
@@ -190,7 +212,7 @@ def seal(
         version: label of this version.
         identity: relative path to text; must hold `workflow.py` and `program.json`.
         evidence: relative path to content.
-        functions: step to the relative paths of its function files, in order of combination.
+        functions: step to its model-written functions.
     """
     files = {**identity, **_library_copies(identity["workflow.py"])}
     modules, packages = library_closure(identity["workflow.py"])
@@ -200,7 +222,7 @@ def seal(
         "version": version,
         "interface": parse_json(identity["program.json"])["interface"],
         "environment": environment(names),
-        "functions": {step: {"members": list(paths), "combine": "single"} for step, paths in functions.items()},
+        "functions": {step: function.described() for step, function in functions.items()},
     }
     files["manifest.json"] = canonical_json(manifest) + "\n"
     with locked(artifacts / workflow):
@@ -213,7 +235,9 @@ def _library_copies(source: str) -> dict[str, str]:
     for name in modules:
         path = _module_path(name)
         if path is not None and name.startswith(_LIBRARY):
-            copies[f"library/{path.relative_to(Path(__file__).parent / 'library').as_posix()}"] = path.read_text("utf-8")
+            copies[f"library/{path.relative_to(Path(__file__).parent / 'library').as_posix()}"] = path.read_text(
+                "utf-8"
+            )
     return copies
 
 
@@ -330,9 +354,9 @@ def trust(artifacts: Path, identity: str, *, by: str, reason: str) -> None:
     """Accepts an artifact that was not compiled in this home, by hand and on record."""
     path = artifacts / "trusted.json"
     with locked(artifacts):
-        known = _read_object(path) if path.exists() else {}
+        known = read_json(path) if path.exists() else {}
         entry = {"by": by, "reason": reason, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        _replace(path, canonical_json({**known, identity: entry}) + "\n")
+        replace_json(path, {**known, identity: entry})
 
 
 def adopt(artifacts: Path, folder: Path, *, by: str, reason: str) -> Path:
@@ -345,8 +369,8 @@ def adopt(artifacts: Path, folder: Path, *, by: str, reason: str) -> Path:
         raise ArtifactRefused(
             f"The artifact in {folder.name!r} was altered: {', '.join(differing)}.", remedy="Ask for a whole copy."
         )
-    manifest = _read_object(folder / "identity" / "manifest.json")
-    identity = str(_read_object(folder / "seal.json")["identity"])
+    manifest = read_json(folder / "identity" / "manifest.json")
+    identity = str(read_json(folder / "seal.json")["identity"])
     parent = artifacts / str(manifest["workflow"])
     target = parent / identity
     with locked(parent):
@@ -367,9 +391,9 @@ def sign(folder: Path, private_key: Path, *, name: str) -> None:
     key = load_pem_private_key(private_key.read_bytes(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageError(f"{private_key.name!r} is no Ed25519 private key.", remedy="Make one in PEM form.")
-    sealed = _read_object(folder / "seal.json")
+    sealed = read_json(folder / "seal.json")
     signatures = {**sealed.get("signatures", {}), name: key.sign(str(sealed["identity"]).encode()).hex()}
-    _replace(folder / "seal.json", canonical_json({**sealed, "signatures": signatures}) + "\n")
+    replace_json(folder / "seal.json", {**sealed, "signatures": signatures})
 
 
 def _trusted_because(artifacts: Path, sealed: Mapping[str, Any]) -> str | None:
@@ -380,7 +404,7 @@ def _trusted_because(artifacts: Path, sealed: Mapping[str, Any]) -> str | None:
         if _signature_holds(artifacts.parent / "trusted_keys" / f"{name}.pem", sealed["identity"], signature):
             return f"signed by {name}"
     path = artifacts / "trusted.json"
-    entry = (_read_object(path) if path.exists() else {}).get(sealed["identity"])
+    entry = (read_json(path) if path.exists() else {}).get(sealed["identity"])
     return f"trusted by {entry['by']}: {entry['reason']}" if entry else None
 
 
@@ -403,7 +427,8 @@ def _signature_holds(public_key: Path, identity: str, signature: str) -> bool:
 
 # ---------------------------------------------------------------------------------------------- reading
 
-Gate = Callable[[str, Mapping[str, Any]], Sequence[Any]]
+Gate = Callable[[str, Mapping[str, Any]], Sequence[Finding]]
+"""Judges a function's text; the mapping has `imports` (allowed) and `provided` (names around the function)."""
 
 
 def load_artifact(folder: Path, artifacts: Path, *, gate: Gate | None = None) -> SealedArtifact:
@@ -417,7 +442,7 @@ def load_artifact(folder: Path, artifacts: Path, *, gate: Gate | None = None) ->
     Raises:
         ArtifactRefused: altered (says which file), untrusted, or of another interface.
     """
-    sealed = _read_object(folder / "seal.json")
+    sealed = read_json(folder / "seal.json")
     differing = altered_files(folder)
     if differing:
         raise ArtifactRefused(
@@ -434,8 +459,8 @@ def load_artifact(folder: Path, artifacts: Path, *, gate: Gate | None = None) ->
     loaded = SealedArtifact(
         folder=folder,
         digest=sealed["identity"],
-        manifest=_read_object(folder / "identity" / "manifest.json"),
-        program=_read_object(folder / "identity" / "program.json"),
+        manifest=read_json(folder / "identity" / "manifest.json"),
+        program=read_json(folder / "identity" / "program.json"),
         trusted_because=reason,
     )
     _check_interface(loaded)
@@ -445,7 +470,7 @@ def load_artifact(folder: Path, artifacts: Path, *, gate: Gate | None = None) ->
 
 def altered_files(folder: Path) -> tuple[str, ...]:
     """Names what is not as it was sealed: files changed, missing or added (empty: the artifact is whole)."""
-    sealed = _read_object(folder / "seal.json")
+    sealed = read_json(folder / "seal.json")
     then: Mapping[str, str] = sealed.get("files", {})
     now = {f"{part}/{name}": hash_ for part in _PARTS for name, hash_ in _listing(folder / part).items()}
     named = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
@@ -469,7 +494,7 @@ def _check_functions(loaded: SealedArtifact, gate: Gate) -> None:
             text = (loaded.identity / member).read_text("utf-8")
             if _function_text(text) not in source:
                 raise ArtifactRefused(f"workflow.py does not hold the function of step {step!r}.")
-            findings = [found for found in gate(text, loaded.manifest) if found.severity == "error"]
+            findings = [found for found in gate(text, entry) if found.severity == "error"]
             if findings:
                 raise ArtifactRefused(
                     f"The code gate refuses the function of step {step!r}: {findings[0].message}",
@@ -484,10 +509,11 @@ def _function_text(text: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _code_gate(text: str, _: Mapping[str, Any]) -> Sequence[Any]:
-    from compiled_ai.gates.code import ALL_PURE_MODULES, check_code
+def _code_gate(text: str, entry: Mapping[str, Any]) -> Sequence[Finding]:
+    from compiled_ai.gates.code import check_code
 
-    return check_code(text, allowed_imports=ALL_PURE_MODULES, mode="function")
+    allowed = frozenset(entry["imports"])
+    return check_code(text, allowed_imports=allowed, mode="function", provided=frozenset(entry["provided"]))
 
 
 def find_artifact(artifacts: Path, name: str) -> Path:
@@ -548,16 +574,14 @@ def all_artifacts(artifacts: Path) -> Iterator[tuple[str, Labels, Path]]:
 
 def read_labels(parent: Path) -> Labels:
     path = parent / "labels.json"
-    return Labels(**_read_object(path)) if path.exists() else Labels()
+    return Labels(**read_json(path)) if path.exists() else Labels()
 
 
 def _write_labels(parent: Path, labels: Labels) -> None:
-    _replace(parent / "labels.json", canonical_json(vars(labels)) + "\n")
+    replace_json(parent / "labels.json", vars(labels))
 
 
-def promote(
-    artifacts: Path, loaded: SealedArtifact, *, by: str, accept_provisional: str | None = None
-) -> Labels:
+def promote(artifacts: Path, loaded: SealedArtifact, *, by: str, accept_provisional: str | None = None) -> Labels:
     """Makes an artifact the one that its workflow's name stands for.
 
     Raises `UsageError` for a provisional artifact without `accept_provisional`, the stated reason.
@@ -590,13 +614,16 @@ def _move(parent: Path, chosen: str, *, by: str, action: str, reason: str) -> La
         return moved
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_json(path: Path, value: Any) -> None:
+    """Writes canonical JSON under a temporary name and renames it."""
+    text = canonical_json(value) + "\n"
     draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     _write(draft, text)
     draft.replace(path)
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object; raises `ArtifactRefused` for anything else."""
     try:
         value = parse_json(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, CompiledAIError, json.JSONDecodeError) as fault:

@@ -21,6 +21,7 @@ from compiled_ai.spec.model import (
     CallStep,
     Check,
     FunctionStep,
+    Metric,
     Parameter,
     RuleStep,
     Step,
@@ -280,10 +281,7 @@ class _Writer:
         if step.for_each.source.type.optional:
             source = f"{source} or ()"
         inner = textwrap.indent(self._await(step, item=step.for_each.item), "        ")
-        return (
-            f"await ctx.each(\n    [\n{inner}\n"
-            f"        for index, item in enumerate({source})\n    ]\n)"
-        )
+        return f"await ctx.each(\n    [\n{inner}\n        for index, item in enumerate({source})\n    ]\n)"
 
     def _denial(self, step: Step) -> str:
         """CMS_Decision_Timeframes: no denial is final without a review, unless the specification waives it."""
@@ -323,7 +321,9 @@ class _Writer:
             return _walk("input", FieldType("object", fields=self.spec.inputs), path)
         step = next((step for step in self.spec.steps if step.name == head), None)
         if step is None:  # the item of a for_each
-            owner = next(s.for_each for s in self.spec.steps if s.for_each and s.for_each.item == head or head == "item")
+            owner = next(
+                s.for_each for s in self.spec.steps if s.for_each and s.for_each.item == head or head == "item"
+            )
             kind = owner.source.type.items if owner else None
             return _walk("item", kind or FieldType("json"), path)
         result = FieldType("object", optional=step.when is not None, fields=step.result)
@@ -419,6 +419,17 @@ def split_candidate(source: str) -> tuple[list[str], str]:
     return imports, "\n".join(line.rstrip() for line in lines)
 
 
+def provided_names(source: str) -> frozenset[str]:
+    """Returns what an assembled module defines around its functions: its classes and its imported names."""
+    names: set[str] = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
+    return frozenset(names)
+
+
 _KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
     "collections.abc": ("Sequence", "Mapping"),
     "dataclasses": ("dataclass",),
@@ -502,9 +513,7 @@ _LINE_COMMENT = re.compile(r"\s*# (?:phase \d+, )?line (\d+):")
 def _line_map(source: str, places: Mapping[str, FunctionPlace], spec: WorkflowSpec) -> dict[int, dict[str, Any]]:
     """Maps assembled lines to specification lines: a `# line N:` comment holds until the block's next one."""
     steps = {step.name: step for step in spec.steps}
-    inside = {
-        number: place for place in places.values() for number in range(place.first_line, place.last_line + 1)
-    }
+    inside = {number: place for place in places.values() for number in range(place.first_line, place.last_line + 1)}
     mapped: dict[int, dict[str, Any]] = {}
     current: int | None = None
     for number, line in enumerate(source.splitlines(), 1):
@@ -541,8 +550,14 @@ def _program(
         "packs": [pack.name for pack in spec.packs],
         "sinks": dict(sinks),
         "steps": [_program_step(step, pack_reasons.get(step.name, ())) for step in spec.steps],
+        "accuracy": {name: _metric(metric) for name, metric in spec.accuracy.fields.items()},
         "output_sources": {output.field.name: output.source for output in spec.outputs},
     }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    told: dict[str, Any] = {"metric": metric.metric, "threshold": metric.threshold}
+    return told if metric.tolerance is None else {**told, "tolerance": metric.tolerance}
 
 
 def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
@@ -584,4 +599,4 @@ def _instructions(step: BoundedStep) -> str:
     return f"Read these values from the material: {listed}. Answer only what the material states."
 
 
-__all__ = ["INTERFACE", "Assembled", "FunctionPlace", "assemble", "split_candidate"]
+__all__ = ["INTERFACE", "Assembled", "FunctionPlace", "assemble", "provided_names", "split_candidate"]

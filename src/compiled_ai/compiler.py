@@ -13,16 +13,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from compiled_ai.artifact import seal
-from compiled_ai.assemble import Assembled, assemble
+from compiled_ai.artifact import SealedFunction, seal
+from compiled_ai.assemble import Assembled, assemble, provided_names
 from compiled_ai.canonical import canonical_json
 from compiled_ai.catalog import Sink, load_catalog
 from compiled_ai.config import Settings
 from compiled_ai.errors import CompileFailed, ConfigError, StageUnavailable
 from compiled_ai.generate import Refused, build_request, extract_candidate
+from compiled_ai.golden_history import count_read, ever_shown, remember_shown
 from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_all, open_model
 from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan
 from compiled_ai.records import Finding, StageResult, Usage, ValidationReport
@@ -135,7 +137,9 @@ class _Compiler:
 
     def compile(self) -> Compilation:
         started = time.perf_counter()
-        plan = make_plan(load_spec(self.path), load_catalog())
+        spec = load_spec(self.path)
+        plan = make_plan(spec, load_catalog(), ever_shown=ever_shown(self.settings.artifacts / spec.slug))
+        self._require_keys(plan)
         model = self._model(plan)
         attempts: list[Attempt] = []
         pending: Sequence[FunctionPlan] = plan.functions
@@ -149,7 +153,7 @@ class _Compiler:
                 raise _unavailable(attempts)
             if status == "passed" and assembled is not None:
                 return self._seal(plan, assembled, attempts, time.perf_counter() - started)
-            if not plan.functions:
+            if not plan.functions or _is_final(attempt.report):
                 break  # nothing that a further attempt could change
             feedback = _by_step(attempt.report.findings, plan)
             pending = [function for function in plan.functions if function.step.name in feedback] or plan.functions
@@ -204,6 +208,7 @@ class _Compiler:
             )
             for each in pending
         ]
+        remember_shown(self._folder(plan), (case.id for each in pending for case in each.shown))
         replies = ask_all(model, requests)
         usage = Usage()
         findings: list[Finding] = []
@@ -239,7 +244,12 @@ class _Compiler:
             plan,
             cache=self.settings.cache,
             require_sandbox=self.options.require_sandbox,
+            reads=count_read(self._folder(plan), plan.pools.sealed, assembled.source),
+            explain=self.options.explain_stages,
         )
+
+    def _folder(self, plan: CompilePlan) -> Path:
+        return self.settings.artifacts / plan.spec.slug
 
     def _seal(
         self, plan: CompilePlan, assembled: Assembled, attempts: Sequence[Attempt], seconds: float
@@ -263,9 +273,16 @@ class _Compiler:
             version=plan.spec.version,
             identity=self._identity(plan, assembled),
             evidence=self._evidence(plan, assembled, compilation),
-            functions={step: [f"functions/{_file_name(step)}"] for step in self.candidates},
+            functions={each.step.name: self._sealed(each, assembled) for each in plan.functions},
         )
         return replace(compilation, folder=folder)
+
+    def _sealed(self, function: FunctionPlan, assembled: Assembled) -> SealedFunction:
+        return SealedFunction(
+            members=[f"functions/{_file_name(function.step.name)}"],
+            imports=function.allowed_imports,
+            provided=provided_names(assembled.source),
+        )
 
     def _identity(self, plan: CompilePlan, assembled: Assembled) -> dict[str, str]:
         functions = {f"functions/{_file_name(step)}": source for step, source in self.candidates.items()}
@@ -284,7 +301,9 @@ class _Compiler:
             "report.json": canonical_json(_report(plan, compilation)) + "\n",
             "plan.json": canonical_json(plan.to_json()) + "\n",
             "line_map.json": canonical_json({str(line): told for line, told in assembled.line_map.items()}) + "\n",
-            **self._protected("golden_cases", plan, "golden.jsonl", golden_lines([*plan.spec.examples, *plan.spec.golden])),
+            **self._protected(
+                "golden_cases", plan, "golden.jsonl", golden_lines([*plan.spec.examples, *plan.spec.golden])
+            ),
             **self._protected("prompts", plan, "transcript.jsonl", transcript.to_jsonl()),
         }
 
@@ -295,9 +314,17 @@ class _Compiler:
             return {}
         if how == "clear":
             return {name: text}
-        keys = KeyRing.from_environment(home=self.settings.home)
-        keys.require(f"{', '.join(pack.name for pack in plan.packs)} encrypts {sink.replace('_', ' ')}")
-        return {f"{name}.sealed": keys.seal(text.encode("utf-8"), context=f"evidence:{name}")}
+        return {f"{name}.sealed": self._keys.seal(text.encode("utf-8"), context=f"evidence:{name}")}
+
+    def _require_keys(self, plan: CompilePlan) -> None:
+        """Stops before anything is done if a pack will want encryption and there is no key."""
+        if any(plan.sinks.get(sink) == "encrypted" for sink in ("golden_cases", "prompts")):
+            packs = ", ".join(pack.name for pack in plan.packs)
+            self._keys.require(f"The golden cases and transcripts of an artifact under {packs}")
+
+    @cached_property
+    def _keys(self) -> KeyRing:
+        return KeyRing.from_environment(home=self.settings.home)
 
 
 def golden_lines(cases: Sequence[GoldenCase]) -> str:
@@ -345,6 +372,11 @@ def _report(plan: CompilePlan, compilation: Compilation) -> dict[str, Any]:
         "defaults": [{"path": each.path, "value": each.value, "reason": each.reason} for each in plan.spec.defaults],
         "waived": {pack.name: dict(pack.waived) for pack in plan.spec.packs if pack.waived},
     }
+
+
+def _is_final(report: ValidationReport) -> bool:
+    """A candidate that failed on the sealed cases ends the compile: for the next one they would not be sealed."""
+    return any(finding.rule == "accuracy.sealed" for finding in report.findings)
 
 
 def _by_step(findings: Sequence[Finding], plan: CompilePlan) -> dict[str, list[Finding]]:

@@ -2,7 +2,7 @@
 
 | variable | means | default |
 |---|---|---|
-| `COMPILED_AI_HOME` | artifacts, run store, caches | nearest `.compiled-ai/` upwards, else one in the working directory |
+| `COMPILED_AI_HOME` | artifacts, run store, caches | nearest `.compiled-ai/` upwards, else one here |
 | `COMPILED_AI_STORE` | run store: a path, `sqlite:///PATH` or `postgresql://...` | `HOME/runs.db` |
 | `COMPILED_AI_DURABILITY` | `process` (safe against a process crash) or `power` (against power loss) | `process` |
 | `COMPILED_AI_KEY`, `COMPILED_AI_KEYS_FILE` | master keys, `name:base64` | none |
@@ -39,9 +39,7 @@ class Settings:
         return self.home / "cache"
 
 
-def load_settings(
-    environment: Mapping[str, str] | None = None, *, working_directory: Path | None = None
-) -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None, *, working_directory: Path | None = None) -> Settings:
     """Reads the settings; raises `ConfigError` for a value that is not allowed. Creates nothing."""
     env = os.environ if environment is None else environment
     home = _home(env, (working_directory or Path.cwd()).resolve())

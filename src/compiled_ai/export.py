@@ -170,7 +170,7 @@ def _golden_with_outputs(loaded: SealedArtifact) -> str:
     """Returns the golden cases, each with what the artifact answers now, so that the export can be compared."""
     from compiled_ai.canonical import canonical_json, parse_json
     from compiled_ai.errors import InputError
-    from compiled_ai.runtime.stepper import Done, Failed, load_program
+    from compiled_ai.runtime.stepper import Done, load_program
     from compiled_ai.runtime.supplied import Supplied, decide
 
     path = loaded.evidence / "golden.jsonl"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from compiled_ai.artifact import (
+    SealedFunction,
     adopt,
     all_artifacts,
     altered_files,
@@ -73,20 +74,48 @@ def _type(class_name: str, field: str) -> dict[str, Any]:
 
 def _seal(artifacts: Path, *, factor: int = 2, version: str = "1.0.0", provisional: str | None = None) -> Path:
     program = {
-        "interface": 1, "workflow": "doubling", "name": "Doubling", "version": version, "template": "handler",
-        "input": _type("Input", "amount"), "output": _type("Output", "twice"), "reference": [], "packs": [], "sinks": {},
-        "steps": [{"name": "double", "kind": "function", "class_name": "Double", "result": _type("Double", "twice"),
-                   "for_each": False, "on_failure": "fail", "fallback": None, "line": 1, "packs": []}],
+        "interface": 1,
+        "workflow": "doubling",
+        "name": "Doubling",
+        "version": version,
+        "template": "handler",
+        "input": _type("Input", "amount"),
+        "output": _type("Output", "twice"),
+        "reference": [],
+        "packs": [],
+        "sinks": {},
+        "steps": [
+            {
+                "name": "double",
+                "kind": "function",
+                "class_name": "Double",
+                "result": _type("Double", "twice"),
+                "for_each": False,
+                "on_failure": "fail",
+                "fallback": None,
+                "line": 1,
+                "packs": [],
+            }
+        ],
     }
     source = WORKFLOW.replace("FACTOR", str(factor))
     function = source[source.index("def double") : source.index("\n\n\nasync def run")] + "\n"
     golden = {"id": "a", "input": {"amount": 4}, "expected": {"twice": 8}}
     return seal(
-        artifacts, workflow="doubling", version=version,
-        identity={"workflow.py": source, "program.json": canonical_json(program), "specification.yaml": "x: 1\n",
-                  "functions/double.py": function},
-        evidence={"report.json": canonical_json({"provisional": provisional}), "golden.jsonl": canonical_json(golden) + "\n"},
-        functions={"double": ["functions/double.py"]},
+        artifacts,
+        workflow="doubling",
+        version=version,
+        identity={
+            "workflow.py": source,
+            "program.json": canonical_json(program),
+            "specification.yaml": "x: 1\n",
+            "functions/double.py": function,
+        },
+        evidence={
+            "report.json": canonical_json({"provisional": provisional}),
+            "golden.jsonl": canonical_json(golden) + "\n",
+        },
+        functions={"double": SealedFunction(["functions/double.py"])},
     )
 
 
@@ -130,7 +159,9 @@ def test_a_rewritten_seal_does_not_make_an_altered_artifact_trusted(artifacts: P
         _load(folder, artifacts)
 
 
-def test_an_artifact_from_another_home_is_refused_until_somebody_vouches_for_it(artifacts: Path, tmp_path: Path) -> None:
+def test_an_artifact_from_another_home_is_refused_until_somebody_vouches_for_it(
+    artifacts: Path, tmp_path: Path
+) -> None:
     folder = _seal(artifacts)
     elsewhere = tmp_path / "other" / "artifacts"
     with pytest.raises(ArtifactRefused, match="nobody here vouches"):
@@ -254,9 +285,18 @@ def test_an_export_runs_every_golden_case_without_this_library(artifacts: Path, 
     loaded = _load(_seal(artifacts), artifacts)
     package = export_package(loaded, tmp_path / "out")
     ran = subprocess.run(
-        [sys.executable, "-S", "-I", "-c", f"import sys, runpy; sys.path.insert(0, {str(tmp_path / 'out')!r});"
-         f"sys.argv = ['doubling', 'check']; runpy.run_module({package.name!r}, run_name='__main__')"],
-        capture_output=True, text=True, cwd=tmp_path, check=False,
+        [
+            sys.executable,
+            "-S",
+            "-I",
+            "-c",
+            f"import sys, runpy; sys.path.insert(0, {str(tmp_path / 'out')!r});"
+            f"sys.argv = ['doubling', 'check']; runpy.run_module({package.name!r}, run_name='__main__')",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
     )
     assert (ran.returncode, ran.stdout.strip()) == (0, "1 of 1 golden cases identical"), ran.stderr
     assert "compiled_ai" not in "".join(path.read_text("utf-8") for path in (tmp_path / "out").rglob("workflow.py"))

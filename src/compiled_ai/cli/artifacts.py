@@ -61,8 +61,13 @@ def list_artifacts(as_json: Json = False) -> None:
         )
     text = table(
         [
-            (row["workflow"], row["version"], row["digest"][:12], "promoted" if row["promoted"] else "",
-             "provisional" if row["provisional"] else "")
+            (
+                row["workflow"],
+                row["version"],
+                row["digest"][:12],
+                "promoted" if row["promoted"] else "",
+                "provisional" if row["provisional"] else "",
+            )
             for row in rows
         ],
         header=("workflow", "version", "digest", "", ""),
@@ -108,12 +113,18 @@ def diff(first: Name, second: Name, as_json: Json = False) -> None:
     settings = load_settings()
     a, b = open_artifact(settings, first), open_artifact(settings, second)
     changed = {}
-    names = {path.relative_to(x.identity).as_posix() for x in (a, b) for path in x.identity.rglob("*") if path.is_file()}
+    names = {
+        path.relative_to(x.identity).as_posix() for x in (a, b) for path in x.identity.rglob("*") if path.is_file()
+    }
     for file in sorted(names):
         before, after = _text(a.identity / file), _text(b.identity / file)
         if before != after:
             lines = difflib.unified_diff(
-                before.splitlines(), after.splitlines(), f"{a.digest[:12]}/{file}", f"{b.digest[:12]}/{file}", lineterm=""
+                before.splitlines(),
+                after.splitlines(),
+                f"{a.digest[:12]}/{file}",
+                f"{b.digest[:12]}/{file}",
+                lineterm="",
             )
             changed[file] = list(lines)
     result = {"a": a.digest, "b": b.digest, "same": not changed, "files": changed}
@@ -128,7 +139,9 @@ def _text(path: Path) -> str:
 def promote(
     name: Name,
     by: Annotated[str, typer.Option("--by", help="who promotes")] = "",
-    accept_provisional: Annotated[str, typer.Option("--accept-provisional", help="reason to promote all the same")] = "",
+    accept_provisional: Annotated[
+        str, typer.Option("--accept-provisional", help="reason to promote all the same")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Makes this version the one that the workflow's name stands for.
@@ -139,12 +152,13 @@ def promote(
 
     settings = load_settings()
     loaded = open_artifact(settings, name)
-    labels = move(
-        settings.artifacts, loaded, by=by or settings.actor, accept_provisional=accept_provisional or None
-    )
+    labels = move(settings.artifacts, loaded, by=by or settings.actor, accept_provisional=accept_provisional or None)
     note(f"home: {settings.home}")
-    emit({"workflow": loaded.workflow, "promoted": labels.promoted}, as_json=as_json,
-         text=f"{loaded.workflow} is now {loaded.version} ({loaded.digest[:12]}).")
+    emit(
+        {"workflow": loaded.workflow, "promoted": labels.promoted},
+        as_json=as_json,
+        text=f"{loaded.workflow} is now {loaded.version} ({loaded.digest[:12]}).",
+    )
 
 
 def rollback(
@@ -161,8 +175,11 @@ def rollback(
     settings = load_settings()
     labels = move(settings.artifacts, workflow, by=by or settings.actor)
     note(f"home: {settings.home}")
-    emit({"workflow": workflow, "promoted": labels.promoted}, as_json=as_json,
-         text=f"{workflow} is back at {str(labels.promoted)[:12]}.")
+    emit(
+        {"workflow": workflow, "promoted": labels.promoted},
+        as_json=as_json,
+        text=f"{workflow} is back at {str(labels.promoted)[:12]}.",
+    )
 
 
 def trust(
@@ -201,7 +218,11 @@ def sign(
         raise ArtifactRefused(f"There is no key file {str(key)!r}.", remedy="Name a PEM file.")
     add_signature(loaded.folder, key, name=signer)
     note(f"home: {settings.home}")
-    emit({"digest": loaded.digest, "signed_by": signer}, as_json=as_json, text=f"Signed {loaded.digest[:12]} as {signer}.")
+    emit(
+        {"digest": loaded.digest, "signed_by": signer},
+        as_json=as_json,
+        text=f"Signed {loaded.digest[:12]} as {signer}.",
+    )
 
 
 def export(
@@ -217,4 +238,8 @@ def export(
 
     settings = load_settings()
     package = export_package(open_artifact(settings, name), folder)
-    emit({"path": str(package)}, as_json=as_json, text=f"Wrote {package}. Try: cd {folder} && python -m {package.name} check")
+    emit(
+        {"path": str(package)},
+        as_json=as_json,
+        text=f"Wrote {package}. Try: cd {folder} && python -m {package.name} check",
+    )

@@ -78,7 +78,8 @@ def check(specs: Specs, as_json: Json = False) -> None:
 
 def _checked(result: dict[str, Any]) -> str:
     lines = [
-        f"{finding.get('file')}:{finding.get('line')}:{finding.get('column')}: {finding['severity']}: {finding['message']}"
+        f"{finding.get('file')}:{finding.get('line')}:{finding.get('column')}: "
+        f"{finding['severity']}: {finding['message']}"
         for finding in result["findings"]
     ]
     errors = sum(finding["severity"] == "error" for finding in result["findings"])

@@ -19,7 +19,15 @@ _TOOLS = ("ruff", "mypy", "bandit", "semgrep", "detect-secrets", "radon")
 
 def examine(settings: Settings) -> list[Check]:
     """Returns one entry `{"what", "status": "ok" | "note" | "wrong", "found", "remedy"}` for each thing looked at."""
-    looks: tuple[Callable[[Settings], Iterator[Check]], ...] = (_python, _home, _keys, _sandbox, _tools, _artifacts, _store)
+    looks: tuple[Callable[[Settings], Iterator[Check]], ...] = (
+        _python,
+        _home,
+        _keys,
+        _sandbox,
+        _tools,
+        _artifacts,
+        _store,
+    )
     return [check for look in looks for check in _guarded(look, settings)]
 
 
@@ -64,7 +72,9 @@ def _sandbox(_: Settings) -> Iterator[Check]:
     if level == "bubblewrap":
         yield _check("sandbox", "ok", "bubblewrap with system-call filter and limits")
     else:
-        yield _check("sandbox", "note", f"{level}: {why_no_bubblewrap()}", "Install bubblewrap (Debian package bubblewrap).")
+        yield _check(
+            "sandbox", "note", f"{level}: {why_no_bubblewrap()}", "Install bubblewrap (Debian package bubblewrap)."
+        )
 
 
 def _tools(_: Settings) -> Iterator[Check]:
@@ -72,7 +82,9 @@ def _tools(_: Settings) -> Iterator[Check]:
         try:
             yield _check(name, "ok", metadata.version(name))
         except metadata.PackageNotFoundError:
-            yield _check(name, "wrong", "not installed: its stage cannot judge, so nothing compiles", f"Install {name}.")
+            yield _check(
+                name, "wrong", "not installed: its stage cannot judge, so nothing compiles", f"Install {name}."
+            )
 
 
 def _artifacts(settings: Settings) -> Iterator[Check]:
@@ -96,11 +108,19 @@ def _store(settings: Settings) -> Iterator[Check]:
     with RunStore.open(url, home=settings.home, durability=settings.durability) as store:
         yield _check("store", "ok", f"{_shown(url)}; durability {settings.durability}; migrations applied")
         unclosed = [chain for chain in store.chains(unclosed_only=True) if not chain.own]
-        yield _check("chains", "note" if unclosed else "ok", f"{len(unclosed)} without a close",
-                     "A process died or still runs; `compiled-ai runs verify` examines them." if unclosed else "")
+        yield _check(
+            "chains",
+            "note" if unclosed else "ok",
+            f"{len(unclosed)} without a close",
+            "A process died or still runs; `compiled-ai runs verify` examines them." if unclosed else "",
+        )
         waiting: Any = store.reviews()
-        yield _check("reviews", "note" if waiting else "ok", f"{len(waiting)} wait for a person",
-                     "`compiled-ai review list` shows them." if waiting else "")
+        yield _check(
+            "reviews",
+            "note" if waiting else "ok",
+            f"{len(waiting)} wait for a person",
+            "`compiled-ai review list` shows them." if waiting else "",
+        )
         cut: Any = store.incomplete()
         yield _check("incomplete runs", "note" if cut else "ok", f"{len(cut)} with an effect in doubt or cut off")
 

@@ -6,7 +6,6 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,8 +145,11 @@ def runs_anchor(
     """
     with open_store(load_settings(), writes=False) as store:
         made = store.export_anchor(file)
-    emit({"file": str(file), "chains": len(made.heads), "events": made.events}, as_json=as_json,
-         text=f"Wrote {file}: {len(made.heads)} chains, {made.events} events.")
+    emit(
+        {"file": str(file), "chains": len(made.heads), "events": made.events},
+        as_json=as_json,
+        text=f"Wrote {file}: {len(made.heads)} chains, {made.events} events.",
+    )
 
 
 def runs_purge(
@@ -201,12 +203,15 @@ def review_show(review: ReviewId, as_json: Json = False) -> None:
     Example: compiled-ai review show 0197
     """
     from compiled_ai.cli.output import dumps
+    from compiled_ai.cli.runs import program_source
+    from compiled_ai.runtime.reviews import preview
 
-    with open_store(load_settings(), writes=False) as store:
-        found = store.review(review)
-        record = store.load(found.run_id)
-    shown = {**_review(found), "input": record.input}
-    text = "\n".join(f"{name}: {dumps(value) if isinstance(value, (dict, list)) else value}" for name, value in shown.items())
+    settings = load_settings()
+    with open_store(settings, writes=False) as store:
+        shown = preview(store.review(review), store, program_source(settings))
+    text = "\n".join(
+        f"{name}: {dumps(value) if isinstance(value, (dict, list)) else value}" for name, value in shown.items()
+    )
     emit(shown, as_json=as_json, text=text)
 
 
@@ -226,23 +231,22 @@ def review_decide(
     """
     from compiled_ai.canonical import parse_json
     from compiled_ai.cli.runs import emit_result, program_source
-    from compiled_ai.records import ReviewDecision
     from compiled_ai.runtime.reviews import decide
 
     if [approve, bool(correct), reject].count(True) != 1:
         raise UsageError("A review needs exactly one decision.", remedy="Give --approve, --correct JSON or --reject.")
-    if not by.strip() or not reason.strip():
-        raise UsageError("--by and --reason must not be empty.", remedy="Say who decides, and why.")
-    decision = ReviewDecision(
-        action="approve" if approve else "reject" if reject else "correct",
-        by=by,
-        reason=reason,
-        value=parse_json(correct) if correct else None,
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
     settings = load_settings()
     with open_store(settings, writes=True) as store:
-        result = decide(store, review, decision, program_source(settings), model=model or None)
+        result = decide(
+            review,
+            "approve" if approve else "reject" if reject else "correct",
+            by=by,
+            reason=reason,
+            value=parse_json(correct) if correct else None,
+            store=store,
+            programs=program_source(settings),
+            model=model or None,
+        )
     emit_result(result, as_json=as_json)
 
 
@@ -286,7 +290,10 @@ def gate_code(
     lines = []
     for each in judged:
         lines.append(f"{each['file']}: {each['verdict']}")
-        lines += [f"  {f.get('line') or '-'}: {f['rule']}: {f['message']} {f.get('cwe') or ''}".rstrip() for f in each["findings"]]
+        lines += [
+            f"  {f.get('line') or '-'}: {f['rule']}: {f['message']} {f.get('cwe') or ''}".rstrip()
+            for f in each["findings"]
+        ]
     emit(judged, as_json=as_json, text="\n".join(lines))
     if any(each["verdict"] != "pass" for each in judged):
         raise typer.Exit(1)

@@ -24,7 +24,9 @@ def dumps(value: Any) -> str:
 def _exact(value: Any, depth: int) -> str:
     pad, end = "  " * (depth + 1), "  " * depth
     if isinstance(value, dict) and value:
-        inner = ",\n".join(f"{pad}{json.dumps(str(key), ensure_ascii=False)}: {_exact(item, depth + 1)}" for key, item in value.items())
+        inner = ",\n".join(
+            f"{pad}{json.dumps(str(key), ensure_ascii=False)}: {_exact(item, depth + 1)}" for key, item in value.items()
+        )
         return f"{{\n{inner}\n{end}}}"
     if isinstance(value, (list, tuple)) and value:
         inner = ",\n".join(f"{pad}{_exact(item, depth + 1)}" for item in value)
@@ -45,7 +47,10 @@ def table(rows: Iterable[Sequence[object]], *, header: Sequence[str]) -> str:
     """Lays out rows in columns, as plain text that `grep` and `cut` can read."""
     listed = [[str(cell) if cell is not None else "-" for cell in row] for row in rows]
     widths = [max(len(line[index]) for line in [list(header), *listed]) for index in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in [list(header), *listed]]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [list(header), *listed]
+    ]
     return "\n".join(lines)
 
 
@@ -56,7 +61,12 @@ def wants_json(arguments: Sequence[str]) -> bool:
 def fail(error: CompiledAIError, *, as_json: bool) -> NoReturn:
     """Prints an error and ends the process with its exit code."""
     if as_json:
-        described = {"code": error.code, "message": error.message, "remedy": error.remedy, "details": jsonable(error.details)}
+        described = {
+            "code": error.code,
+            "message": error.message,
+            "remedy": error.remedy,
+            "details": jsonable(error.details),
+        }
         sys.stdout.write(dumps({"error": described}) + "\n")
     prefix = "waiting" if error.exit_code == 3 else "error"
     sys.stderr.write(f"{prefix}: {error}\n")

@@ -78,10 +78,15 @@ def plan_page(described: Description) -> str:
     parts = [
         f"{described['workflow']}  ({described['file']})",
         section("choices", [f"{each['what']}: {each['value']}. {each['reason']}" for each in described["choices"]]),
-        section("defaults taken", [f"{each['path']} = {each['value']}: {each['reason']}" for each in described["defaults"]]),
+        section(
+            "defaults taken", [f"{each['path']} = {each['value']}: {each['reason']}" for each in described["defaults"]]
+        ),
         section(
             "controls",
-            [f"{each['pack']}.{each['control']}: {each['status'].replace('_', ' ')}: {each['title']}" for each in described["controls"]],
+            [
+                f"{each['pack']}.{each['control']}: {each['status'].replace('_', ' ')}: {each['title']}"
+                for each in described["controls"]
+            ],
         ),
         section("sinks", [f"{sink}: {how}" for sink, how in described["sinks"].items()] if described["packs"] else []),
     ]
@@ -161,16 +166,23 @@ def artifact_page(loaded: Any, described: Description) -> str:
         section(
             "model",
             [
-                f"attempts {report.get('attempts')}; replies: {replies}; models: {', '.join(report.get('models', ())) or '-'}",
+                f"attempts {report.get('attempts')}; replies: {replies}",
+                f"models: {', '.join(report.get('models', ())) or '-'}",
                 f"tokens in {tokens.get('input')}, out {tokens.get('output')} ({tokens.get('origin')})",
             ],
         ),
         section(
             "controls",
-            [f"{each['pack']}.{each['control']}: {each['status']} ({each['source']})" for each in described["controls"]],
+            [
+                f"{each['pack']}.{each['control']}: {each['status']} ({each['source']})"
+                for each in described["controls"]
+            ],
         ),
         section("sinks", [f"{sink}: {how}" for sink, how in described["sinks"].items()]),
-        section("defaults taken", [f"{each['path']} = {each['value']}: {each['reason']}" for each in report.get("defaults", ())]),
+        section(
+            "defaults taken",
+            [f"{each['path']} = {each['value']}: {each['reason']}" for each in report.get("defaults", ())],
+        ),
         section("environment", [f"{name} {version}" for name, version in described["environment"].items()]),
         section("environment differs", described["environment_differences"]),
     ]
