@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from os import urandom
@@ -57,7 +57,7 @@ class Protection:
 
     def text(self) -> str:
         """Returns the form in which a run keeps its protection: empty if all is clear."""
-        return "" if self == CLEAR else ",".join(self.levels)
+        return "" if self is CLEAR or self == CLEAR else ",".join(self.levels)
 
     @classmethod
     def from_text(cls, text: str) -> Protection:
@@ -75,7 +75,22 @@ def _from_levels(levels: tuple[str, ...]) -> Protection:
 
 CLEAR = Protection()
 
-_encode_fast = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+def _quick_encoder() -> Callable[[Any], str]:
+    """The C encoder of `json`, made once: `json.dumps` makes one for every call, which costs as much as encoding."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
+    quote = json.encoder.encode_basestring_ascii
+    encode = make(None, _unknown, quote, None, ":", ",", False, False, False)
+    return lambda value: "".join(encode(value, 0))
+
+
+def _unknown(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__} is for canonical_json")
+
+
+_encode_fast = _quick_encoder()
 
 
 def to_json(value: Any) -> str:

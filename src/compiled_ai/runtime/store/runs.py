@@ -13,7 +13,7 @@ from compiled_ai.records import Effect, RunRecord, RunStatus
 from compiled_ai.runtime.keys import Wrapped
 from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
 from compiled_ai.runtime.store.dialects import Database
-from compiled_ai.runtime.store.payloads import Part, Protection, pack, to_json, unpack
+from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack, to_json, unpack
 from compiled_ai.runtime.store.session import (
     EVENT_COLUMNS,
     Session,
@@ -131,12 +131,13 @@ def prepare(session: Session, record: RunRecord, protection: Protection) -> Prep
         raise InputError(f"{run_id!r} is not a run id.", remedy="Use 1 to 64 letters, digits, '_', '.', '-'.")
     run_key: AESGCM | None = None
     wrapped = None
-    if protection.encrypts:
+    if protection is not CLEAR and protection.encrypts:
         run_key, wrapped = session.new_run_key(run_id)
     references = [(name, reference_hash(session, value)) for name, value in record.reference.items()]
     facts = [f'"environment":{session.environment_json(record.environment)}']
     if references:
-        facts.append('"references":' + to_json({name: value.hex() for name, value in references}))
+        members = ",".join([f'{_quote(name)}:"{value.hex()}"' for name, value in references])
+        facts.append(f'"references":{{{members}}}')
     parts: dict[Part, Any] = {"inputs": record.input}
     if record.output is not None:
         parts["outputs"] = record.output
