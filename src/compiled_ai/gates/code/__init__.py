@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from compiled_ai.gates.code.policy import ALL_PURE_MODULES
 from compiled_ai.gates.code.rules import RULES, Rule
 from compiled_ai.gates.code.text import Fault, text_faults, token_faults
 from compiled_ai.gates.code.walk import Mode, too_deep, walk
 from compiled_ai.records import Finding, Verdict
 
-__all__ = ["RULES", "Mode", "Rule", "check_code", "gate_files"]
+__all__ = ["ALL_PURE_MODULES", "RULES", "Mode", "Rule", "check_code", "gate_files"]
 
 
 def check_code(

@@ -368,3 +368,6 @@ REMEDIES: Mapping[str, str] = {
     "pickle": "Use json",
     "asyncio": "Write a plain function; only an awaited asyncio.gather is allowed",
 }
+
+ALL_PURE_MODULES = frozenset(MODULES) | {"compiled_ai.library.*"}
+"""The widest list that a plan may choose from (an artifact's functions are judged against it when it is loaded)."""

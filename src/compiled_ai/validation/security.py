@@ -1,0 +1,100 @@
+"""Stage 1: may this code be run at all? The policy first, then Bandit, Semgrep and detect-secrets.
+
+Only what a model wrote is judged: rules and flow are ours. All tools look, even when the policy refuses, so that
+everything that is wrong goes back at once; only a text that does not parse is shown to none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from compiled_ai.assemble import Assembled, FunctionPlace
+from compiled_ai.gates.code import check_code
+from compiled_ai.records import Finding, StageResult
+from compiled_ai.validation import scanners
+from compiled_ai.validation.judging import Judging, imports_used, own, text_of
+
+if TYPE_CHECKING:
+    from compiled_ai.plan import CompilePlan
+
+SCANNERS: Mapping[str, Callable[[str], list[Finding]]] = {
+    "bandit": scanners.bandit,
+    "semgrep": scanners.semgrep,
+    "detect_secrets": scanners.secrets,
+}
+
+
+def security(
+    candidate: Assembled, plan: CompilePlan, *, tools: Mapping[str, Callable[[str], list[Finding]]] = SCANNERS
+) -> StageResult:
+    """Judges every model-written function of an assembled module.
+
+    Args:
+        candidate: the assembled module.
+        plan: what each function may import.
+        tools: scanners after the policy, by name; each takes a text and returns findings or raises.
+
+    Returns:
+        `failed` with the findings of all tools, each in the function's own lines; `error` if a tool could not look.
+    """
+    judging = Judging("security", measures={"functions": len(candidate.functions)})
+    allowed = {function.step.name: function.allowed_imports for function in plan.functions}
+    texts: dict[str, _Text] = {}
+    for step, place in candidate.functions.items():
+        imports = _imports(candidate, place)
+        texts[step] = _Text(place, imports)
+        judging.run("policy", lambda text=texts[step], step=step: _policy(text, allowed[step]))  # type: ignore[misc]
+    if any(finding.rule in _UNREADABLE for finding in judging.findings):
+        return judging.result()
+    if texts:
+        joined = _Joined(texts)
+        for name, tool in tools.items():
+            judging.run(name, lambda tool=tool: joined.place(tool(joined.text)))  # type: ignore[misc]
+    return judging.result()
+
+
+_UNREADABLE = frozenset({"code.unparsable", "code.size", "code.crashed", "code.unicode", "code.encoding"})
+
+
+class _Text:
+    """One function and its imports."""
+
+    def __init__(self, place: FunctionPlace, imports: tuple[str, ...]) -> None:
+        self.step = place.step
+        self.text = text_of(place, imports)
+        self.above = len(imports)
+
+
+def _imports(candidate: Assembled, place: FunctionPlace) -> tuple[str, ...]:
+    try:
+        return imports_used(candidate, place)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+
+
+def _policy(text: _Text, allowed: frozenset[str]) -> list[Finding]:
+    found = check_code(text.text, allowed_imports=allowed, mode="function")
+    return own(found, text.step, text.above)
+
+
+class _Joined:
+    """All functions in one text, so that each tool starts once."""
+
+    def __init__(self, texts: Mapping[str, _Text]) -> None:
+        parts: list[str] = []
+        self._spans: list[tuple[int, int, _Text]] = []
+        line = 1
+        for text in texts.values():
+            length = text.text.count("\n")
+            self._spans.append((line, line + length - 1, text))
+            parts.append(text.text)
+            line += length
+        self.text = "".join(parts)
+
+    def place(self, findings: list[Finding]) -> list[Finding]:
+        placed: list[Finding] = []
+        for first, last, text in self._spans:
+            inside = [finding for finding in findings if finding.line is None or first <= finding.line <= last]
+            placed += own(inside, text.step, first - 1 + text.above)
+        return placed
