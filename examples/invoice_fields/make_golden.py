@@ -17,18 +17,18 @@ BUYERS = ("Harbor Lane Media", "Northfield Buying Group", "Three Rivers Strategi
 PEOPLE = ("Dana Whitlock", "Luis Arroyo", "Priya Menon", "Casey Holm", "Marek Novotny")
 STREETS = ("418 Mill Street", "2200 Foundry Ave, Suite 310", "77 Harbor Road", "9 Chestnut Plaza Fl 4")
 TOWNS = ("Ashford, OH 44822", "Bellmont, VA 22945", "Cedar Gap, NC 28701", "Dunmore, PA 18512")
+SURNAMES = ("Reyes", "Obert", "Whitfield", "Lindqvist", "Oakes", "Dreyer", "Kettering", "Marchetti", "Novak", "Tran")
+CAUSES = ("Clean Rivers", "Safer Roads", "Rural Clinics", "Fair Courts", "Open Schools")
 ADVERTISERS = (
-    "Reyes for Senate",
-    "POL/ Hannah Obert / D / HOU / OH",
-    "Citizens for Clean Rivers",
-    "Whitfield 2020",
+    *(f"{name} for Senate" for name in SURNAMES[:4]),
+    *(f"POL/ {name} / D / HOU / OH" for name in SURNAMES[3:7]),
+    *(f"{name} 2020" for name in SURNAMES[5:9]),
+    *(f"Committee to Elect {name}" for name in SURNAMES[2:6]),
+    *(f"{name} for Governor-R" for name in SURNAMES[6:]),
+    *(f"Citizens for {cause}" for cause in CAUSES),
+    *(f"{cause} Action Fund (I)" for cause in CAUSES),
     "Granite State Forward PAC",
-    "Tom Lindqvist for Congress",
-    "Families First Fund (I)",
-    "Oakes for Mayor-D",
-    "Committee to Elect Ann Dreyer",
     "Security & Liberty Alliance",
-    "Kettering for Governor",
     "Vote Yes on Measure 7",
 )
 
@@ -254,11 +254,11 @@ def _lines(facts: Facts, page: Page, row: int, *, total: str) -> str:
 
 
 def main() -> None:
-    """Prints sixty cases: six layouts, ten documents each."""
+    """Prints 72 cases: six layouts, twelve documents each."""
     layouts = (contract, invoice, order, schedule, proposal, statement)
-    for index in range(60):
+    for index in range(72):
         dice = random.Random(f"invoice {index}")
-        advertiser = ADVERTISERS[(index * 7 + index // 6) % len(ADVERTISERS)]
+        advertiser = ADVERTISERS[(index * 7 + index // 6 * 5) % len(ADVERTISERS)]
         facts, page = Facts(dice, advertiser), Page(dice.randrange(0, 9))
         layout = layouts[index % len(layouts)]
         number = layout(facts, page)
