@@ -12,7 +12,7 @@ from compiled_ai.spec.model import FunctionStep, GoldenCase, Output, Parameter
 
 MOST_CHARACTERS = 12_000
 """Of all shown inputs of one prompt together (about 3,500 tokens)."""
-MOST_DOCUMENTS = 3
+MOST_DOCUMENTS = 6
 MOST_SMALL = 6
 """Inputs shorter than `SMALL` are cheap: more of them are shown."""
 SMALL = 600
