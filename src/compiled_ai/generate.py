@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import shlex
 import tokenize
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -64,7 +65,7 @@ def build_request(
         purpose=f"generate:{function.step.name}",
         sample=sample,
         max_tokens=REPLY_TOKENS,
-        command=f"compile {plan.spec.file}",
+        command=f"compile {shlex.quote(plan.spec.file)}",
     )
 
 
@@ -110,11 +111,15 @@ def _examples(function: FunctionPlan) -> str:
 
 
 def _example(case: ShownCase) -> str:
-    given = "\n".join(
-        f"{name}: <<<\n{text}\n>>>" if "\n" in text else f"{name}: <<<{text}>>>" for name, text in case.given.items()
-    )
+    given = "\n".join(_fenced_value(name, text) for name, text in case.given.items())
     label = "the workflow's outputs" if case.whole else "result"
     return f"{given}\n{label}: {canonical_json(dict(case.expected))}"
+
+
+def _fenced_value(name: str, text: str) -> str:
+    """Fences a value; the fence's own signs within it are drawn apart, so that no document ends it."""
+    text = text.replace("<<<", "<< <").replace(">>>", ">> >")
+    return f"{name}: <<<\n{text}\n>>>" if "\n" in text else f"{name}: <<<{text}>>>"
 
 
 def _feedback(plan: CompilePlan, feedback: Sequence[Finding], previous: str | None) -> str:

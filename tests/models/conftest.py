@@ -103,6 +103,7 @@ class Server(ThreadingHTTPServer):
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pydantic_ai.models.ALLOW_MODEL_REQUESTS", True)
     provider = Provider(url="")
     server = Server(("127.0.0.1", 0), _handler(provider))
     provider.url = f"http://127.0.0.1:{server.server_address[1]}"

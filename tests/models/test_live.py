@@ -281,3 +281,13 @@ def test_a_budget_in_usd_stops_before_the_call_that_would_pass_it(anthropic: Any
     with pytest.raises(BudgetExceeded, match="USD"):
         model.ask(ask_for())
     assert anthropic.asked == []
+
+
+def test_no_provider_is_loaded_before_one_is_opened() -> None:
+    import subprocess
+    import sys
+
+    loaded = "{name for name in ('pydantic_ai', 'openai', 'anthropic', 'genai_prices') if name in sys.modules}"
+    code = f"import sys, compiled_ai.models, compiled_ai.generate; print({loaded})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

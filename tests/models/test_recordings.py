@@ -79,6 +79,12 @@ def test_a_changed_system_prompt_is_named_as_the_reason(tmp_path: Path, ask_for:
         open_model(f"recorded:{tmp_path}").ask(ask_for(system="Be long."))
 
 
+def test_a_request_that_names_no_command_is_recorded_by_the_same_one(tmp_path: Path, ask_for: Ask) -> None:
+    record(tmp_path, ask_for())
+    with pytest.raises(NotFound, match=r"the same command with --model exchange:\S+ --record"):
+        open_model(f"recorded:{tmp_path}").ask(ask_for("other"))
+
+
 def test_another_sample_is_another_request(tmp_path: Path, ask_for: Ask) -> None:
     record(tmp_path, ask_for(sample=0))
     with pytest.raises(NotFound, match="sample 1"):
@@ -266,6 +272,12 @@ def test_all_requests_are_written_before_anyone_waits(tmp_path: Path, ask_for: A
     assert len(files(tmp_path, ".request.md")) == 5
     answer(wait.value)
     assert len(ask_all(open_model(f"exchange:{tmp_path}"), requests)) == 5
+
+
+def test_hundreds_of_waits_are_listed_in_short_and_kept_in_full(tmp_path: Path, ask_for: Ask) -> None:
+    with pytest.raises(Waiting, match="and 10 more") as wait:
+        ask_all(open_model(f"exchange:{tmp_path}"), [ask_for(f"question {number}") for number in range(40)])
+    assert len(wait.value.details) == 40
 
 
 def test_waits_of_several_specifications_merge_without_doubles(tmp_path: Path, ask_for: Ask) -> None:

@@ -52,16 +52,18 @@ class RecordedModel:
         return NotFound(
             f"No reply to {request.purpose!r} (sample {request.sample}, request {request.key[:12]}) in "
             f"{str(self._place)!r}.{changed}",
-            remedy=f"Record it again: {self._command(request)}",
+            remedy=self._remedy(request),
             details={"key": request.key, "purpose": request.purpose, "sample": request.sample},
         )
 
-    def _command(self, request: Request) -> str:
+    def _remedy(self, request: Request) -> str:
         """The exact command that makes this recording anew, with the model that made it."""
         live = [entry.model for entry in self._transcript.entries if entry.origin == "live"]
         model = live[-1] if live else f"exchange:{self._place / 'exchange'}"
-        command = request.command or "compile SPEC"
-        return f"compiled-ai {command} --model {shlex.quote(model)} --record {shlex.quote(str(self._place))}"
+        options = f"--model {shlex.quote(model)} --record {shlex.quote(str(self._place))}"
+        if not request.command:
+            return f"Record it again: the same command with {options}"
+        return f"Record it again: compiled-ai {request.command} {options}"
 
 
 def _difference(entry: Entry, request: Request) -> str:

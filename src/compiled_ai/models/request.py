@@ -121,8 +121,13 @@ def merged(waits: Sequence[Waiting]) -> Waiting:
     return waiting(awaited)
 
 
+_MOST_LISTED = 30
+
+
 def waiting(awaited: Sequence[dict[str, str]]) -> Waiting:
-    listed = "".join(f"\n  {item['reply']}" for item in awaited)
+    listed = "".join(f"\n  {item['reply']}" for item in awaited[:_MOST_LISTED])
+    if len(awaited) > _MOST_LISTED:
+        listed += f"\n  and {len(awaited) - _MOST_LISTED} more"
     count = "1 reply is" if len(awaited) == 1 else f"{len(awaited)} replies are"
     return Waiting(
         f"{count} awaited:{listed}\n",
