@@ -225,9 +225,8 @@ class Sandbox:
                 yield from session.answers(pending, check, measures or Measures())
             finally:
                 session.end()
-            if session.verdict is None:
+            if session.verdict is None or pending.take() is None:
                 return
-            pending.take()
             yield session.verdict
             if session.fatal or (restarts is not None and restarts <= 0):
                 rest = (
@@ -364,6 +363,7 @@ class _Session:
         self._out = bytearray(frame(header))
         self._reader = Reader(limits.output_bytes + 256)
         self._inputs_ended = False
+        self._confined = False
         self._loaded = False
         self._next = 0
         self.verdict: Outcome | None = None
@@ -393,7 +393,10 @@ class _Session:
                         number, outcome = _read_answer(body, check, measures)
                         if number == -2 and self._inputs_ended and not pending.unanswered:
                             return
-                        if number == -1 and not self._loaded:
+                        if number == -3 and not self._confined:
+                            self._confined = True
+                            continue
+                        if number == -1 and self._confined and not self._loaded:
                             self._loaded = True
                             if outcome is not None:
                                 self.verdict, self.fatal = outcome, True
@@ -449,6 +452,8 @@ class _Session:
         if not told:
             return Outcome("overrun", message="the sandbox lost its process, or it closed its stream and went on")
         status = json.loads(told)
+        if not self._confined:
+            return Outcome("overrun", message=f"the sandbox could not confine its process (exit {status['exit']})")
         code, cpu = status["exit"], status["cpu"]
         spent = cpu >= min(self._limits.cpu_seconds, self._limits.call_seconds) * 0.9
         if -code in _CPU_SIGNALS or (code == -signal.SIGKILL and spent):
@@ -467,6 +472,8 @@ class _Session:
 def _read_answer(body: bytes, check: Callable[[Any], Any], measures: Measures) -> tuple[int, Outcome | None]:
     """Reads one frame, as from an enemy; raises `InputError` for anything that is not an answer."""
     match parse_json(body):
+        case [-3, "confined"]:
+            return -3, None
         case [-1, "ready"]:
             return -1, None
         case [-2, "end", dict() as told]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -58,9 +59,22 @@ def start(level: Level, control: socket.socket, *, hash_seed: int, preload: Sequ
         f"from compiled_ai.sandbox.worker import main; main({control.fileno()}, {list(preload)!r})"
     )
     wrapper = _bubblewrap(hash_seed) if level == "bubblewrap" else []
+    return _starter(os.getpid()).submit(_spawn, [*wrapper, *_python(), "-c", code], control, hash_seed).result()
+
+
+@functools.cache
+def _starter(_: int) -> ThreadPoolExecutor:
+    """One thread per process that starts all sandboxes and never ends before it.
+
+    The kernel kills a process "when its parent dies", and means the thread that made it.
+    """
+    return ThreadPoolExecutor(1, thread_name_prefix="sandbox")
+
+
+def _spawn(argv: Sequence[str], control: socket.socket, hash_seed: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            [*wrapper, *_python(), "-c", code],
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

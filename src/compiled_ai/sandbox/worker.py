@@ -30,6 +30,7 @@ PRELOADED = (
     "bisect",
     "calendar",
     "collections.abc",
+    "ctypes",
     "dataclasses",
     "datetime",
     "decimal",
@@ -102,9 +103,10 @@ class Warm:
         if not data:
             return False
         job, status = descriptors
+        warm = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _child(json.loads(data), job)
+            _child(json.loads(data), job, warm)
         os.close(job)
         self._children[pid] = socket.socket(fileno=status)
         self._selector.register(self._children[pid], selectors.EVENT_READ, pid)
@@ -145,40 +147,42 @@ def main(control: int, preload: list[str]) -> None:
     os._exit(0)
 
 
-def _child(options: Mapping[str, Any], job: int) -> None:
+def _child(options: Mapping[str, Any], job: int, warm: int) -> None:
     """Never returns. Gives everything up, and only then reads what it is to run."""
     try:
-        _confine(options, job)
+        _confine(options, job, warm)
+        _answer('[-3,"confined"]', options["output_bytes"])
         _work(options["output_bytes"])
     except BaseException:  # whatever happens, the child must not come back into the warm process
         os._exit(3)
     os._exit(0)
 
 
-def _confine(options: Mapping[str, Any], job: int) -> None:
+def _confine(options: Mapping[str, Any], job: int, warm: int) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     apply_variant(options["variant"])
     os.dup2(job, seccomp.JOB)
     os.closerange(seccomp.JOB + 1, 4096)
-    _die_with_parent()
     _limit(options)
     if options["unprivileged"] and os.geteuid() == 0:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
+    _die_with(warm)
     if seccomp.available():
         seccomp.install()
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
+    """Asks the kernel to kill this process with its parent (a change of user would take that back)."""
     if sys.platform.startswith("linux"):
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-        if os.getppid() == 1 and os.getpid() != 2:
-            os._exit(3)
+    if os.getppid() != parent:
+        os._exit(3)
 
 
 def _limit(options: Mapping[str, Any]) -> None:
