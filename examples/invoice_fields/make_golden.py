@@ -258,7 +258,7 @@ def main() -> None:
     layouts = (contract, invoice, order, schedule, proposal, statement)
     for index in range(72):
         dice = random.Random(f"invoice {index}")
-        advertiser = ADVERTISERS[(index * 7 + index // 6 * 5) % len(ADVERTISERS)]
+        advertiser = dice.choice(ADVERTISERS)
         facts, page = Facts(dice, advertiser), Page(dice.randrange(0, 9))
         layout = layouts[index % len(layouts)]
         number = layout(facts, page)

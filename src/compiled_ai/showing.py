@@ -12,10 +12,7 @@ from compiled_ai.spec.model import FunctionStep, GoldenCase, Output, Parameter
 
 MOST_CHARACTERS = 12_000
 """Of all shown inputs of one prompt together (about 3,500 tokens)."""
-MOST_DOCUMENTS = 6
-MOST_SMALL = 6
-"""Inputs shorter than `SMALL` are cheap: more of them are shown."""
-SMALL = 600
+MOST_CASES = 6
 _MOST_CONSIDERED = 200
 
 
@@ -48,11 +45,8 @@ def choose_cases(
     seen = [shown for case in cases[:_MOST_CONSIDERED] if (shown := as_shown(step, case, outputs)) is not None]
     if not seen:
         return ()
-    small = [shown for shown in seen if shown.characters <= SMALL]
-    most = MOST_SMALL if len(small) * 2 > len(seen) else MOST_DOCUMENTS
-    budget = min(most_characters, MOST_SMALL * SMALL) if most == MOST_SMALL else most_characters
-    cut = [_shortened(shown, budget // min(most, len(seen))) for shown in seen]
-    return tuple(cut[index] for index in _most_telling(cut, most, budget))
+    cut = [_shortened(shown, most_characters // min(MOST_CASES, len(seen))) for shown in seen]
+    return tuple(cut[index] for index in _most_telling(cut, MOST_CASES, most_characters))
 
 
 def _most_telling(shown: Sequence[ShownCase], most: int, budget: int) -> list[int]:
