@@ -125,7 +125,11 @@ async def _respond(model: ProviderModel, request: Request, max_tokens: int) -> M
 
     parts = [UserPromptPart(request.prompt)]
     message = ModelRequest(parts=[SystemPromptPart(request.system), *parts] if request.system else parts)
-    settings = ModelSettings(max_tokens=max_tokens, timeout=request.timeout_seconds, max_retries=0)
+    settings = ModelSettings(max_tokens=max_tokens)
+    if "timeout" not in model.unsupported_settings:
+        settings["timeout"] = request.timeout_seconds
+    if "max_retries" not in model.unsupported_settings:
+        settings["max_retries"] = 0  # retries are ours: bounded, and counted
     async with model:  # closes its connections when the last request that is under way is done
         asked = model_request(model, [message], model_settings=settings)
         return await asyncio.wait_for(asked, request.timeout_seconds)
