@@ -1,0 +1,171 @@
+"""The lines of a batch: read one by one from JSONL or CSV, and turned into inputs of an artifact."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from compiled_ai.canonical import parse_json
+from compiled_ai.errors import InputError, NotFound, UsageError, suggest
+from compiled_ai.library.types import FieldType
+
+LONGEST_LINE = 64 * 1024 * 1024
+RESERVED = ("index", "run_id", "status", "output", "error")
+"""Names that every output line has or may have; no kept column can take them."""
+
+RawLine = bytes | list[str]
+"""A line of JSONL as bytes, or the cells of a row of CSV."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column each input comes from, and which are kept in the output. Columns not named are ignored."""
+
+    inputs: Mapping[str, str]
+    """Input field to column."""
+    keep: tuple[str, ...] = ()
+    header: tuple[str, ...] | None = None
+    """The columns of a CSV file; `None` for JSONL."""
+    types: Mapping[str, FieldType] = field(default_factory=dict)
+
+    def values(self, line: RawLine) -> dict[str, Any]:
+        """Returns a line as one object; raises `InputError` if it is none."""
+        if isinstance(line, list):
+            return self._cells(line)
+        if len(line) > LONGEST_LINE:
+            raise InputError(f"The line is longer than {LONGEST_LINE >> 20} MB.")
+        try:
+            value = parse_json(line.decode("utf-8"))
+        except UnicodeDecodeError as fault:
+            raise InputError(f"The line is not UTF-8 (byte {fault.start}).") from None
+        if not isinstance(value, dict):
+            raise InputError(f"The line is no JSON object but {type(value).__name__}.")
+        return value
+
+    def _cells(self, cells: list[str]) -> dict[str, Any]:
+        header = self.header or ()
+        if len(cells) != len(header):
+            raise InputError(f"The row has {len(cells)} cells, the header has {len(header)}.")
+        if any("\udc80" <= character <= "\udcff" for cell in cells for character in cell if character > "\ud7ff"):
+            raise InputError("The row is not UTF-8.")
+        return dict(zip(header, cells, strict=True))
+
+    def input_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Picks the inputs out of a line's values; a column that is not there is an input that is not given."""
+        given = {name: values[column] for name, column in self.inputs.items() if column in values}
+        if self.header is None:
+            return given
+        return {name: convert_cell(value, self.types[name]) for name, value in given.items()}
+
+    def kept(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {column: values.get(column) for column in self.keep}
+
+
+_INTEGER = re.compile(r"[+-]?\d{1,400}")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+
+def convert_cell(cell: str, kind: FieldType) -> Any:
+    """Reads a cell by the type of its input: empty is null, and what does not read stays text, to be refused."""
+    if cell == "":
+        return None
+    if kind.kind == "integer":
+        return int(cell) if _INTEGER.fullmatch(cell.strip()) else cell
+    if kind.kind in ("decimal", "money", "float"):
+        from decimal import Decimal
+
+        return Decimal(cell.strip()) if _NUMBER.fullmatch(cell.strip()) else cell
+    if kind.kind == "boolean":
+        return {"true": True, "false": False}.get(cell.strip().lower(), cell)
+    if kind.kind in ("list", "object", "box", "json"):
+        return parse_json(cell)
+    return cell if kind.kind in ("text", "string") else cell.strip()
+
+
+class LineReader:
+    """Reads a JSONL or CSV file line by line; `position` tells how far it is, `size` how much there is."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NotFound(f"There is no file {str(path)!r} to read.")
+        self.path = path
+        self.size = path.stat().st_size
+        self.position = 0
+        self.is_csv = path.suffix.lower() == ".csv"
+
+    def header(self) -> tuple[str, ...] | None:
+        """The columns of a CSV file; `None` for JSONL. Raises `UsageError` if the header cannot be used."""
+        if not self.is_csv:
+            return None
+        try:
+            columns = next(self._rows(), None)
+        except csv.Error as fault:
+            raise UsageError(f"The header of {self.path.name!r} cannot be read: {fault}.") from fault
+        if not columns:
+            raise UsageError(f"{self.path.name!r} has no header.", remedy="The first row must name the columns.")
+        twice = next((name for name in columns if columns.count(name) > 1), None)
+        if twice is not None:
+            raise UsageError(f"Column {twice!r} occurs twice in {self.path.name!r}.", remedy="Rename one.")
+        return tuple(columns)
+
+    def __iter__(self) -> Iterator[RawLine]:
+        if self.is_csv:
+            rows = self._rows()
+            next(rows, None)
+            yield from rows
+            return
+        with self.path.open("rb") as stream:
+            while line := _one_line(stream):
+                self.position = stream.tell()
+                yield line.rstrip(b"\r\n")
+
+    def _rows(self) -> Iterator[list[str]]:
+        before = csv.field_size_limit(LONGEST_LINE)
+        try:
+            with self.path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+                for row in csv.reader(self._counted(stream), strict=True):
+                    if row:
+                        yield row
+        finally:
+            csv.field_size_limit(before)
+
+    def _counted(self, stream: Any) -> Iterator[str]:
+        self.position = 0
+        for line in stream:
+            self.position += len(line)
+            yield line
+
+
+def _one_line(stream: BinaryIO) -> bytes:
+    """Reads a line, but keeps of an endless one only a little more than is allowed: enough to refuse it."""
+    line = stream.readline(LONGEST_LINE + 2)
+    while len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+        rest = stream.readline(1 << 20)
+        if not rest or rest.endswith(b"\n"):
+            break
+    return line
+
+
+def plan_columns(
+    kind: FieldType, header: Sequence[str] | None, mapping: Mapping[str, str], keep: Sequence[str]
+) -> Columns:
+    """Checks which column serves which input before anything runs; raises `UsageError`."""
+    names = {part.name: part.type for part in kind.fields}
+    for name in mapping:
+        if name not in names:
+            raise UsageError(f"The artifact has no input {name!r}.{suggest(name, names)}", remedy="Correct --map.")
+    for column in keep:
+        if column in RESERVED:
+            raise UsageError(f"Column {column!r} cannot be kept: the output has that name itself.")
+    inputs = {name: mapping.get(name, name) for name in names}
+    if header is not None:
+        wanted = [*mapping.values(), *keep]
+        wanted += [inputs[name] for name, part in names.items() if not part.optional]
+        for column in wanted:
+            if column not in header:
+                raise UsageError(f"The file has no column {column!r}.{suggest(column, header)}", remedy="Use --map.")
+    return Columns(inputs, tuple(keep), None if header is None else tuple(header), names)
