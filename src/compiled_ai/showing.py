@@ -13,6 +13,8 @@ from compiled_ai.spec.model import FunctionStep, GoldenCase, Output, Parameter
 MOST_CHARACTERS = 12_000
 """Of all shown inputs of one prompt together (about 3,500 tokens)."""
 MOST_CASES = 6
+SMALL = 600
+"""A text longer than this is a document: its runs of spaces are shortened."""
 _MOST_CONSIDERED = 200
 
 
