@@ -12,11 +12,31 @@ import re
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP
-from decimal import Decimal, InvalidOperation
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Decimal,
+    InvalidOperation,
+)
 from typing import Any, TypeVar
 
 from compiled_ai.canonical import plain_number
+from compiled_ai.library.lookups import (
+    ReferenceTable,
+    RowTable,
+    any_of,
+    any_value,
+    known_but,
+    none_of,
+    null_or,
+    one_of,
+    span,
+)
 from compiled_ai.library.values import (
     NUMBERS,
     YearsMonths,
@@ -27,6 +47,15 @@ from compiled_ai.library.values import (
 )
 
 __all__ = [
+    "ReferenceTable",
+    "RowTable",
+    "any_of",
+    "any_value",
+    "known_but",
+    "none_of",
+    "null_or",
+    "one_of",
+    "span",
     "absolute",
     "absolute_duration",
     "absolute_months",
@@ -304,9 +333,7 @@ def unshift_datetime(moment: datetime, duration: timedelta) -> datetime | None:
 
 def shift_time(moment: time, duration: timedelta) -> time:
     """Adds to a time of day, round the clock."""
-    start = timedelta(
-        hours=moment.hour, minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond
-    )
+    start = timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
     total = (start + timedelta(seconds=duration.seconds, microseconds=duration.microseconds)) % timedelta(days=1)
     return (datetime.min + total).time().replace(tzinfo=moment.tzinfo)
 

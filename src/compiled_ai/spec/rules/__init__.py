@@ -5,6 +5,7 @@ scope = Scope(fields={"bmi": FieldType("float"), "extract.bmi": FieldType("float
 parsed = parse_logic(text, scope=scope, mark=mark, result=())   # Parsed[Logic]
 parsed = parse_condition(text, scope=scope, mark=mark)          # Parsed[Expression], boolean
 parsed = parse_expression(text, scope=scope, mark=mark)         # Parsed[Expression], any type
+parsed = parse_table(table_text, scope=scope, result=())       # Parsed[DecisionTable]; see tables.TableText
 source = emit_rule(step)                                        # the step's function, without imports
 python = emit_check(check, names)                               # True only if the condition is TRUE
 ```
@@ -34,7 +35,7 @@ from compiled_ai.records import Finding
 from compiled_ai.spec.model import Mark, Table
 from compiled_ai.spec.rules.ast import DecisionTable, Expression, Logic
 from compiled_ai.spec.rules.emit_rule import condition_source, emit_check, emit_rule, imports_of
-from compiled_ai.spec.rules.interpret import interpret_expression, interpret_logic
+from compiled_ai.spec.rules.interpret import interpret_expression, interpret_logic, interpret_table
 
 __all__ = [
     "DecisionTable",
@@ -48,6 +49,7 @@ __all__ = [
     "imports_of",
     "interpret_expression",
     "interpret_logic",
+    "interpret_table",
     "parse_condition",
     "parse_expression",
     "parse_logic",

@@ -215,7 +215,7 @@ class If(Expression):
 class Test(Expression):
     """One unary test of a value: `operand` is compared by `how`.
 
-    `equal`, the comparisons, `within` (a range), `member` (an item of a list), `holds` (a condition that speaks of `?`).
+    A comparison, `within` (a range), `member` (an item of a list), or `holds` (a condition that speaks of `?`).
     """
 
     __test__ = False

@@ -21,7 +21,6 @@ from compiled_ai.spec.rules.ast import (
     ANY,
     BOOLEAN,
     NULL,
-    NUMBER,
     TEXT,
     Call,
     Candidate,
@@ -52,7 +51,13 @@ from compiled_ai.spec.rules.ast import (
 from compiled_ai.spec.rules.functions import FOLDS, FUNCTIONS, ITEM_KINDS, PROPERTIES, Signature, fits, signature_of
 from compiled_ai.spec.rules.operators import ARITHMETIC, MOMENTS, NEGATION, ORDERED
 
-_A = {"number": "a number", "text": "text", "boolean": "true or false", "any": "a value of unknown type", "null": "null"}
+_A = {
+    "number": "a number",
+    "text": "text",
+    "boolean": "true or false",
+    "any": "a value of unknown type",
+    "null": "null",
+}
 
 
 def named(kind: ValueType) -> str:
@@ -69,11 +74,13 @@ class Report:
     file: str
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, rule: str, place: Place, message: str, severity: Severity = "error") -> None:
+    def add(
+        self, rule: str, place: Place, message: str, severity: Severity = "error", *, file: str | None = None
+    ) -> None:
         found = Finding(
             rule=f"rules.{rule}",
             message=message,
-            file=self.file,
+            file=file or self.file,
             line=place.line,
             column=place.column,
             severity=severity,
@@ -135,7 +142,9 @@ class Checker:
 
     def _candidate(self, node: Candidate) -> Expression:
         if self.candidate is None:
-            return self._unknown(node, "candidate", node.place, "'?' stands for a column's value, only in a table's cell.")
+            return self._unknown(
+                node, "candidate", node.place, "'?' stands for a column's value, only in a table's cell."
+            )
         return replace(node, type=self.candidate)
 
     # ------------------------------------------------------------ paths
@@ -170,16 +179,24 @@ class Checker:
 
     def _no_member(self, node: Path, kind: ValueType, known: Iterable[str]) -> Expression:
         return self._unknown(
-            node, "unknown_name", node.place, f"{_capital(named(kind))} has no {node.member!r}.{suggest(node.member, known)}"
+            node,
+            "unknown_name",
+            node.place,
+            f"{_capital(named(kind))} has no {node.member!r}.{suggest(node.member, known)}",
         )
 
     def _filter(self, node: Filter) -> Expression:
         base, position = self.expression(node.base), self.expression(node.condition)
         if base.type.kind not in ("list", "any"):
-            return self._unknown(node, "type", node.place, f"Brackets take an item of a list, and this is {named(base.type)}.")
+            return self._unknown(
+                node, "type", node.place, f"Brackets take an item of a list, and this is {named(base.type)}."
+            )
         if position.type.kind not in ("number", "any", "null"):
             return self._unknown(
-                node, "reserved", node.place, "Brackets take a position: list[1]. Filters are reserved for a later version."
+                node,
+                "reserved",
+                node.place,
+                "Brackets take a position: list[1]. Filters are reserved for a later version.",
             )
         item = base.type.items or ANY
         return replace(node, base=base, condition=position, type=replace(item, optional=True))
@@ -190,7 +207,10 @@ class Checker:
         table = self.tables[node.table]
         if not node.keys:
             return self._unknown(
-                node, "table", node.place, f"{node.table!r} is a table: write {_example(table)} or 'key IN {node.table}'."
+                node,
+                "table",
+                node.place,
+                f"{node.table!r} is a table: write {_example(table)} or 'key IN {node.table}'.",
             )
         keys = self._keys(table, node.keys, node.place)
         columns = {column.name: column for column in table.columns}
@@ -213,7 +233,9 @@ class Checker:
         wanted = [*table.keys, *(["date"] if table.effective_from or table.effective_to else [])]
         if len(keys) != len(wanted):
             self._error(
-                "table", place, f"Table {table.name!r} is read by {_words(wanted)}, and {len(keys)} given. Write {_example(table)}."
+                "table",
+                place,
+                f"Table {table.name!r} is read by {_words(wanted)}, and {len(keys)} given. Write {_example(table)}.",
             )
             return keys
         for key, name in zip(keys, wanted, strict=True):
@@ -221,7 +243,9 @@ class Checker:
             kind = value_type(column.type) if column else ValueType("date")
             if not _alike(key.type, kind):
                 self._error(
-                    "type", key.place, f"Key {name!r} of table {table.name!r} is {named(kind)}, and this is {named(key.type)}."
+                    "type",
+                    key.place,
+                    f"Key {name!r} of table {table.name!r} is {named(kind)}, and this is {named(key.type)}.",
                 )
         return keys
 
@@ -234,7 +258,9 @@ class Checker:
             return replace(node, operand=operand, type=replace(kind, optional=True))
         found = NEGATION.get(kind.kind)
         if found is None:
-            return self._unknown(node, "type", node.place, f"'-' takes a number or a duration, and this is {named(kind)}.")
+            return self._unknown(
+                node, "type", node.place, f"'-' takes a number or a duration, and this is {named(kind)}."
+            )
         return replace(node, operand=operand, type=ValueType(found.result, kind.optional or found.nullable))
 
     def _operation(self, node: Operation) -> Expression:
@@ -273,7 +299,11 @@ class Checker:
             return False
         kind = left.type.kind if left.type.kind not in ("any", "null") else right.type.kind
         if operator not in ("=", "!=", "in") and kind not in ORDERED and kind not in ("any", "null"):
-            self._error("type", place, f"{_capital(named(left.type))} has no order: '{operator}' compares numbers, text, dates or durations.")
+            self._error(
+                "type",
+                place,
+                f"{_capital(named(left.type))} has no order: '{operator}' compares numbers, text, dates or durations.",
+            )
             return False
         for one, other in ((left, right), (right, left)):
             members = one.type.enum
@@ -310,7 +340,10 @@ class Checker:
         kind = merged(then.type, otherwise.type)
         if kind is None:
             return self._unknown(
-                node, "type", node.place, f"THEN gives {named(then.type)} and ELSE {named(otherwise.type)}: make them the same."
+                node,
+                "type",
+                node.place,
+                f"THEN gives {named(then.type)} and ELSE {named(otherwise.type)}: make them the same.",
             )
         return replace(node, condition=condition, then=then, otherwise=otherwise, type=kind)
 
@@ -320,14 +353,18 @@ class Checker:
         for item in items[1:]:
             kind = merged(kind, item.type) if kind else None
             if kind is None:
-                self._error("type", item.place, f"The list holds {named(items[0].type)} and {named(item.type)}: keep to one.")
+                self._error(
+                    "type", item.place, f"The list holds {named(items[0].type)} and {named(item.type)}: keep to one."
+                )
                 kind = ANY
         return replace(node, items=items, type=ValueType("list", items=kind and replace(kind, declared=None)))
 
     def _range(self, node: Range) -> Expression:
         low, high = self._pair(node.low, node.high)
         if self._comparable("..", low, high, node.place) and _empty(node, low, high):
-            self.report.add("empty_range", node.place, "The range is empty: its lower end is above its upper.", "warning")
+            self.report.add(
+                "empty_range", node.place, "The range is empty: its lower end is above its upper.", "warning"
+            )
         optional = low.type.optional or high.type.optional
         items = low.type if low.type.kind != "null" else high.type
         return replace(node, low=low, high=high, type=ValueType("range", optional, items=items))
@@ -339,7 +376,14 @@ class Checker:
         if isinstance(target, Lookup) and not target.keys:
             given = node.subject.items if isinstance(node.subject, ListOf) else (node.subject,)
             keys = self._keys(self.tables[target.table], given, node.place)
-            return InTable(place=node.place, type=BOOLEAN, table=target.table, keys=keys, negated=node.negated, identifier=self.tables[target.table].identifier)
+            return InTable(
+                place=node.place,
+                type=BOOLEAN,
+                table=target.table,
+                keys=keys,
+                negated=node.negated,
+                identifier=self.tables[target.table].identifier,
+            )
         subject = self.expression(node.subject)
         tests = tuple(self.test(test, subject) for test in node.tests)
         optional = any(test.type.optional for test in tests)
@@ -423,7 +467,10 @@ class Checker:
         if wanted and item is not None and item.kind not in wanted | {"any", "null"}:
             kinds = " or ".join(sorted(str(ValueType(kind)) for kind in wanted))  # type: ignore[arg-type]
             return self._unknown(
-                node, "type", node.arguments[0].place, f"{node.function}() takes a list of {kinds}, and this is {named(first)}."
+                node,
+                "type",
+                node.arguments[0].place,
+                f"{node.function}() takes a list of {kinds}, and this is {named(first)}.",
             )
         self._pattern(node)
         kind = signature.result_type(tuple(argument.type for argument in node.arguments))
@@ -455,15 +502,15 @@ class Checker:
         text = _constant_text(node.arguments[0]) if len(node.arguments) == 1 else None
         if text is None:
             if node.function == "duration" and not any(argument.type == ANY for argument in node.arguments):
-                return self._unknown(node, "type", node.place, "duration() takes one text in quotes: duration(\"P1Y6M\").")
+                return self._unknown(
+                    node, "type", node.place, 'duration() takes one text in quotes: duration("P1Y6M").'
+                )
             return replace(node, type=ANY) if node.function == "duration" else None
         for reader in _READERS[node.function]:
             value = reader(text)
             if value is not None:
                 return Constant(place=node.place, value=value, type=constant_type(value))
-        return self._unknown(
-            node, "literal", node.arguments[0].place, f"{text!r} is no {_LITERALS[node.function]}."
-        )
+        return self._unknown(node, "literal", node.arguments[0].place, f"{text!r} is no {_LITERALS[node.function]}.")
 
 
 _READERS: Mapping[str, tuple[Callable[[str], Value], ...]] = {
@@ -639,5 +686,3 @@ def _words(names: list[str]) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-

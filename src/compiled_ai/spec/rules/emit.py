@@ -187,7 +187,7 @@ class Emitter:
             parts.append(self._ask(part, wanted))
             self.known |= self.facts(part, wanted) if both else self.facts_otherwise(part, wanted)
         self.known = before
-        return _joined(parts, "and" if both else "or")
+        return joined(parts, "and" if both else "or")
 
     def _ask_compare(self, node: Compare, wanted: bool) -> Code:
         operator = node.operator if wanted else _OPPOSITE[node.operator]
@@ -201,18 +201,23 @@ class Emitter:
         with self.knowing(guards):
             left, right = self._compared(node.left, node.right)
             asked = Code(f"{left} {operator} {right}", COMPARISON)
-        return _joined([*(self._guard(name) for name in guards), asked], "and")
+        return joined([*(self._guard(name) for name in guards), asked], "and")
 
     def _equality(self, left: Expression, right: Expression, operator: str) -> Code:
         if "any" in (left.type.kind, right.type.kind) or "list" in (left.type.kind, right.type.kind):
             same = call("same", self.value(left).text, self.value(right).text)
             return same if operator == "=" else Code(f"not {same.text}", NOT)
         if isinstance(right, Constant) and isinstance(right.value, bool):
-            return Code(f"{self.value(left).at(COMPARISON + 1)} is {right.value is (operator == '=')}", COMPARISON) if not (
-                self.nullable(left) and operator == "!="
-            ) else Code(f"{self.value(left).at(COMPARISON + 1)} is not {right.value}", COMPARISON)
+            return self._flag(left, right.value, operator)
         first, second = self._compared(left, right)
         return Code(f"{first} {_PYTHON[operator]} {second}", COMPARISON)
+
+    def _flag(self, left: Expression, value: bool, operator: str) -> Code:
+        code = self.value(left).at(COMPARISON + 1)
+        if operator == "=":
+            return Code(f"{code} is {value}", COMPARISON)
+        missing = self.nullable(left) or left.type.kind != "boolean"
+        return Code(f"{code} is not {value}" if missing else f"{code} is {not value}", COMPARISON)
 
     def _compared(self, left: Expression, right: Expression) -> tuple[str, str]:
         return self.value(left).at(COMPARISON + 1), self._short(right, left).at(COMPARISON + 1)
@@ -271,11 +276,14 @@ class Emitter:
         equals = [test.operand for test in tests if test.how == "=" and _plain(test.operand)]
         if len(equals) > 1:
             members = [self._short(one, subject).text for one in equals]
-            inside = Code(f"{self.value(subject).at(COMPARISON + 1)} {'' if wanted else 'not '}in ({', '.join(members)})", COMPARISON)
+            inside = Code(
+                f"{self.value(subject).at(COMPARISON + 1)} {'' if wanted else 'not '}in ({', '.join(members)})",
+                COMPARISON,
+            )
             parts.append(inside)
             tests = [test for test in tests if not (test.how == "=" and _plain(test.operand))]
         parts.extend(self._ask_test(subject, test, wanted) for test in tests)
-        return _joined(parts, "or" if wanted else "and")
+        return joined(parts, "or" if wanted else "and")
 
     def _ask_test(self, subject: Expression, test: Test, wanted: bool) -> Code:
         if test.how == "holds":
@@ -314,7 +322,7 @@ class Emitter:
             middle = self.value(subject).at(COMPARISON + 1)
             chain = f"{low.at(COMPARISON + 1)} {first} {middle} {second} {high.at(COMPARISON + 1)}"
         asked = Code(chain, COMPARISON) if wanted else Code(f"not {chain}", NOT)
-        return _joined([*(self._guard(name) for name in guards), asked], "and")
+        return joined([*(self._guard(name) for name in guards), asked], "and")
 
     # ------------------------------------------------------------ values
 
@@ -344,7 +352,9 @@ class Emitter:
     def _logical(self, node: Logical) -> Code:
         if not self.nullable(node):
             return self.true(node)
-        return call("all_true" if node.operator == "and" else "any_true", *(self.value(part).text for part in node.parts))
+        return call(
+            "all_true" if node.operator == "and" else "any_true", *(self.value(part).text for part in node.parts)
+        )
 
     def _compare(self, node: Compare) -> Code:
         if not self.nullable(node):
@@ -493,7 +503,7 @@ def range_condition(subject: Expression, within: Range) -> Logical:
     return Logical(place=within.place, type=kind, operator="and", parts=parts)
 
 
-def _joined(parts: Sequence[Code], joiner: str) -> Code:
+def joined(parts: Sequence[Code], joiner: str) -> Code:
     parts = _simplified(parts, joiner)
     if len(parts) == 1:
         return parts[0]

@@ -42,7 +42,8 @@ def emit_check(check: Check, names: Mapping[str, str]) -> str:
 
     `names` gives the Python of each name, by the key that the author wrote or by `Parameter.source`.
     """
-    return condition_source(check.condition, names)
+    condition: Expression = check.condition
+    return condition_source(condition, names)
 
 
 def condition_source(condition: Expression, names: Mapping[str, str]) -> str:

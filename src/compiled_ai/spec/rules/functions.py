@@ -205,7 +205,7 @@ def signature_of(function: str, arguments: Sequence[ValueType]) -> Signature | N
     """Returns the first signature that takes these arguments."""
     count = len(arguments)
     for signature in FUNCTIONS[function]:
-        if signature.least <= count and (signature.most is None or count <= signature.most):
-            if all(fits(kind, signature.kinds(place)) for place, kind in enumerate(arguments)):
-                return signature
+        counted = signature.least <= count and (signature.most is None or count <= signature.most)
+        if counted and all(fits(kind, signature.kinds(place)) for place, kind in enumerate(arguments)):
+            return signature
     return None

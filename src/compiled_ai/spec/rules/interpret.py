@@ -6,7 +6,7 @@ tree and the functions of `library.rules` that authors call by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,11 @@ from compiled_ai.library.values import number
 from compiled_ai.spec.rules.ast import (
     Call,
     Candidate,
+    Cell,
     Chain,
     Compare,
     Constant,
+    DecisionTable,
     Expression,
     Filter,
     If,
@@ -35,6 +37,7 @@ from compiled_ai.spec.rules.ast import (
     Outcome,
     Path,
     Range,
+    Row,
     Test,
 )
 from compiled_ai.spec.rules.functions import PROPERTIES, signature_of
@@ -257,3 +260,104 @@ def exact(value: Any) -> Any:
     return value
 
 
+# ---------------------------------------------------------------- decision tables
+
+
+def interpret_cell(cell: Cell, value: Any, values: Values, tables: Mapping[str, Any] | None = None) -> bool | None:
+    """Returns whether a cell admits a value."""
+    return _cell(cell, value, _Interpreter(values, tables or {}))
+
+
+def _cell(cell: Cell, value: Any, interpreter: _Interpreter) -> bool | None:
+    if not cell.tests:
+        return True
+    found = interpreter.tests(value, cell.tests)
+    return NOT_TABLE[found] if cell.negated else found
+
+
+def interpret_table(
+    node: DecisionTable, values: Values, tables: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Returns the fields that a table yields, by name, or None when no row applies or the hit policy is violated."""
+    interpreter = _Interpreter(values, tables or {})
+    subjects = [interpreter.value(column.expression) for column in node.inputs]
+    rows = [
+        row
+        for row in node.rows
+        if all(_cell(cell, subject, interpreter) is True for cell, subject in zip(row.cells, subjects, strict=True))
+    ]
+    if node.hit_policy in ("PRIORITY", "OUTPUT ORDER"):
+        rows.sort(key=lambda row: priority(node, row))
+    if node.aggregation == "count" or (node.aggregation is None and is_list(node) and rows):
+        return _collected(node, rows, interpreter)
+    if not rows:
+        return _default(node, interpreter)
+    if node.aggregation is not None:
+        return _collected(node, rows, interpreter)
+    results = [_row(node, row, interpreter) for row in rows]
+    if node.hit_policy == "UNIQUE" and len(rows) > 1:
+        return None
+    outputs = [column.name for column in node.outputs]
+    if node.hit_policy == "ANY" and any(same_row(results[0], result, outputs) is False for result in results):
+        return None
+    return results[0]
+
+
+def is_list(node: DecisionTable) -> bool:
+    """Whether the table yields lists."""
+    return node.aggregation is None and node.hit_policy in ("RULE ORDER", "OUTPUT ORDER", "COLLECT")
+
+
+def same_row(left: Mapping[str, Any], right: Mapping[str, Any], names: Sequence[str]) -> bool:
+    return all(same(left[name], right[name]) for name in names)
+
+
+def priority(node: DecisionTable, row: Row) -> tuple[int, ...]:
+    """Returns the rank of a row's outputs in the stated orders, best first."""
+    ranks: list[int] = []
+    for column, output in zip(node.outputs, row.outputs, strict=True):
+        if column.allowed:
+            value = output.value if isinstance(output, Constant) else None
+            ranks.append(column.allowed.index(value) if value in column.allowed else len(column.allowed))
+    return tuple(ranks)
+
+
+def _row(node: DecisionTable, row: Row, interpreter: _Interpreter) -> dict[str, Any]:
+    found = {field.name: None for field in node.result}
+    if "reason" in found:
+        found["reason"] = row.reason  # type: ignore[assignment]
+    for column, output in zip(node.outputs, row.outputs, strict=True):
+        found[column.name] = interpreter.value(output)
+    return found
+
+
+def _default(node: DecisionTable, interpreter: _Interpreter) -> dict[str, Any] | None:
+    if all(column.default is None for column in node.outputs):
+        return None
+    found: dict[str, Any] = {field.name: None for field in node.result}
+    if "reason" in found:
+        found["reason"] = NO_ROW
+    for column in node.outputs:
+        value = interpreter.value(column.default) if column.default is not None else None
+        found[column.name] = (value,) if is_list(node) else value
+    return found
+
+
+NO_ROW = "no row applies: default"
+_AGGREGATES: Mapping[str, Callable[[tuple[Any, ...]], Any]] = {
+    "sum": library.sum_of,
+    "min": library.smallest,
+    "max": library.largest,
+    "count": library.count_of,
+}
+
+
+def _collected(node: DecisionTable, rows: Sequence[Row], interpreter: _Interpreter) -> dict[str, Any]:
+    results = [_row(node, row, interpreter) for row in rows]
+    found: dict[str, Any] = {field.name: None for field in node.result}
+    if "reason" in found:
+        found["reason"] = "; ".join(row.reason for row in rows)
+    for column in node.outputs:
+        values = tuple(result[column.name] for result in results)
+        found[column.name] = _AGGREGATES[node.aggregation](values) if node.aggregation else values
+    return found

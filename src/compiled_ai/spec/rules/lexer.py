@@ -67,12 +67,13 @@ FOREIGN = {
 }
 PLAIN = {"≤": "<=", "≥": ">=", "≠": "!=", "−": "-"}
 OPERAND_ENDS = frozenset(
-    {"NUMBER", "STRING", "NAME", "TABLE", "WORD", "MEMBER", "RPAR", "RSQB", "NULL", "TRUE", "FALSE", "QUESTION"}
+    {"NUMBER", "STRING", "DATE", "NAME", "TABLE", "WORD", "MEMBER", "RPAR", "RSQB", "NULL", "TRUE", "FALSE", "QUESTION"}
 )
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
 
 _SPACE = re.compile(r"(?:\s+|//[^\n]*|\#[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3}(?![\w]))?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)?)?(?![\w-])", re.ASCII)
 _WORD = re.compile(r"[^\W\d]\w*(?:-\w+)*")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"' + r"|'(?:[^'\\\n]|\\.)*'")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -133,10 +134,12 @@ _FUNCTIONS = re.compile(
 class Lexer:
     """Yields the tokens of one text; their line and column are those of the specification's file."""
 
-    def __init__(self, text: str, names: Names, mark: Mark, *, rule: bool = False) -> None:
+    def __init__(self, text: str, names: Names, mark: Mark, *, rule: bool = False, cell: bool = False) -> None:
         self.text = text
         self.names = names
         self.mark = mark
+        self.cell = cell
+        """In a table's cell, `2026-01-31` is a date."""
         self.rule = rule
         """Whether assignments may occur (a rule), or only an expression."""
         self.position = 0
@@ -150,9 +153,7 @@ class Lexer:
 
     def place(self, position: int) -> Place:
         before = self.text[:position]
-        return Place(
-            self.mark.line + before.count("\n"), self.mark.column + position - (before.rfind("\n") + 1)
-        )
+        return Place(self.mark.line + before.count("\n"), self.mark.column + position - (before.rfind("\n") + 1))
 
     def refuse(self, position: int, message: str) -> Refused:
         return Refused(self.place(position), message)
@@ -177,6 +178,9 @@ class Lexer:
         text, at = self.text, self.position
         if text[at] in "\"'":
             return self._string()
+        day = _DATE.match(text, at) if self.cell else None
+        if day:
+            return self._token("DATE", day.group(), day.end())
         number = _NUMBER.match(text, at)
         if number:
             return self._token("NUMBER", number.group(), number.end())
@@ -209,7 +213,7 @@ class Lexer:
         return self._token("MEMBER", word.group(), word.end())
 
     def _target(self, fresh: bool) -> Token | None:
-        """The left side of an assignment: at the start of a line, after THEN or ELSE, or after a comma of an outcome."""
+        """The left side of an assignment: where a line begins, after THEN or ELSE, or after a comma of an outcome."""
         if not self.rule or self.depth:
             return None
         outcome = self.last in ("THEN", "ELSE") or (self.last == "COMMA" and self.targets)

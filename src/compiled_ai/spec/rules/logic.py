@@ -62,7 +62,9 @@ def check_logic(logic: Logic, checker: Checker, declared: Sequence[Field]) -> Ch
 def _line(line: Line, checker: Checker) -> Line:
     value = checker.expression(line.value)
     if line.name in checker.locals:
-        checker.report.add("assigned_twice", line.place, f"{line.name!r} is computed twice. Give the second another name.")
+        checker.report.add(
+            "assigned_twice", line.place, f"{line.name!r} is computed twice. Give the second another name."
+        )
     checker.locals[line.name] = replace(value.type, declared=None) if value.type.kind != "object" else value.type
     return replace(line, value=value)
 
@@ -142,8 +144,8 @@ def _field(
             checker.report.add(
                 "type",
                 value.place,
-                f"{name!r} is {named(values[0].value.type)} at line {values[0].place.line} and {named(value.value.type)} "
-                "here: give it one type.",
+                f"{name!r} is {named(values[0].value.type)} at line {values[0].place.line} "
+                f"and {named(value.value.type)} here: give it one type.",
             )
             kind = ValueType("any", optional=True)
             break
@@ -221,13 +223,17 @@ def _fits_field(found: Found, field: Field, checker: Checker) -> None:
     value = found.value.value if isinstance(found.value, Constant) else None
     if field.type.enum and isinstance(value, str) and value not in field.type.enum:
         checker.report.add(
-            "enum", found.place, f"{value!r} is not one of the values of {field.name!r}.{suggest(value, field.type.enum)}"
+            "enum",
+            found.place,
+            f"{value!r} is not one of the values of {field.name!r}.{suggest(value, field.type.enum)}",
         )
     if field.type.kind == "integer" and isinstance(value, Decimal) and value != value.to_integral_value():
         checker.report.add("type", found.place, f"{field.name!r} is declared as integer, and {value} is none.")
     if given.optional and not field.type.optional and field.type.kind != "json":
         checker.report.add(
-            "null", found.place, f"{field.name!r} is required, and this can be null. Test for null, or declare it optional."
+            "null",
+            found.place,
+            f"{field.name!r} is required, and this can be null. Test for null, or declare it optional.",
         )
 
 
@@ -252,9 +258,7 @@ def conditions_of(chain: Chain) -> Iterator[Expression]:
 
 
 def _null_untested(logic: Logic, checker: Checker) -> None:
-    tested = {
-        node.operand.key for node in walk(logic) if isinstance(node, IsNull) and isinstance(node.operand, Name)
-    }
+    tested = {node.operand.key for node in walk(logic) if isinstance(node, IsNull) and isinstance(node.operand, Name)}
     conditions = tuple(conditions_of(logic.body)) if isinstance(logic.body, Chain) else ()
     warn_untested(conditions, tested, checker)
 
@@ -281,7 +285,10 @@ def _unreachable(chain: Chain, above: tuple[Expression, ...], checker: Checker) 
         always = next((place for one, place in earlier if isinstance(one, Constant) and one.value is True), None)
         if always is not None:
             checker.report.add(
-                "unreachable", branch.place, f"Never reached: the condition at line {always.line} is always true.", "warning"
+                "unreachable",
+                branch.place,
+                f"Never reached: the condition at line {always.line} is always true.",
+                "warning",
             )
             return
         if condition is None:

@@ -13,7 +13,7 @@ MONTHS: ValueKind = "years_months_duration"
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of the table. `native` is a Python operator that does the same where the library's answer is never null."""
+    """One line of the table. `native` is the Python operator that does the same for known values."""
 
     result: ValueKind
     library: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from importlib import resources
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 from lark.lexer import Lexer as LarkLexer
+from lark.lexer import LexerState
 from lark.tree import Meta
 
 from compiled_ai.library.values import NUMBERS
@@ -57,10 +58,13 @@ MAX_DEPTH = 60
 class _Tokens(LarkLexer):
     """Lark's view of our lexer: what is parsed is already a list of tokens."""
 
+    __future_interface__ = 1
+
     def __init__(self, _: Any) -> None:
         pass
 
-    def lex(self, tokens: Any) -> Any:
+    def lex(self, lexer_state: LexerState, parser_state: Any) -> Iterator[Token]:
+        tokens: Any = lexer_state.text
         return iter(tokens)
 
 
@@ -71,13 +75,13 @@ def _grammar() -> Lark:
         text,
         start=["logic", "condition", "value", "cell"],
         parser="lalr",
-        lexer=_Tokens,  # type: ignore[arg-type]
+        lexer=_Tokens,
         propagate_positions=True,
         maybe_placeholders=False,
     )
 
 
-def parse(text: str, start: Start, *, names: Names, mark: Mark) -> Any:
+def parse(text: str, start: Start, *, names: Names, mark: Mark, cell: bool = False) -> Any:
     """Returns the tree of a text; raises `Refused` for the first thing that is wrong.
 
     `logic` gives a `Logic`, `condition` and `value` an `Expression`, `cell` a tuple of `Test`.
@@ -85,13 +89,13 @@ def parse(text: str, start: Start, *, names: Names, mark: Mark) -> Any:
     here = Place(mark.line, mark.column)
     if len(text) > MAX_TEXT:
         raise Refused(here, f"The rule has {len(text)} characters, at most {MAX_TEXT} are read. Split it.")
-    lexer = Lexer(text, names, mark, rule=start == "logic")
+    lexer = Lexer(text, names, mark, rule=start == "logic", cell=cell)
     tokens = list(lexer)
     _check_depth(tokens)
     if not tokens:
         raise Refused(here, "The rule is empty. Write for example: IF amount > 100 THEN REVIEW ELSE APPROVE")
     try:
-        tree = _grammar().parse(tokens, start=start)  # type: ignore[arg-type]
+        tree = _grammar().parse(tokens, start=start)
         return _Builder(text, here).transform(tree)
     except UnexpectedInput as fault:
         raise _unexpected(fault, tokens, lexer) from None
@@ -119,7 +123,7 @@ _SHOWN = {
     "COMMA": "','",
     "NULL": "NULL",
     "EQUAL": "'='",
-    "STRING": 'text in quotes',
+    "STRING": "text in quotes",
     "DOTDOT": "'..'",
     "LPAR": "'('",
     "MEMBER": "the name of a field",
@@ -128,7 +132,7 @@ _SHOWN = {
 
 def _unexpected(fault: UnexpectedInput, tokens: Sequence[Token], lexer: Lexer) -> Refused:
     expected = set(getattr(fault, "expected", ()) or ()) | set(getattr(fault, "accepts", ()) or ())
-    wanted = ["a value"] if _VALUE <= expected else []
+    wanted = ["a value"] if expected >= _VALUE else []
     wanted += [shown for name, shown in _SHOWN.items() if name in expected and not (wanted and name in _VALUE)]
     if "PLUS" in expected:
         wanted.append("an operator")
@@ -263,7 +267,9 @@ class _Builder(Transformer[Any, Any]):
         subject, low, high = _nodes(children)
         place = _place(next(child for child in children if isinstance(child, Token)))
         within = Range(place=low.place, low=low, high=high)
-        return In(place=place, subject=subject, tests=(Test(place=place, how="within", operand=within),), negated=negated)
+        return In(
+            place=place, subject=subject, tests=(Test(place=place, how="within", operand=within),), negated=negated
+        )
 
     def in_(self, meta: Meta, children: list[Any]) -> In:
         return self._in(children, negated=False)
@@ -346,7 +352,9 @@ class _Builder(Transformer[Any, Any]):
             elif len(suffix.items) == 1:
                 base = Filter(place=suffix.place, base=base, condition=suffix.items[0])
             else:
-                raise Refused(suffix.place, "A list takes one position in brackets; only a table may take several keys.")
+                raise Refused(
+                    suffix.place, "A list takes one position in brackets; only a table may take several keys."
+                )
         return base
 
     def member(self, meta: Meta, children: list[Any]) -> Path:
@@ -387,10 +395,13 @@ class _Builder(Transformer[Any, Any]):
         text = Constant(place=_place(children[1]), type=TEXT, value=str(children[1]))
         return Call(place=_place(meta), function="@", arguments=(text,))
 
+    def date(self, meta: Meta, children: list[Any]) -> Call:
+        return self.at_literal(meta, [None, children[0]])
+
     def call(self, meta: Meta, children: list[Any]) -> Call:
         return Call(place=_place(meta), function=str(children[0]), arguments=tuple(_nodes(children)))
 
-    def list(self, meta: Meta, children: list[Any]) -> ListOf:
+    def items(self, meta: Meta, children: list[Any]) -> ListOf:
         return ListOf(place=_place(meta), items=tuple(_nodes(children)))
 
     def range(self, meta: Meta, children: list[Any]) -> Range:
