@@ -130,7 +130,7 @@ def waiting(awaited: Sequence[dict[str, str]]) -> Waiting:
         listed += f"\n  and {len(awaited) - _MOST_LISTED} more"
     count = "1 reply is" if len(awaited) == 1 else f"{len(awaited)} replies are"
     return Waiting(
-        f"{count} awaited:{listed}\n",
-        remedy="Answer the .request.md beside each, then run the same command again.",
+        f"{count} awaited.",
+        remedy=f"Answer the .request.md beside each of these, then run the same command again:{listed}",
         details=list(awaited),
     )
