@@ -24,7 +24,9 @@ _STREET = re.compile(
     re.IGNORECASE,
 )
 _REGION = re.compile(
-    r"\b(?:selangor|johor|penang|pulau pinang|perak|pahang|kedah|kelantan|terengganu|melaka|malacca|negeri sembilan|perlis|"
+    r"\b(?:selangor|johor|penang|pulau pinang|perak|pahang|kedah|kelantan|terengganu|"
+    r"melaka|malacca|"
+    r"negeri sembilan|perlis|"
     r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|shah alam|petaling jaya|klang|"
     r"darul ehsan|darul takzim|usa|united states|canada|united kingdom|england|australia|deutschland|france|nederland)\b",
     re.IGNORECASE,
@@ -34,12 +36,14 @@ _POSTCODE = re.compile(
 )
 _STATE_ZIP = re.compile(r"\b(?P<state>[A-Z]{2})\.?,?\s{1,2}(?P<zip>\d{5}(?:-\d{4})?)(?!\d)")
 _NUMBER = re.compile(
-    r"^\s*(?:no\b|n[o0]\.|lot\b|unit\b|suite\b|level\b|block\b|blk\b|#?\d{1,5}[A-Za-z]?\b|[a-z]{1,3}-?[a-z]?\d{0,3}-\d)",
+    r"^\s*(?:no\b|n[o0]\.|lot\b|unit\b|suite\b|level\b|block\b|blk\b|"
+    r"#?\d{1,5}[A-Za-z]?\b|[a-z]{1,3}-?[a-z]?\d{0,3}-\d)",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"^\W*[A-Z]{1,2}\W?[A-Z]?\d")
 _STOP = re.compile(
-    r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|roc|reg(?:istration)?|co\.? ?no|"
+    r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|roc|reg(?:istration)?|"
+    r"co\.? ?no|"
     r"company no|invoice|inv|receipt|cashier|whatsapp|website|attn|attention)\b|@|\.com\b",
     re.IGNORECASE,
 )

@@ -6,206 +6,33 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+
+def words(text: str) -> frozenset[str]:
+    """Returns the words of a text as a set."""
+    return frozenset(text.split())
+
+
 _NUMBER = r"(?:#|no\b\.?|n[o0]\.|nr\.?|num(?:ber)?\b\.?|nbr\b\.?|\u2116)"
-_WORDS = frozenset(
-    [
-        "account",
-        "acct",
-        "address",
-        "adv",
-        "age",
-        "agency",
-        "agreement",
-        "agy",
-        "alt",
-        "amount",
-        "attention",
-        "attn",
-        "balance",
-        "bill",
-        "billing",
-        "birth",
-        "branch",
-        "buyer",
-        "buying",
-        "calendar",
-        "cashier",
-        "category",
-        "class",
-        "client",
-        "code",
-        "comments",
-        "commission",
-        "company",
-        "contact",
-        "contract",
-        "counter",
-        "currency",
-        "customer",
-        "cycle",
-        "date",
-        "day",
-        "days",
-        "deal",
-        "delivery",
-        "demo",
-        "demographic",
-        "department",
-        "dept",
-        "desc",
-        "description",
-        "destination",
-        "discount",
-        "division",
-        "document",
-        "due",
-        "duration",
-        "effective",
-        "email",
-        "employee",
-        "end",
-        "entered",
-        "est",
-        "estimate",
-        "estimated",
-        "executive",
-        "expiration",
-        "expires",
-        "extension",
-        "external",
-        "fax",
-        "field",
-        "first",
-        "gross",
-        "group",
-        "handling",
-        "header",
-        "id",
-        "identifier",
-        "instructions",
-        "internal",
-        "invoice",
-        "issue",
-        "issued",
-        "item",
-        "last",
-        "length",
-        "line",
-        "location",
-        "market",
-        "member",
-        "memo",
-        "method",
-        "middle",
-        "modified",
-        "month",
-        "name",
-        "nature",
-        "net",
-        "no",
-        "notes",
-        "nbr",
-        "num",
-        "number",
-        "office",
-        "order",
-        "ordered",
-        "original",
-        "page",
-        "paid",
-        "party",
-        "patient",
-        "payable",
-        "payment",
-        "period",
-        "person",
-        "phone",
-        "plan",
-        "po",
-        "policy",
-        "position",
-        "posted",
-        "price",
-        "primary",
-        "print",
-        "printed",
-        "priority",
-        "product",
-        "project",
-        "property",
-        "provider",
-        "purchase",
-        "qty",
-        "quantity",
-        "rate",
-        "receipt",
-        "received",
-        "ref",
-        "reference",
-        "region",
-        "registration",
-        "release",
-        "rep",
-        "report",
-        "representative",
-        "requested",
-        "rev",
-        "revision",
-        "sales",
-        "salesman",
-        "salesperson",
-        "schedule",
-        "secondary",
-        "section",
-        "sent",
-        "serial",
-        "series",
-        "service",
-        "ship",
-        "shipped",
-        "shipping",
-        "signature",
-        "sort",
-        "source",
-        "special",
-        "spots",
-        "start",
-        "statement",
-        "station",
-        "status",
-        "stop",
-        "subject",
-        "subtotal",
-        "supplier",
-        "table",
-        "tax",
-        "tel",
-        "telephone",
-        "term",
-        "terminal",
-        "terms",
-        "ticket",
-        "time",
-        "title",
-        "total",
-        "trans",
-        "transaction",
-        "type",
-        "unit",
-        "updated",
-        "user",
-        "vat",
-        "vendor",
-        "version",
-        "week",
-        "weekday",
-        "year",
-        "zip",
-    ]
+_WORDS = words(
+    "account acct address adv age agency agreement agy alt amount attention attn balance bill billing "
+    "birth branch buyer buying calendar cashier category class client code comments commission company "
+    "contact contract counter currency customer cycle date day days deal delivery demo demographic "
+    "department dept desc description destination discount division document due duration effective email "
+    "employee end entered est estimate estimated executive expiration expires extension external fax "
+    "field first gross group handling header id identifier instructions internal invoice issue issued "
+    "item last length line location market member memo method middle modified month name nature net no "
+    "notes nbr num number office order ordered original page paid party patient payable payment period "
+    "person phone plan po policy position posted price primary print printed priority product project "
+    "property provider purchase qty quantity rate receipt received ref reference region registration "
+    "release rep report representative requested rev revision sales salesman salesperson schedule "
+    "secondary section sent serial series service ship shipped shipping signature sort source special "
+    "spots start statement station status stop subject subtotal supplier table tax tel telephone term "
+    "terminal terms ticket time title total trans transaction type unit updated user vat vendor version "
+    "week weekday year zip"
 )
 _TOKEN = re.compile(r"[^\W_]+|[#$%&]")
 _WORD = re.compile(r"[^\W\d_]+")
-_SMALL = frozenset(["of", "the", "and", "or", "to", "for", "in", "by", "a", "s", "per", "&", "as", "on", "at", "from"])
+_SMALL = words("of the and or to for in by a s per & as on at from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,14 +108,14 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
     from rapidfuzz import fuzz, process
     from rapidfuzz.distance import Levenshtein
 
-    words = re.findall(r"[^\W_]+", label.lower())
-    target = "".join(words)
+    parts = re.findall(r"[^\W_]+", label.lower())
+    target = "".join(parts)
     if len(target) < 5:
         return []
     places, starts, ends = _vocabulary(text)
     choices = list(places)
-    anchors = {word for word, _, _ in process.extract(words[0], choices, scorer=fuzz.ratio, score_cutoff=74, limit=60)}
-    if len(words) > 1:
+    anchors = {word for word, _, _ in process.extract(parts[0], choices, scorer=fuzz.ratio, score_cutoff=74, limit=60)}
+    if len(parts) > 1:
         anchors |= {
             word for word, _, _ in process.extract(target, choices, scorer=fuzz.ratio, score_cutoff=80, limit=60)
         }
@@ -296,7 +123,7 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
     for index in sorted(at for word in anchors for at in places[word])[:2000]:
         best = 0.0
         last = index
-        for stop in range(index, min(index + len(words) + 1, len(starts))):
+        for stop in range(index, min(index + len(parts) + 1, len(starts))):
             if starts[stop] - starts[index] > len(target) + 12 or "\n" in text[starts[index] : ends[stop]]:
                 break
             joined = re.sub(r"[\W_]+", "", text[starts[index] : ends[stop]]).lower()
@@ -316,9 +143,9 @@ def is_label(text: str) -> float:
         return 0.0
     if plain.endswith((":", "#")):
         return 1.0
-    words = [word.lower() for word in _WORD.findall(plain)]
-    content = [word for word in words if word not in _SMALL]
-    if not content or len(words) > 6 or sum(map(str.isdigit, plain)) > 3:
+    found = [word.lower() for word in _WORD.findall(plain)]
+    content = [word for word in found if word not in _SMALL]
+    if not content or len(found) > 6 or sum(map(str.isdigit, plain)) > 3:
         return 0.0
     known = [word for word in content if word in _WORDS or word.removesuffix("s") in _WORDS]
     share = len(known) / len(content)

@@ -17,6 +17,7 @@ from typing import Literal, overload
 
 from compiled_ai.library.dates import DateRange, Order
 from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label
+from compiled_ai.library.page_tables import table
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
 from compiled_ai.library.totals import Total, total, totals
@@ -382,6 +383,13 @@ class Page:
     def largest(self) -> LocatedDecimal | None:
         """The largest amount on the page (with decimals or a currency symbol), or `None`."""
         return max(self.find_all("money"), default=None)
+
+    def table(self, *headers: str, stop: Sequence[str] = ("Total", "Subtotal")) -> tuple[dict[str, Located], ...]:
+        """The records under a row of headers, each a dictionary by header (without the columns that are empty).
+
+        A row that fills only one column continues the text above it. Ends at a row beginning with a word of `stop`.
+        """
+        return table(self, headers, stop=stop)
 
     def totals(self) -> tuple[Total, ...]:
         """The lines of the page that name a sum (total, subtotal, tax, paid, change, ...) and their amounts."""

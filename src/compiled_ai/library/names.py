@@ -7,78 +7,38 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
-from compiled_ai.library.labels import is_label
+from compiled_ai.library.labels import is_label, words
 from compiled_ai.library.places import Located, Place
 
 if TYPE_CHECKING:
     from compiled_ai.library.layout import Page
 
 _FORMS = (
-    r"sdn\.?\s?,?\s?bhd|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|pvt\.?\s?ltd|private limited|p\.?l\.?l\.?c|l\.?l\.?c|l\.?l\.?p|limited|ltd|plt|"
+    r"sdn\.?\s?,?\s?bhd|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|pvt\.?\s?ltd|private limited|p\.?l\.?l\.?c|"
+    r"l\.?l\.?c|l\.?l\.?p|limited|ltd|plt|"
     r"incorporated|inc|corporation|corp|company|co|gmbh|ag|kg|ohg|ug|e\.?v|s\.?a\.?r\.?l|s\.?a\.?s|s\.?a|s\.?p\.?a|"
     r"s\.?r\.?l|b\.?v|n\.?v|a/s|aps|oy|oyj|ab|asa|sp\.? z o\.?o|s\.?r\.?o|a\.?s|k\.?k|trading|enterprise|enterprises"
 )
 _FORM = re.compile(rf"(?<![^\W_])(?:{_FORMS})(?![^\W_])\.?", re.IGNORECASE)
 _STRICT = re.compile(
-    r"(?<![^\W_])(?:s[do0][nh]\W{0,3}[b8][hn][d0]|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|llp|inc|incorporated|corp|corporation|"
-    r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|(?<=\w )co(?=\.?\s*$)|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
+    r"(?<![^\W_])(?:s[do0][nh]\W{0,3}[b8][hn][d0]|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|"
+    r"llp|inc|incorporated|corp|corporation|"
+    r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|"
+    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
 _NO_NAME = re.compile(
-    r"\b(?:tax invoice|invoice|receipt|resit|cash (?:sale|bill)s?|bill|statement|order|quotation|delivery|customer|copy|welcome|"
-    r"tel|telephone|fax|phone|hotline|e-?mail|www|gst|sst|vat|tax|reg|roc|co\.? ?no|company no|page|date|time|cashier|table|thank)\b",
+    r"\b(?:tax invoice|invoice|receipt|resit|cash (?:sale|bill)s?|bill|statement|order|quotation|delivery|"
+    r"customer|copy|"
+    r"welcome|"
+    r"tel|telephone|fax|phone|hotline|e-?mail|www|gst|sst|vat|tax|reg|roc|"
+    r"co\.? ?no|company no|page|date|time|cashier|table|thank)\b",
     re.IGNORECASE,
 )
-_PARTICLES = frozenset(
-    [
-        "van",
-        "von",
-        "de",
-        "der",
-        "den",
-        "del",
-        "della",
-        "di",
-        "da",
-        "la",
-        "le",
-        "bin",
-        "binti",
-        "al",
-        "el",
-        "ibn",
-        "dos",
-        "das",
-        "du",
-        "st",
-        "ter",
-        "ten",
-    ]
-)
-_TITLES = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "dr",
-        "prof",
-        "sir",
-        "madam",
-        "mdm",
-        "rev",
-        "hon",
-        "herr",
-        "frau",
-        "mme",
-        "mlle",
-        "sr",
-        "sra",
-        "m",
-    ]
-)
-_SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "md", "phd", "esq", "dds", "rn", "do", "np", "pa", "cpa", "mba"])
+_PARTICLES = words("van von de der den del della di da la le bin binti al el ibn dos das du st ter ten")
+_TITLES = words("mr mrs ms miss dr prof sir madam mdm rev hon herr frau mme mlle sr sra m")
+_SUFFIXES = words("jr sr ii iii iv md phd esq dds rn do np pa cpa mba")
 
 
 def without_codes(name: str) -> Located:

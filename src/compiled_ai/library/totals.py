@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from compiled_ai.library.labels import is_word
+from compiled_ai.library.labels import is_word, words
 from compiled_ai.library.places import Located, LocatedDecimal, place_in
 from compiled_ai.library.readers import reader
 
@@ -34,41 +34,18 @@ class Total:
     """How many amounts its line has; the last one is `amount`."""
 
 
-_TOTAL = frozenset(
-    ["total", "totals", "totl", "ttl", "tl", "jumlah", "amount", "amt", "sum", "due", "payable", "balance"]
+_TOTAL = words("total totals totl ttl tl jumlah amount amt sum due payable balance")
+_QUANTITY = words("qty quantity item items count pcs pieces units pax spots")
+_CHANGE = words("change baki kembali")
+_PAID = words(
+    "cash tender tendered paid received receive visa master mastercard debit card payment pymt cheque tunai amex"
 )
-_QUANTITY = frozenset(["qty", "quantity", "item", "items", "count", "pcs", "pieces", "units", "pax", "spots"])
-_CHANGE = frozenset(["change", "baki", "kembali"])
-_PAID = frozenset(
-    [
-        "cash",
-        "tender",
-        "tendered",
-        "paid",
-        "received",
-        "receive",
-        "visa",
-        "master",
-        "mastercard",
-        "debit",
-        "card",
-        "payment",
-        "pymt",
-        "cheque",
-        "tunai",
-        "amex",
-    ]
-)
-_DISCOUNT = frozenset(
-    ["discount", "disc", "saving", "savings", "saved", "rebate", "voucher", "promo", "promotion", "commission"]
-)
-_TAX = frozenset(["gst", "tax", "vat", "sst", "charge", "svc"])
-_ROUNDING = frozenset(["rounding", "round", "rnd", "roundg", "rounded", "adj", "adjustment", "adjustments", "roundoff"])
-_BEFORE_TAX = frozenset(["excl", "excluding", "exclude", "exclusive", "before", "taxable", "without", "nontaxable"])
-_INCLUDED = frozenset(["incl", "inclusive", "including", "include", "included", "inc", "after", "with", "w"])
-_STRONG = frozenset(
-    ["grand", "final", "due", "payable", "pay", "paid", "net", "nett", "rounded", "after", "owed", "adj", "adjustment"]
-)
+_DISCOUNT = words("discount disc saving savings saved rebate voucher promo promotion commission")
+_TAX = words("gst tax vat sst charge svc")
+_ROUNDING = words("rounding round rnd roundg rounded adj adjustment adjustments roundoff")
+_BEFORE_TAX = words("excl excluding exclude exclusive before taxable without nontaxable")
+_INCLUDED = words("incl inclusive including include included inc after with w")
+_STRONG = words("grand final due payable pay paid net nett rounded after owed adj adjustment")
 
 
 def totals(page: Page) -> tuple[Total, ...]:
@@ -78,8 +55,7 @@ def totals(page: Page) -> tuple[Total, ...]:
         label = _label(row)
         if label is None:
             continue
-        words = tuple(_words(label))
-        role = _role(words, label)
+        role = _role(tuple(_words(label)))
         amounts = _amounts(row) if role else []
         amount = amounts[-1] if amounts else None
         if role and amount is None and (role == "total" or role == "change"):
@@ -100,8 +76,8 @@ def total(page: Page) -> LocatedDecimal | None:
     counts = Counter(Decimal(line.amount) for line in lines if line.role in ("total", "subtotal", "paid"))
 
     def score(line: Total) -> float:
-        words = set(_words(line.label))
-        points = 3.0 * bool(words & _STRONG) + 1.0 * bool(words & _INCLUDED) - 4.0 * (line.role != "total")
+        named = set(_words(line.label))
+        points = 3.0 * bool(named & _STRONG) + 1.0 * bool(named & _INCLUDED) - 4.0 * (line.role != "total")
         return points + 7.0 * (line.amount in settled) + min(3, counts[line.amount]) - 2.0 * (line.amounts > 1)
 
     choices = [line for line in lines if line.amount > 0 and (line.role == "total" or _rounds(line, settled))]
@@ -149,10 +125,10 @@ def _letters(label: str) -> str:
     return re.sub(r"(?<=[^\W\d_])[01](?=[^\W\d_])", lambda match: "O" if match.group() == "0" else "I", label)
 
 
-def _role(words: Sequence[str], label: str) -> Role | None:
-    known = set(words)
-    squashed = "".join(words)
-    summed = bool(known & _TOTAL) or squashed.startswith(("total", "grandtotal", "nettotal")) or _like_total(words)
+def _role(named: Sequence[str]) -> Role | None:
+    known = set(named)
+    squashed = "".join(named)
+    summed = bool(known & _TOTAL) or squashed.startswith(("total", "grandtotal", "nettotal")) or _like_total(named)
     if "subtotal" in squashed or "sbtotal" in squashed or (summed and known & _BEFORE_TAX):
         return "subtotal"
     if known & _CHANGE or squashed.startswith("change"):
@@ -189,8 +165,8 @@ def _summed(known: set[str], squashed: str) -> Role | None:
     return "total"
 
 
-def _like_total(words: Sequence[str]) -> bool:
-    return any(is_word(word, "total") for word in words[:4])
+def _like_total(named: Sequence[str]) -> bool:
+    return any(is_word(word, "total") for word in named[:4])
 
 
 def _amounts(row: Sequence[Cell]) -> list[LocatedDecimal]:
