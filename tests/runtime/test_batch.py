@@ -11,7 +11,7 @@ import pytest
 
 from compiled_ai.errors import ConfigError, NotFound, UsageError
 from compiled_ai.models import ScriptedModel
-from compiled_ai.runtime.batch import Progress, RecordLimits, run_batch
+from compiled_ai.runtime.batch import RecordLimits, run_batch
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.lines import convert_cell
 from compiled_ai.runtime.reviews import decide
@@ -189,7 +189,7 @@ def test_waiting_lines_are_filled_in_once_they_are_decided(program: Programs, st
     decide(review.review_id, "correct", by="A", reason="B", value=value, store=store, programs=lambda _: glp1)
     before = read(target)
     asked = len(model.requests)
-    second = run_batch(glp1, source, target, resume_waiting=True, **options)
+    second = run_batch(glp1, source, target, resume=True, **options)
     after = read(target)
     assert [line["status"] for line in after] == ["completed", "completed", "review"]
     assert (after[0], after[2]) == (before[0], before[2])
@@ -207,7 +207,7 @@ def test_lines_that_await_a_reply_are_all_asked_first_and_run_again_on_resume(
     first = run_batch(program("lines"), source, target, model=box, store=store, workers=0)
     assert (first.waiting, first.exit_code) == (3, 3)
     model = ScriptedModel(['{"amount": 1}'] * 3)
-    second = run_batch(program("lines"), source, target, model=model, store=store, workers=0, resume_waiting=True)
+    second = run_batch(program("lines"), source, target, model=model, store=store, workers=0, resume=True)
     assert (second.completed, second.exit_code) == (3, 0)
 
 
@@ -221,12 +221,18 @@ def test_every_line_is_on_record_with_the_id_that_the_output_names(
     assert store.verify().findings == ()
 
 
-def test_progress_ends_at_the_whole_with_a_rate(program: Programs, tmp_path: Path) -> None:
-    told: list[Progress] = []
+def test_progress_ends_at_the_whole(program: Programs, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
     source = write(tmp_path / "in.jsonl", [{"document": "Total: 1"}] * 5)
-    run_batch(program("extract"), source, tmp_path / "out.jsonl", workers=0, progress=told.append)
-    assert (told[-1].done, told[-1].fraction) == (5, 1.0)
-    assert told[-1].rate > 0
+    result = run_batch(
+        program("extract"),
+        source,
+        tmp_path / "out.jsonl",
+        workers=0,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told[-1] == (5, 5)
+    assert result.rate is not None and result.to_json()["lines"] == 5
 
 
 def test_an_empty_file_gives_an_empty_file(program: Programs, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.errors import CompiledAIError, InputError, NotFound, UsageError, Waiting
 from compiled_ai.records import RunRecord
 from compiled_ai.runtime.lines import Columns, LineReader, RawLine, plan_columns
-from compiled_ai.runtime.loading import ArtifactLike, as_program
-from compiled_ai.runtime.local import ModelSource, RunResult, hides_errors, open_review, resume, run
+from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
+from compiled_ai.runtime.local import ModelSource, RunResult, hides_errors, open_review, run
+from compiled_ai.runtime.local import resume as resume_run
 from compiled_ai.runtime.pool import KillablePool, Lost, RecordLimits
 from compiled_ai.runtime.stepper import EffectRequest, Program, load_program
 
@@ -27,18 +28,8 @@ _WAITING = ("review", "waiting")
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a batch is."""
-
-    done: int
-    fraction: float
-    """Of the bytes of the input, between 0 and 1."""
-    failed: int
-    waiting: int
-    rate: float
-    """Lines per second since the start."""
-    seconds: float
+Progress = Callable[[int, int | None], None]
+"""Hears how many lines are done, of how many; `None` if that is not known before the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +53,16 @@ class BatchResult:
     def exit_code(self) -> int:
         """1 if `strict` and a line failed, 3 while any line waits, else 0."""
         return 1 if self.strict and self.failed else 3 if self.waiting else 0
+
+    def to_json(self) -> dict[str, Any]:
+        counts = {"lines": self.lines, "completed": self.completed, "failed": self.failed, "waiting": self.waiting}
+        rate = None if self.rate is None else round(self.rate, 1)
+        return {**counts, "seconds": round(self.seconds, 3), "lines_per_second": rate}
+
+    def text(self) -> str:
+        rate = "" if self.rate is None else f", {self.rate:,.0f} lines/s"
+        ends = f"{self.completed} completed, {self.failed} failed, {self.waiting} waiting"
+        return f"{self.lines} lines: {ends} ({self.seconds:.1f} s{rate})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +166,12 @@ class Batch:
     store: RunStore | None
     strict: bool
     limits: RecordLimits
-    report: Callable[[Progress], None] | None
+    report: Progress | None
     counts: dict[str, int] = field(default_factory=lambda: {"completed": 0, "failed": 0, "review": 0, "waiting": 0})
 
     def __post_init__(self) -> None:
         self.reader = LineReader(self.source)
+        self.total = self.reader.count() if self.report else None
         self.started = monotonic()
         self.reported = self.started
 
@@ -252,11 +254,8 @@ class Batch:
     def _tell(self) -> None:
         self.reported = monotonic()
         if self.report:
-            result = self._result()
-            fraction = min(self.reader.position / self.reader.size, 1.0) if self.reader.size else 1.0
-            self.report(
-                Progress(result.lines, fraction, result.failed, result.waiting, result.rate or 0.0, result.seconds)
-            )
+            done = sum(self.counts.values())
+            self.report(done, None if self.total is None else max(done, self.total))
 
     def _result(self) -> BatchResult:
         counts = self.counts
@@ -304,10 +303,11 @@ def run_batch(
     workers: int | None = None,
     model: ModelSource = None,
     store: RunStore | None = None,
-    resume_waiting: bool = False,
+    programs: ProgramSource | None = None,
+    resume: bool = False,
     strict: bool = False,
     limits: RecordLimits | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Progress | None = None,
 ) -> BatchResult:
     """Runs every line of a file.
 
@@ -323,8 +323,9 @@ def run_batch(
         workers: Processes; by default one per processor, 0 runs in this process (then nothing can be killed).
         model: Who serves bounded calls; a name, if there are workers.
         store: Where runs are recorded, in groups.
-        resume_waiting: Keep the lines of an existing output, fill in those that were decided since, and run the
-            lines that the input has beyond them.
+        programs: Gives the program of a digest: waiting lines are filled in on the artifact that they began on.
+        resume: Keep the lines of an existing output, fill in those that were decided since, and run the lines
+            that the input has beyond them.
         strict: Let `exit_code` be 1 if any line failed.
         limits: What one record may use.
         progress: Called ten times a second at most.
@@ -348,7 +349,7 @@ def run_batch(
     )
     if store is not None:
         store.require(batch._protection())
-    return batch.run(_filled_in(batch) if resume_waiting else ())
+    return batch.run(_filled_in(batch, programs or _only(program)) if resume else ())
 
 
 def _workers(workers: int | None) -> int:
@@ -359,7 +360,7 @@ def _workers(workers: int | None) -> int:
     return workers
 
 
-def _filled_in(batch: Batch) -> list[dict[str, Any]]:
+def _filled_in(batch: Batch, programs: ProgramSource) -> list[dict[str, Any]]:
     """The lines of the existing output, with those that waited brought up to date from the store."""
     if batch.store is None:
         raise UsageError("Waiting lines are filled in from the run store.", remedy="Leave out --no-store.")
@@ -371,15 +372,15 @@ def _filled_in(batch: Batch) -> list[dict[str, Any]]:
             line = parse_json(text)
             if not isinstance(line, dict) or line.get("index") != number or line.get("status") not in batch.counts:
                 raise UsageError(f"Line {number + 1} of {batch.target.name!r} is not of a batch.")
-            lines.append(_fill_in(line, batch, batch.store) if line["status"] in _WAITING else line)
+            lines.append(_fill_in(line, batch, batch.store, programs) if line["status"] in _WAITING else line)
     return lines
 
 
-def _fill_in(line: dict[str, Any], batch: Batch, store: RunStore) -> dict[str, Any]:
+def _fill_in(line: dict[str, Any], batch: Batch, store: RunStore, programs: ProgramSource) -> dict[str, Any]:
     kept = {name: value for name, value in line.items() if name not in ("index", "run_id", "status", "output", "error")}
     if line["run_id"] is None:  # it waited for a model's reply before it was on record: it is run again
         return line
-    result = resume(line["run_id"], store=store, programs=_only(batch.program), model=batch.model)
+    result = resume_run(line["run_id"], store=store, programs=programs, model=batch.model)
     return _line(line["index"], result.run_id, result.status, kept, output=result.output, error=result.error)
 
 

@@ -87,14 +87,12 @@ def convert_cell(cell: str, kind: FieldType) -> Any:
 
 
 class LineReader:
-    """Reads a JSONL or CSV file line by line; `position` tells how far it is, `size` how much there is."""
+    """Reads a JSONL or CSV file line by line."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise NotFound(f"There is no file {str(path)!r} to read.")
         self.path = path
-        self.size = path.stat().st_size
-        self.position = 0
         self.is_csv = path.suffix.lower() == ".csv"
 
     def header(self) -> tuple[str, ...] | None:
@@ -120,24 +118,28 @@ class LineReader:
             return
         with self.path.open("rb") as stream:
             while line := _one_line(stream):
-                self.position = stream.tell()
                 yield line.rstrip(b"\r\n")
 
     def _rows(self) -> Iterator[list[str]]:
         before = csv.field_size_limit(LONGEST_LINE)
         try:
             with self.path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-                for row in csv.reader(self._counted(stream), strict=True):
+                for row in csv.reader(stream, strict=True):
                     if row:
                         yield row
         finally:
             csv.field_size_limit(before)
 
-    def _counted(self, stream: Any) -> Iterator[str]:
-        self.position = 0
-        for line in stream:
-            self.position += len(line)
-            yield line
+    def count(self) -> int | None:
+        """The number of lines; `None` for CSV, whose rows may span lines."""
+        if self.is_csv:
+            return None
+        count, last = 0, b"\n"
+        with self.path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                count += block.count(b"\n")
+                last = block[-1:]
+        return count + (last != b"\n")
 
 
 def _one_line(stream: BinaryIO) -> bytes:
