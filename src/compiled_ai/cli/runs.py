@@ -118,7 +118,7 @@ def batch(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="JSONL, one line for each input line")],
     maps: Map = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", metavar="COLUMN", help="copied to the output")] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="processes")] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="processes; one per processor if not given")] = 0,
     model: Model = "",
     resume: Annotated[bool, typer.Option("--resume", help="fill in lines that waited for a review")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 if a line failed")] = False,
@@ -141,18 +141,17 @@ def batch(
             target,
             mapping=parse_maps(maps),
             keep=tuple(keep or ()),
-            workers=workers,
+            workers=workers or None,
             model=model or None,
             resume=resume,
+            strict=strict,
             store=store,
             progress=progress,
             programs=program_source(settings),
         )
     emit(summary.to_json(), as_json=as_json, text=summary.text())
-    if summary.failed and strict:
-        raise typer.Exit(1)
-    if summary.waiting:
-        raise typer.Exit(3)
+    if summary.exit_code:
+        raise typer.Exit(summary.exit_code)
 
 
 def parse_maps(maps: list[str] | None) -> dict[str, str]:

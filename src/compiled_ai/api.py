@@ -1,0 +1,182 @@
+"""The Python API: the words of the command line, as functions, for scripts and notebooks.
+
+```python
+compiled = compile("examples/invoice_fields.yaml", model="recorded:examples/invoice_fields/recordings")
+artifact = load_artifact(compiled.digest)
+result = artifact.run({"document": text})           # or: await artifact.run_async({...})
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiled_ai.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from compiled_ai.artifact import SealedArtifact
+    from compiled_ai.compiler import Compilation, CompileOptions
+    from compiled_ai.models import Model
+    from compiled_ai.plan import CompilePlan
+    from compiled_ai.runtime.explain import Explanation
+    from compiled_ai.runtime.local import RunResult
+    from compiled_ai.spec.model import WorkflowSpec
+
+
+class Artifact:
+    """A verified artifact, ready to run."""
+
+    def __init__(self, sealed: SealedArtifact, settings: Settings) -> None:
+        self.sealed = sealed
+        self.settings = settings
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its identity: its name."""
+        return self.sealed.digest
+
+    @property
+    def workflow(self) -> str:
+        return self.sealed.workflow
+
+    @property
+    def version(self) -> str:
+        return self.sealed.version
+
+    @property
+    def provisional(self) -> str | None:
+        """Why the artifact is provisional, or `None`."""
+        return self.sealed.provisional
+
+    @property
+    def source(self) -> str:
+        """Text of the assembled module."""
+        return self.sealed.source()
+
+    def run(
+        self, given: Mapping[str, Any], *, model: str | Model | None = None, store: bool = True, once: bool = False
+    ) -> RunResult:
+        """Runs one input.
+
+        Args:
+            given: input field name to JSON (or typed) value.
+            model: who serves bounded calls; by default the model that the artifact pins.
+            store: keep the run in the run store of these settings.
+            once: return the existing run of the same reference and artifact.
+
+        Raises:
+            InputError: the input does not fit.
+            Waiting: an exchange has no reply yet.
+        """
+        from compiled_ai.runtime.local import run as run_local
+
+        if not store:
+            return run_local(self.sealed, given, model=model)
+        with _open_store(self.settings) as opened:
+            return run_local(self.sealed, given, store=opened, model=model, once=once)
+
+    async def run_async(self, given: Mapping[str, Any], **options: Any) -> RunResult:
+        """As `run`, in a thread, so that a model call does not hold up the event loop."""
+        from asyncio import to_thread
+
+        return await to_thread(self.run, given, **options)
+
+    def __repr__(self) -> str:
+        state = "provisional" if self.provisional else "validated"
+        return f"Artifact({self.workflow}@{self.version}, {self.digest[:12]}, {state})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what it is, its stages, its code."""
+        from html import escape
+
+        stages = "".join(
+            f"<tr><td>{escape(stage['name'])}</td><td>{escape(stage['status'])}</td>"
+            f"<td>{float(stage['milliseconds']):.1f} ms</td></tr>"
+            for stage in self.sealed.report.get("stages", ())
+        )
+        note = f"<p>provisional: {escape(self.provisional)}</p>" if self.provisional else ""
+        return (
+            f"<h4>{escape(self.workflow)} {escape(self.version)}</h4><code>{self.digest}</code>{note}"
+            f"<table>{stages}</table><pre>{escape(self.source)}</pre>"
+        )
+
+
+def _open_store(settings: Settings) -> Any:
+    from compiled_ai.runtime.store import RunStore
+
+    if settings.store_url.startswith("sqlite:///"):
+        Path(settings.store_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return RunStore.open(settings.store_url, home=settings.home, durability=settings.durability)
+
+
+def load_spec(path: str | Path) -> WorkflowSpec:
+    """Reads a specification; raises `SpecError` with every fault of the file."""
+    from compiled_ai.spec.loader import load_spec as load
+
+    return load(path)
+
+
+def plan(path: str | Path) -> CompilePlan:
+    """Reads and plans a specification; calls nothing."""
+    from compiled_ai.catalog import load_catalog
+    from compiled_ai.plan import make_plan
+
+    return make_plan(load_spec(path), load_catalog())
+
+
+def compile(
+    path: str | Path,
+    *,
+    model: str | None = None,
+    settings: Settings | None = None,
+    options: CompileOptions | None = None,
+) -> Compilation:
+    """Compiles a specification into a sealed artifact of this home.
+
+    Args:
+        path: the specification.
+        model: `recorded:DIR`, `exchange:DIR` or a pydantic-ai name; not needed where no function is to be written.
+        settings: by default read from the environment.
+        options: budgets, attempts, recording; its model gives way to `model`.
+
+    Raises:
+        SpecError, Waiting, CompileFailed, StageUnavailable: as `compiled_ai.errors` says.
+    """
+    from dataclasses import replace
+
+    from compiled_ai.compiler import CompileOptions, compile_spec
+
+    chosen = options or CompileOptions()
+    return compile_spec(
+        Path(path), settings or load_settings(), chosen if model is None else replace(chosen, model=model)
+    )
+
+
+def load_artifact(name: str, *, settings: Settings | None = None) -> Artifact:
+    """Verifies and loads an artifact by workflow, `workflow@version`, digest prefix or folder.
+
+    Raises `NotFound`, or `ArtifactRefused` for one that was altered or that nobody vouches for.
+    """
+    from compiled_ai.artifact import find_artifact
+    from compiled_ai.artifact import load_artifact as load
+
+    chosen = settings or load_settings()
+    return Artifact(load(find_artifact(chosen.artifacts, str(name)), chosen.artifacts), chosen)
+
+
+def run(name: str, given: Mapping[str, Any], **options: Any) -> RunResult:
+    """Runs one input on an artifact by name: `load_artifact(name).run(given, ...)`."""
+    return load_artifact(name).run(given, **options)
+
+
+def explain(run_id: str, *, settings: Settings | None = None) -> Explanation:
+    """Replays a stored run and explains its decision down to the line."""
+    from compiled_ai.runtime.explain import explain as explain_run
+
+    chosen = settings or load_settings()
+    with _open_store(chosen) as store:
+        return explain_run(
+            run_id, store=store, artifacts=lambda name: load_artifact(name, settings=chosen).sealed
+        )
