@@ -24,6 +24,11 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: list[Finding] = []
+        self._settled: set[tuple[str | None, int | None, int | None]] = set()
+
+    def settle(self) -> None:
+        """From here on, nothing more is noted at a place where something is wrong already."""
+        self._settled = {(one.file, one.line, one.column) for one in self._found}
 
     def add(self, rule: str, message: str, mark: Mark, *, step: str | None = None) -> None:
         """Notes an error; `rule` is the part of the id behind `spec.`."""
@@ -36,7 +41,10 @@ class Findings:
         )
 
     def extend(self, findings: Iterable[Finding]) -> None:
-        self._found.extend(finding for finding in findings if finding not in self._found)
+        """Notes findings of another reader."""
+        for one in findings:
+            if one not in self._found and (one.file, one.line, one.column) not in self._settled:
+                self._found.append(one)
 
     def promote(self, rule: str, why: str) -> None:
         """Makes errors of the warnings of one rule; `why` is put behind each message."""

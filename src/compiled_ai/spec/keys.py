@@ -217,7 +217,7 @@ SPECIFICATION = Record(
         "examples": Key(ListOf(_CASE), "Cases that are always shown to the model."),
         "golden": Key(_CASES, "Cases that judge a candidate: a list, or a JSONL file."),
         "accuracy": Key(
-            MapOf(Either(scalar=Value(), fields=_METRIC_RECORD)),
+            MapOf(Either(scalar=_TEXT, fields=_METRIC_RECORD)),
             "How each output is compared, and how often it must agree.",
         ),
         "properties": Key(_TEXTS, "Conditions on inputs and outputs that every run must satisfy."),

@@ -57,6 +57,7 @@ def load_spec_text(source: str, *, file: str = "specification.yaml", folder: Pat
     findings = Findings()
     tree = compose(source, file=file, findings=findings)
     check_shape(tree, SPECIFICATION, findings, path="")
+    findings.settle()
     if not isinstance(tree, Fields):
         findings.raise_any()
         raise AssertionError(describe(tree))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from compiled_ai.library.types import Field
+from compiled_ai.library.types import Field, FieldType
 from compiled_ai.records import Finding
 from compiled_ai.spec.model import Check, Mark, Table
 from compiled_ai.spec.reach import Reach, Visible, parameters, with_sources
 from compiled_ai.spec.yaml_source import Scalar
+
+if TYPE_CHECKING:
+    from compiled_ai.spec.rules import Parsed, Scope
 
 
 @dataclass(frozen=True)
@@ -39,77 +42,66 @@ def read_logic(
     source: Scalar, sight: Reach, tables: Mapping[str, Table], step: str, declared: tuple[Field, ...] | None
 ) -> RuleReading:
     """Reads a rule text; names in the returned tree are dotted sources."""
-    from compiled_ai.spec.rules import Scope, parse_logic  # a specification without rules needs no grammar
+    from compiled_ai.spec.rules import parse_logic  # a specification without rules needs no grammar
 
     text, mark = source.rule_text, source.rule_mark
-    scope = Scope(fields=sight.types(), tables=tables)
-    parsed = parse_logic(text, scope=scope, mark=mark, result=declared or ())
-    findings = _explained(parsed.findings, source, sight, step)
-    findings += _hidden(parsed.outcomes, source, sight, step)
-    reads = _visible(parsed.reads, sight)
-    tree = with_sources(parsed.node, {key: one.source for key, one in zip(parsed.reads, reads, strict=True)})
+    parsed = parse_logic(text, scope=_scope(sight, tables), mark=mark, result=declared or ())
+    findings = _located(parsed, source, sight, step)
+    reads, tree = _resolved(parsed, sight)
     return RuleReading(tree, reads, parsed.result, parsed.outcomes, findings, text, mark)
 
 
 def read_condition(source: Scalar, sight: Reach, tables: Mapping[str, Table], step: str | None) -> CheckReading:
     """Reads a condition; it must be boolean."""
-    from compiled_ai.spec.rules import Scope, parse_condition
+    from compiled_ai.spec.rules import parse_condition
 
     text, mark = source.rule_text, source.rule_mark
-    parsed = parse_condition(text, scope=Scope(fields=sight.types(), tables=tables), mark=mark)
-    findings = _explained(parsed.findings, source, sight, step)
-    if parsed.node is None:
+    parsed = parse_condition(text, scope=_scope(sight, tables), mark=mark)
+    findings = _located(parsed, source, sight, step)
+    reads, tree = _resolved(parsed, sight)
+    if tree is None:
         return CheckReading(None, (), findings)
-    reads = _visible(parsed.reads, sight)
-    tree = with_sources(parsed.node, {key: one.source for key, one in zip(parsed.reads, reads, strict=True)})
     return CheckReading(Check(text.strip(), tree, parameters(reads), mark), reads, findings)
 
 
-def _visible(keys: Iterable[str], sight: Reach) -> tuple[Visible, ...]:
-    return tuple(sight.keys[key] for key in keys)
+def _located(parsed: Parsed[Any], source: Scalar, sight: Reach, step: str | None) -> tuple[Finding, ...]:
+    found = (*_ambiguous(parsed.reads, source, sight), *parsed.findings)
+    return tuple(one.model_copy(update={"step": step}) for one in found)
 
 
-def _explained(findings: Iterable[Finding], source: Scalar, sight: Reach, step: str | None) -> tuple[Finding, ...]:
-    """A name that could mean two fields is out of scope for the rule language; say why."""
-    return tuple(_explain(finding, source, sight, step) for finding in findings)
+def _resolved(parsed: Parsed[Any], sight: Reach) -> tuple[tuple[Visible, ...], Any]:
+    """Returns what a text reads, and its tree with dotted sources for names."""
+    known = [key for key in parsed.reads if key in sight.keys]
+    sources = {key: sight.keys[key].source for key in known}
+    tree = with_sources(parsed.node, sources) if parsed.node is not None else None
+    return tuple(sight.keys[key] for key in known), tree
 
 
-def _explain(finding: Finding, source: Scalar, sight: Reach, step: str | None) -> Finding:
-    here = _text_at(finding, source)
-    for name in sight.ambiguous:
-        if finding.severity == "error" and re.match(rf"{re.escape(name)}(?!\w)", here):
-            return finding.model_copy(update={"rule": "spec.ambiguous", "message": sight.unknown(name), "step": step})
-    return finding.model_copy(update={"step": step})
+def _scope(sight: Reach, tables: Mapping[str, Table]) -> Scope:
+    """Ambiguous names are known, of any type, so that a rule that uses one is refused and not misread."""
+    from compiled_ai.spec.rules import Scope
+
+    return Scope({**sight.types(), **{name: FieldType("json") for name in sight.ambiguous}}, tables)
 
 
-def _text_at(finding: Finding, source: Scalar) -> str:
-    lines = source.rule_text.splitlines()
-    row = (finding.line or 0) - source.rule_mark.line
-    if not 0 <= row < len(lines):
-        return ""
-    return lines[row][max((finding.column or 1) - source.rule_mark.column, 0) :]
-
-
-def _hidden(outcomes: Iterable[str], source: Scalar, sight: Reach, step: str) -> tuple[Finding, ...]:
-    """An ambiguous field in outcome position must not silently become a word of the enumeration."""
+def _ambiguous(keys: Iterable[str], source: Scalar, sight: Reach) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             rule="spec.ambiguous",
-            message=sight.unknown(word),
+            message=sight.unknown(key),
             file=source.rule_mark.file,
-            line=(place := place_of(word, source)).line,
+            line=(place := _place_of(key, source)).line,
             column=place.column,
-            step=step,
         )
-        for word in outcomes
-        if word in sight.ambiguous
+        for key in keys
+        if key in sight.ambiguous
     )
 
 
-def place_of(word: str, source: Scalar) -> Mark:
+def _place_of(word: str, source: Scalar) -> Mark:
     """Returns where a word first stands in a rule text."""
     for row, line in enumerate(source.rule_text.splitlines()):
-        found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", line)
+        found = re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", line)
         if found:
             mark = source.rule_mark
             return replace(mark, line=mark.line + row, column=mark.column + found.start())

@@ -145,7 +145,8 @@ def _expected(shape: Shape) -> str:
 
 
 def _wrong_kind(node: Node, expected: str, findings: Findings, path: str) -> None:
-    findings.add("kind", f"{path!r} must be {expected}, not {describe(node)}.", node.mark)
+    subject = repr(path) if path else "A specification"
+    findings.add("kind", f"{subject} must be {expected}, not {describe(node)}.", node.mark)
 
 
 def _check_either(node: Node, shape: Either, findings: Findings, path: str) -> None:
@@ -243,8 +244,11 @@ def _check_record(node: Fields, shape: Record, findings: Findings, path: str) ->
         there = [name for name in group if node.get(name) is not None]
         if len(there) != 1:
             wanted = " or ".join(repr(name) for name in group)
-            wrong = "is missing" if not there else "must stand alone"
-            findings.add("missing_key", f"Key {wanted} {wrong} in {shape.means}.", node.mark)
+            if there:
+                both = " and ".join(repr(name) for name in there)
+                findings.add("excluding_keys", f"Keys {both} exclude each other in {shape.means}.", node.mark)
+            else:
+                findings.add("missing_key", f"Key {wanted} is missing in {shape.means}.", node.mark)
     if shape.needs_any_of and not any(node.get(name) is not None for name in shape.needs_any_of):
         wanted = " or ".join(repr(name) for name in shape.needs_any_of)
         findings.add("missing_key", f"Key {wanted} is missing in {shape.means}.", node.mark)

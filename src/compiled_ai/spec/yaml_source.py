@@ -217,13 +217,10 @@ class _Composer:
         return tree
 
     def _events(self) -> Iterator[Any]:
-        for loader in (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader):
-            try:
-                yield from self._collected(loader)
-                return
-            except yaml.YAMLError as fault:
-                last = fault
-        self._broken(last)
+        try:
+            return iter(self._collected(getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        except yaml.YAMLError as fault:
+            self._broken(fault)
 
     def _collected(self, loader: Any) -> list[Any]:
         events: list[Any] = []
@@ -252,7 +249,8 @@ class _Composer:
             )
         problem = getattr(fault, "problem", None) or str(fault)
         context = getattr(fault, "context", None)
-        _refuse("yaml", f"Not valid YAML: {problem}{f' ({context})' if context else ''}.", mark)
+        hint = " Quote a type such as 'date?' here." if "got '?'" in problem else ""
+        _refuse("yaml", f"Not valid YAML: {problem}{f' ({context})' if context else ''}.{hint}", mark)
 
     def _mark(self, place: Any) -> Mark:
         return Mark(self.file, place.line + 1, place.column + 1)
