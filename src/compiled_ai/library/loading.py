@@ -171,7 +171,7 @@ def _chain(name: str, allowed: frozenset[str]) -> ModuleType:
     below = _facade(importlib.import_module(name))
     for size in range(len(parts) - 1, 0, -1):
         package = ".".join(parts[:size])
-        above = ModuleType(package)
+        above = ModuleType(f"<public names of {package}>")
         if is_allowed(package, allowed):
             above.__dict__.update(_facade(importlib.import_module(package)).__dict__)
         above.__dict__[parts[size]] = below
@@ -189,7 +189,8 @@ def _facade(module: ModuleType) -> ModuleType:
         for name in names
         if name not in withheld and not isinstance(value := getattr(module, name), ModuleType)
     }
-    facade = ModuleType(module.__name__, module.__doc__)
+    # Not under its own name: `from json import codecs` falls back to `sys.modules[f"{module.__name__}.codecs"]`.
+    facade = ModuleType(f"<public names of {module.__name__}>", module.__doc__)
     facade.__dict__.update(public, __all__=tuple(public))
     return facade
 
