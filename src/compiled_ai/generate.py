@@ -76,7 +76,7 @@ def _prompt_parts(
     yield f"# Task: {step.name}\n\n{(step.prose or step.description).strip()}"
     yield "\n".join(f"{pack.name}: {' '.join(pack.prompt.split())}" for pack in plan.packs)
     yield f"# Given\n\n```python\n{function.given}\n\n{function.signature}\n```\n{_inputs(function)}"
-    yield f"At most {function.most_lines} lines. Imports allowed: {_imports(function)}."
+    yield f"At most {function.most_lines} lines. Imports allowed: {_imports(function)}.\n{_required(function)}".rstrip()
     yield "\n".join(module.prompt.strip() for module in function.modules)
     yield _examples(function)
     if feedback:
@@ -85,7 +85,7 @@ def _prompt_parts(
 
 def _inputs(function: FunctionPlan) -> str:
     """States what a parameter's type does not."""
-    lines = []
+    lines: list[str] = []
     for each in function.parameters:
         kind = each.type
         if kind.enum:
@@ -93,6 +93,15 @@ def _inputs(function: FunctionPlan) -> str:
         if kind.kind == "list" and kind.items is not None and kind.items.kind == "box" or kind.kind == "box":
             lines.append(f"{each.identifier}: Box is a tuple (x0, y0, x1, y1, text), y downwards.")
     return "\n".join(lines)
+
+
+def _required(function: FunctionPlan) -> str:
+    if not function.required:
+        return ""
+    named = ", ".join(function.required)
+    return (
+        f"Required: {named}. Where the input does not determine one, raise ValueError naming the field, not the input."
+    )
 
 
 def _imports(function: FunctionPlan) -> str:

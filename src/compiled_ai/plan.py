@@ -60,6 +60,16 @@ class FunctionPlan:
         """Name of the class that the function returns."""
         return self.step.class_name
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Identifiers of the result's fields that cannot be None."""
+        return tuple(field.identifier for field in self.step.result if not field.type.optional)
+
+    @property
+    def declared_errors(self) -> frozenset[str]:
+        """What the function is told that it may raise: `ValueError` where a required field cannot be determined."""
+        return frozenset({"ValueError"}) if self.required else frozenset()
+
 
 @dataclass(frozen=True)
 class CompilePlan:
@@ -79,6 +89,11 @@ class CompilePlan:
     @property
     def needs_model(self) -> bool:
         return bool(self.functions)
+
+    @property
+    def declared_errors(self) -> frozenset[str]:
+        """What some function of the plan may raise."""
+        return frozenset().union(*(function.declared_errors for function in self.functions))
 
     def function(self, step: str) -> FunctionPlan:
         return next(function for function in self.functions if function.step.name == step)
@@ -115,6 +130,7 @@ def _function_json(function: FunctionPlan) -> dict[str, Any]:
         "shown": [case.id for case in function.shown],
         "shown_characters": sum(case.characters for case in function.shown),
         "most_lines": function.most_lines,
+        "declared_errors": sorted(function.declared_errors),
     }
 
 
