@@ -57,6 +57,8 @@ class FunctionPlace:
     last_line: int
     source: str
     """The function alone, as it stands (its imports are hoisted)."""
+    imports: tuple[str, ...] = ()
+    """The import statements that came with it."""
 
     def own_line(self, assembled_line: int) -> int | None:
         """Returns the line in `source`, counted from 1, or `None` outside of the function."""
@@ -100,9 +102,9 @@ def assemble(
     writer = _Writer(spec, functions, pack_reasons or {})
     body = _fill(template, models=writer.models(), steps=writer.steps(), flow=writer.flow())
     head = _docstring(spec)
-    imports = _imports(body, writer.imports)
+    imports = _imports(body, [line for lines in writer.imports.values() for line in lines])
     source = f"{head}\n\n{imports}\n\n\n{body.strip()}\n"
-    places = _places(source, writer.bodies)
+    places = _places(source, writer.bodies, writer.imports)
     return Assembled(
         source=source,
         program=_program(spec, template_name, pack_reasons or {}, sinks or {}),
@@ -168,7 +170,7 @@ class _Writer:
     spec: WorkflowSpec
     functions: Mapping[str, str]
     pack_reasons: Mapping[str, Sequence[str]]
-    imports: list[str] = field(default_factory=list)
+    imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
 
     def models(self) -> str:
@@ -197,7 +199,7 @@ class _Writer:
 
     def _function(self, step: FunctionStep) -> str:
         imports, body = split_candidate(self.functions[step.name])
-        self.imports.extend(imports)
+        self.imports[step.name] = tuple(imports)
         self.bodies[step.name] = body
         return body
 
@@ -445,7 +447,7 @@ def _imports(body: str, candidate_imports: Sequence[str]) -> str:
     """Returns the import block: what the body uses, and what the candidates import, sorted by module."""
     from compiled_ai.library import rules
 
-    names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    names = {name for node in ast.parse(body).body for name in _free_names(node)}
     wanted: dict[str, tuple[str, str | None]] = {}
     known = {**_KNOWN_NAMES, "compiled_ai.library.rules": tuple(rules.__all__)}
     for module, offered in known.items():
@@ -459,6 +461,18 @@ def _imports(body: str, candidate_imports: Sequence[str]) -> str:
                     remedy=f"Import {target[0]!r} under another name.",
                 )
     return _sorted_imports(wanted)
+
+
+def _free_names(node: ast.stmt) -> set[str]:
+    """Returns the names that a top-level statement reads and does not bind itself."""
+    read: set[str] = set()
+    bound: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            (read if isinstance(inner.ctx, ast.Load) else bound).add(inner.id)
+        elif isinstance(inner, ast.arg):
+            bound.add(inner.arg)
+    return read - bound
 
 
 def _bound(statement: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
@@ -498,12 +512,14 @@ def _import_order(name: str) -> tuple[int, str]:
     return (kind, name)
 
 
-def _places(source: str, bodies: Mapping[str, str]) -> dict[str, FunctionPlace]:
+def _places(
+    source: str, bodies: Mapping[str, str], imports: Mapping[str, tuple[str, ...]]
+) -> dict[str, FunctionPlace]:
     places: dict[str, FunctionPlace] = {}
     for step, body in bodies.items():
         at = source.index(body)
         first = source.count("\n", 0, at) + 1
-        places[step] = FunctionPlace(step, first, first + body.count("\n"), body)
+        places[step] = FunctionPlace(step, first, first + body.count("\n"), body, imports[step])
     return places
 
 

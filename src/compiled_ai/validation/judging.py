@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from compiled_ai.assemble import Assembled, FunctionPlace
+from compiled_ai.assemble import FunctionPlace
 from compiled_ai.errors import CompiledAIError
 from compiled_ai.records import Finding, StageName, StageResult
 
@@ -48,26 +47,9 @@ class Judging:
         )
 
 
-def text_of(place: FunctionPlace, imports: Sequence[str]) -> str:
-    """Returns a function below the imports that it uses: one text, as its author wrote it."""
-    return "\n".join([*imports, place.source]) + "\n"
-
-
-def imports_used(candidate: Assembled, place: FunctionPlace) -> tuple[str, ...]:
-    """Returns the module's import statements that a function depends on, one for each name."""
-    used = {node.id for node in ast.walk(ast.parse(place.source)) if isinstance(node, ast.Name)}
-    found: list[str] = []
-    for node in ast.parse(candidate.source).body:
-        if not isinstance(node, (ast.Import, ast.ImportFrom)):
-            continue
-        for alias in node.names:
-            if (alias.asname or alias.name.partition(".")[0]) in used:
-                single = ast.Import(names=[alias])
-                if isinstance(node, ast.ImportFrom):
-                    found.append(ast.unparse(ast.ImportFrom(module=node.module, names=[alias], level=node.level)))
-                else:
-                    found.append(ast.unparse(single))
-    return tuple(dict.fromkeys(found))
+def text_of(place: FunctionPlace) -> str:
+    """Returns a function below the imports that came with it: one text, as its author wrote it."""
+    return "\n".join([*place.imports, place.source]) + "\n"
 
 
 def own(findings: Iterable[Finding], step: str, above: int) -> list[Finding]:

@@ -13,7 +13,7 @@ from compiled_ai.assemble import Assembled, FunctionPlace
 from compiled_ai.gates.code import check_code
 from compiled_ai.records import Finding, StageResult
 from compiled_ai.validation import scanners
-from compiled_ai.validation.judging import Judging, imports_used, own, text_of
+from compiled_ai.validation.judging import Judging, own, text_of
 
 if TYPE_CHECKING:
     from compiled_ai.plan import CompilePlan
@@ -42,8 +42,7 @@ def security(
     allowed = {function.step.name: function.allowed_imports for function in plan.functions}
     texts: dict[str, _Text] = {}
     for step, place in candidate.functions.items():
-        imports = _imports(candidate, place)
-        texts[step] = _Text(place, imports)
+        texts[step] = _Text(place)
         judging.run("policy", lambda text=texts[step], step=step: _policy(text, allowed[step]))  # type: ignore[misc]
     if any(finding.rule in _UNREADABLE for finding in judging.findings):
         return judging.result()
@@ -60,17 +59,10 @@ _UNREADABLE = frozenset({"code.unparsable", "code.size", "code.crashed", "code.u
 class _Text:
     """One function and its imports."""
 
-    def __init__(self, place: FunctionPlace, imports: tuple[str, ...]) -> None:
+    def __init__(self, place: FunctionPlace) -> None:
         self.step = place.step
-        self.text = text_of(place, imports)
-        self.above = len(imports)
-
-
-def _imports(candidate: Assembled, place: FunctionPlace) -> tuple[str, ...]:
-    try:
-        return imports_used(candidate, place)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
+        self.text = text_of(place)
+        self.above = len(place.imports)
 
 
 def _policy(text: _Text, allowed: frozenset[str]) -> list[Finding]:
