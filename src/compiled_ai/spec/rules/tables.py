@@ -26,12 +26,14 @@ from compiled_ai.spec.rules.ast import (
     NULL,
     TEXT,
     Aggregation,
+    Call,
     Cell,
     Constant,
     DecisionTable,
     Expression,
     HitPolicy,
     InputColumn,
+    Name,
     OutputColumn,
     Place,
     Row,
@@ -311,14 +313,16 @@ class _Reader:
         return replace(kind, declared=None) if kind is not None else TEXT
 
     def _literal_type(self, cell: GridCell) -> ValueType:
-        if _bare_words(cell.text) and cell.text.lower() not in ("true", "false"):
+        if re.fullmatch(r"-?0\d+", cell.text):
             return TEXT
         silent = Report(self.report.file)
         try:
             tree = parse(cell.text, "value", names=self.names, mark=self._mark(cell), cell=True)
         except Refused:
             return TEXT
-        if any(isinstance(node, Words) for node in walk(tree)):
+        nodes = tuple(walk(tree))
+        computed = any(isinstance(node, (Name, Call)) for node in nodes)
+        if any(isinstance(node, Words) for node in nodes) or not (computed or isinstance(tree, Constant)):
             return TEXT
         return Checker(self.scope.fields, self.scope.tables, silent).expression(tree).type
 
