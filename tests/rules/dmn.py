@@ -11,11 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from rule_support import MARK
+
 from compiled_ai.library.types import Field, FieldType, Kind
 from compiled_ai.spec.rules import Parsed, Scope, parse_logic
 from compiled_ai.spec.rules.ast import Place
 from compiled_ai.spec.rules.tables import Grid, GridCell, TableText, parse_table
-from rule_support import MARK
 
 _KINDS: Mapping[str, Kind] = {"string": "text", "number": "decimal", "boolean": "boolean"}
 
@@ -78,7 +79,8 @@ class Model:
             if found:
                 given = dict(zip(names, (one.strip() for one in found.group(1).split(",")), strict=True))
                 body = logic.findtext("literalExpression/text") or ""
-                body = re.sub(r"\b[a-z]\b", lambda name: f"({given[name.group()]})", body)
+                for name, argument in given.items():
+                    body = re.sub(rf"\b{name}\b", f"({argument})", body)
                 text = f"{text[: found.start()]}({body}){text[found.end() :]}"
         return text
 
@@ -89,7 +91,10 @@ class Model:
         values = [item.findtext("outputValues/text") or "" for item in outputs]
         labels = [f"in {number}" for number in range(len(inputs))]
         rows = [
-            tuple(_cell(entry.findtext("text") or "") for entry in [*row.findall("inputEntry"), *row.findall("outputEntry")])
+            tuple(
+                _cell(entry.findtext("text") or "")
+                for entry in [*row.findall("inputEntry"), *row.findall("outputEntry")]
+            )
             for row in table.findall("rule")
         ]
         default = {
@@ -97,7 +102,9 @@ class Model:
             for name, item in zip(names, outputs, strict=True)
             if (entry := item.find("defaultOutputEntry")) is not None
         }
-        aggregation = {"SUM": "sum", "MIN": "min", "MAX": "max", "COUNT": "count"}.get(table.get("aggregation") or "", "")
+        aggregation = {"SUM": "sum", "MIN": "min", "MAX": "max", "COUNT": "count"}.get(
+            table.get("aggregation") or "", ""
+        )
         return TableText(
             name="table",
             grid=Grid("model.dmn", tuple(_cell(name) for name in [*labels, *names]), tuple(rows)),

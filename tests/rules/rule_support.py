@@ -13,7 +13,7 @@ from compiled_ai.library import rules as library
 from compiled_ai.library.types import FieldType
 from compiled_ai.library.values import NUMBERS, YearsMonths, number
 from compiled_ai.spec.model import Check, Mark, Parameter, RuleStep
-from compiled_ai.spec.names import Names, RULE_NAMES
+from compiled_ai.spec.names import RULE_NAMES, Names
 from compiled_ai.spec.rules import (
     DecisionTable,
     Parsed,
@@ -44,9 +44,7 @@ PRELUDE: dict[str, Any] = {
 def rule_step(parsed: Parsed[Any], scope: Scope) -> RuleStep:
     """Makes the step that the loader would make."""
     names = Names(RULE_NAMES)
-    parameters = tuple(
-        Parameter(f"inputs.{key}", names.identifier(key), scope.fields[key]) for key in parsed.reads
-    )
+    parameters = tuple(Parameter(f"inputs.{key}", names.identifier(key), scope.fields[key]) for key in parsed.reads)
     return RuleStep(
         name="decide",
         identifier="decide",
@@ -99,7 +97,7 @@ def both(parsed: Parsed[Any], scope: Scope, tables: Mapping[str, Any] | None = N
 
     node = parsed.node
     interpret = interpret_table if isinstance(node, DecisionTable) else interpret_logic
-    return Both(source, run, lambda values: interpret(node, values, tables))  # type: ignore[arg-type]
+    return Both(source, run, lambda values: interpret(node, values, tables))
 
 
 def _argument(value: Any, kind: FieldType) -> Any:

@@ -67,22 +67,41 @@ def named(kind: ValueType) -> str:
     return f"{'an' if str(kind)[0] in 'aeiou' else 'a'} {kind}"
 
 
+SHEET_COLUMN = 100_000
+"""In a sheet, `Place.column` is the cell's column times this, plus the place within the cell."""
+
+
+def cell_name(place: Place) -> str:
+    """Returns `C14` for a place in a sheet."""
+    letters, column = "", place.column // SHEET_COLUMN
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return f"{letters}{place.line}"
+
+
 @dataclass
 class Report:
     """Findings of one text."""
 
     file: str
+    sheet: str | None = None
+    """`rates.xlsx[Plans]`, where places are cells of a sheet."""
     findings: list[Finding] = field(default_factory=list)
 
     def add(
         self, rule: str, place: Place, message: str, severity: Severity = "error", *, file: str | None = None
     ) -> None:
+        line: int | None = place.line
+        column: int | None = place.column
+        if self.sheet is not None and file is None:
+            file, line, column = f"{self.sheet}!{cell_name(place)}", None, None
         found = Finding(
             rule=f"rules.{rule}",
             message=message,
             file=file or self.file,
-            line=place.line,
-            column=place.column,
+            line=line,
+            column=column,
             severity=severity,
         )
         if found not in self.findings:

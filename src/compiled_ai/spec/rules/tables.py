@@ -85,8 +85,8 @@ class Grid:
     file: str
     header: tuple[GridCell, ...]
     rows: tuple[tuple[GridCell, ...], ...]
-    typed: bool = False
-    """From a sheet: numbers are numbers and dates are dates."""
+    sheet: str | None = None
+    """`rates.xlsx[Plans]`: from a sheet, where numbers are numbers and dates are dates."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ MAX_COMPARED = 2000
 
 def parse_table(table: TableText, *, scope: Scope, result: Sequence[Field] = ()) -> Parsed[DecisionTable]:
     """Returns the checked table. `result`, if given, declares the fields that the step yields."""
-    report = Report(table.grid.file)
+    report = Report(table.grid.file, table.grid.sheet)
     reader = _Reader(table, scope, report, {field.name: field for field in result})
     node = reader.read()
     wrong = any(finding.severity == "error" for finding in report.findings)
@@ -258,8 +258,7 @@ class _Reader:
         return [cell.text for cell in table.grid.header if cell.text not in other]
 
     def _cell(self, rule: str, cell: GridCell, message: str, severity: Any = "error") -> None:
-        where = f"{cell.origin}: " if self.table.grid.typed and cell.origin else ""
-        self.report.add(rule, cell.place, f"{where}{message}", severity)
+        self.report.add(rule, cell.place, message, severity)
 
     # ------------------------------------------------------------ columns
 
@@ -445,7 +444,7 @@ class _Reader:
 
     def _cell_kind_fits(self, cell: GridCell, kind: ValueType, column: str) -> bool:
         """A sheet's own types must agree with the column: this is where spreadsheets lose data."""
-        if not self.table.grid.typed:
+        if self.table.grid.sheet is None:
             return True
         value = cell.value
         message = ""
@@ -472,8 +471,7 @@ class _Reader:
         try:
             return parse(text, start, names=self.names, mark=self._mark(cell, offset), cell=True)
         except Refused as fault:
-            where = f"{cell.origin}: " if self.table.grid.typed and cell.origin else ""
-            self.report.add(fault.rule.removeprefix("rules."), fault.place, f"{where}{fault.message}")
+            self.report.add(fault.rule.removeprefix("rules."), fault.place, fault.message)
             return None
 
     # ------------------------------------------------------------ the whole
