@@ -6,7 +6,7 @@ The pattern is turned into its position automaton (Glushkov), whose edges count 
 ambiguity is looked for in the product of the automaton with itself (Weideman et al., 2016; Allauzen et al., 2008).
 
 Polynomial time is everywhere in harmless patterns (`\\s*:?\\s*`, `\\d+\\.?\\d*`), so of these only two kinds are
-refused: neighbours that compete for the same wide class (`.*.*=`, `\\w+\\w+$`), and a separator that is optional
+refused: neighbours of one and the same wide class (`.*.*=`, `\\w+\\w+$`), and a separator that is optional
 between two demanded runs of the same class at the end of a whole-match (`\\d+E?\\d+$`).
 """
 
@@ -28,8 +28,7 @@ MAX_POSITIONS = 400
 UNROLLED = 3
 """Bounded repeats are written out up to here; those that allow `LONG` or more turns count as endless."""
 LONG = 12
-_TOP = 0x110000
-_SAMPLES = tuple(chr(point) for point in range(32, 127)) + ("\t", "\n", "\r", "é", "ß", "Ж", "中", "٣", "\u00a0", "\u2028")
+_SAMPLES = tuple(chr(point) for point in range(32, 127)) + tuple("\t\n\réßЖ中٣\u00a0\u2028")
 """One character for each kind that patterns tell apart: classes are compared over these and the pattern's own."""
 
 Chars = frozenset[str]
@@ -160,7 +159,7 @@ def _union(parts: Sequence[_Part]) -> _Part:
 
 
 def _repeat(low: int, high: Any, body: Any, automaton: _Automaton) -> _Part:
-    endless = high is codes.MAXREPEAT or high >= LONG
+    endless = high is codes.MAXREPEAT or high >= LONG or (high > UNROLLED and _repeats_inside(body))
     if endless:
         copies = [_sequence(body, automaton) for _ in range(min(max(low, 1), UNROLLED))]
         for _ in range(2 if copies[-1].doubled and not copies[-1].nullable else 1):
@@ -173,6 +172,17 @@ def _repeat(low: int, high: Any, body: Any, automaton: _Automaton) -> _Part:
     for index, copy in enumerate(copies):
         whole = _concatenate(whole, copy if index < required else replace(copy, nullable=True), automaton)
     return whole
+
+
+def _repeats_inside(body: Any) -> bool:
+    """Does a part hold an endless repeat? `(.*?,){11}` is as bad as `(.*?,)*`, up to the eleventh power."""
+    for code, argument in _flat(body):
+        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
+            if argument[1] is codes.MAXREPEAT or argument[1] >= LONG or _repeats_inside(argument[2]):
+                return True
+        elif code is codes.BRANCH and any(_repeats_inside(branch) for branch in argument[1]):
+            return True
+    return False
 
 
 def _chars(code: Any, argument: Any, automaton: _Automaton) -> Chars:
@@ -324,9 +334,9 @@ def _competing(tree: Any, automaton: _Automaton, whole: bool) -> bool:
         shared = before.chars & run.chars
         if not run.linked or not shared or not (demanded or whole):
             continue
-        if len(shared & wide) > _WIDE:
+        if len(shared & wide) > _WIDE and before.chars == run.chars:
             return True
-        if run.adjacent and before.demanded and run.demanded and not all(char.isspace() for char in shared):
+        if run.adjacent and before.chars == run.chars and not all(char.isspace() for char in shared):
             return True
         if before.demanded and run.demanded and run.between and not run.between & set(".,-/ '_"):
             return True

@@ -138,10 +138,10 @@ EFFECT_ATTRIBUTES: Mapping[str, str] = {
         "code.network": """urlopen urlretrieve sendall sendto recv recvfrom create_connection getaddrinfo
             gethostbyname sendmail send_message open_connection start_server""",
         "code.temporary": "mktemp tempnam tmpnam",
-        "code.pickle": "unsafe_load full_load load_all unsafe_load_all full_load_all Unpickler",
+        "code.pickle": "unsafe_load full_load load_all unsafe_load_all full_load_all Unpickler unpickle",
         "code.redirect": "redirect sendRedirect send_redirect RedirectResponse HttpResponseRedirect",
         "code.xml": "fromstring XMLParser XMLPullParser make_parser parseString iterparse fromstringlist",
-        "code.template": "render_template_string from_string",
+        "code.template": "render_template_string from_string render_string",
         "code.debug": "set_trace post_mortem runcall interact run_server",
         "code.random": "randint randrange getrandbits randbytes uuid1 uuid4 urandom token_hex token_urlsafe token_bytes",
         "code.effect": """get_event_loop get_running_loop new_event_loop run_until_complete run_forever run_in_executor

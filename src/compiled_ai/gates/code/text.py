@@ -143,7 +143,7 @@ _ADDRESSED = tuple(
         r"(ion|or)s?\b[^.\n]{0,20}\b(result|finding|stage|check))",
         r"\b(this|the|following|above|below)\s+(code|function|file|module|snippet|script|program|candidate|submission)\b"
         r"[^.\n]{0,25}\b(is|are|was|were|has been|have been)\b[^.\n]{0,25}\b(safe|secure|trusted|harmless|approved|verified|"
-        r"audited|validated|vetted|reviewed|whitelisted|allowlisted|benign|pre-?approved|cleared|certified)\b",
+        r"audited|validated|vetted|reviewed|whitelisted|allowlisted|benign|pre-?approved|cleared|certified)\b(?!\s+(for|with|when|if|against|on|under|from|to (call|use|reuse|pass))\b)",
         r"\b(approve|accept|pass|whitelist|allowlist|trust|clear)\s+(this|the)\s+(code|function|file|module|snippet|script|"
         r"candidate|submission|program|change|patch|review)\b",
         r"\b(mark|rate|report|score|classify|label|flag|consider|treat|judge|grade|return)\s+(this|it|the|everything)\b"

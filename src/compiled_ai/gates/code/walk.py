@@ -73,6 +73,16 @@ _SQL_LOWER = re.compile(
     re.IGNORECASE,
 )
 _FIELDS = re.compile(r"\{[^{}]*(?:\.|\[)[^{}]*\}")
+_REDIRECT_TEXT = re.compile(
+    r"(HTTP/\d[^\n]*\n|\r\n)\s*location:\s*$|^HTTP/\d[\s\S]*\nlocation:\s*$|http-equiv=[\"']?refresh[^>]*$|window\.location", re.IGNORECASE
+)
+_COMMAND = re.compile(
+    r"\s*(sudo\s+)?(rm|ping|curl|wget|nslookup|traceroute|whois|dig|tar|unzip|bash|sh -c|powershell|chmod|chown|nc|ssh|scp|rsync|"
+    r"ffmpeg|kill|killall|useradd|mysqldump|pg_dump|openssl|cat /|ls -|ls /|find /|grep -|git clone|docker run|python3? -c)"
+    r"(\s+(-\S*|/\S*|[\w./-]+))*\s*[-/'\"=:@]?\s*$"
+)
+_GENERATOR_NUMBERS = frozenset({1103515245, 6364136223846793005, 1664525, 214013, 48271, 16807, 25214903917})
+"""Multipliers of linear congruential generators: home-made random numbers."""
 _HIDDEN = re.compile(
     r"__(class|globals|builtins|subclasses|import|mro|bases?|dict|code|getattribute|getattr|reduce|reduce_ex|closure|loader|"
     r"spec|func|self|module|kwdefaults|wrapped|traceback|context|cause|subclasshook|init_subclass|build_class|setstate)__"
@@ -557,6 +567,27 @@ class _Walk:
         self._codec(node)
         self._fetch(node)
         self._headers(node)
+        self._joined_call(node)
+        self._handed_in(node)
+
+    def _joined_call(self, node: ast.Call) -> None:
+        """`" ".join([...])` and `"...".replace(...)` put SQL together as well."""
+        if not isinstance(node.func, ast.Attribute) or node.func.attr not in ("join", "replace", "format_map"):
+            return
+        texts = _text_parts(node)
+        dynamic = any(isinstance(part, (ast.Name, ast.Subscript, ast.JoinedStr)) for part in ast.walk(node))
+        if dynamic and is_sql(" ".join(texts)):
+            self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
+
+    def _handed_in(self, node: ast.Call) -> None:
+        """`urlopen(...)`, `redirect(...)`: an effect is one too if it came as an argument."""
+        if not isinstance(node.func, ast.Name) or not node.args or isinstance(node.args[0], ast.Constant):
+            return
+        name = node.func.id
+        holder = self.scope.find(name)
+        rule = "code.template" if name == "Template" else policy.EFFECT_ATTRIBUTES.get(name)
+        if rule and holder is not None and any(isinstance(value, Parameter) for value in holder.values[name]):
+            self.fault(rule, f"{name!r} has effects outside; a step of its own does that", node)
 
     def _mutation(self, func: ast.Attribute) -> None:
         if func.attr not in policy.MUTATORS:
@@ -576,7 +607,11 @@ class _Walk:
         constant = value.value if isinstance(value, ast.Constant) else ...
         if keyword.arg and keyword.arg.startswith("__"):
             self.fault("code.dunder", f"keyword {keyword.arg!r} is not allowed", value)
-        if keyword.arg == "debug" and constant is True and not self.functions.get(_called(call)):
+        if keyword.arg == "algorithms" and any(
+            isinstance(part, ast.Constant) and str(part.value).lower() == "none" for part in ast.walk(value)
+        ):
+            self.fault("code.signature", "algorithm 'none' signs nothing", value)
+        if keyword.arg in ("debug", "DEBUG") and constant is True and not self.functions.get(_called(call)):
             self.fault("code.debug", "debug=True opens a console to visitors; delete it", value)
         if keyword.arg == "shell" and constant is True:
             self.fault("code.command", "shell=True hands the text to a shell", value)
@@ -628,7 +663,10 @@ class _Walk:
         if not words & {"requests", "session", "http", "httpx", "client", "urllib3", "pool", "fetcher", "api", "aiohttp", "async"}:
             return
         target = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "url"), None)
-        if target is not None and _mentions(target, ("url", "uri", "endpoint", "webhook", "href", "host", "link", "http")):
+        words_of_places = ("url", "uri", "endpoint", "webhook", "href", "host", "link", "http", "target", "address")
+        if isinstance(target, ast.Constant):
+            words_of_places = ("http:", "https:")
+        if target is not None and _mentions(target, words_of_places):
             self.fault("code.network", "fetching an address is an effect; take the response as an argument", node)
 
     def _headers(self, node: ast.Call) -> None:
@@ -653,6 +691,8 @@ class _Walk:
             problem = format_problem(text)
             if problem:
                 self.fault("code.format", f"format string {text[:40]!r} {problem}", node)
+            if is_sql(text) and "{" in text:
+                self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
 
     def _is_field_only(self, node: ast.Attribute) -> bool:
         """`invoice.format` as a field: read, not called, and not on a text."""
@@ -914,6 +954,8 @@ class _Walk:
         if isinstance(node.value, (str, bytes)):
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
             self._text(text, node)
+        elif isinstance(node.value, int) and node.value in _GENERATOR_NUMBERS:
+            self.fault("code.random", "a home-made random generator can be foreseen", node)
         elif isinstance(node.value, int) and abs(node.value) > 10**400:
             self.fault("code.endless", "a number of more than 400 digits", node)
 
@@ -924,6 +966,8 @@ class _Walk:
             self.fault("code.secret", "a key, token or password stands in the code; a connection's secret comes from outside", node)
         if node in self.documents:
             return
+        if re.match(r"(/var)?/tmp/|[cC]:[/\\\\](temp|windows[/\\\\]temp)[/\\\\]", text):
+            self.fault("code.temporary", "a path in a folder that everybody may write to", node)
         if _HIDDEN.search(text):
             self.fault("code.dunder", f"text {text[:40]!r} names an attribute that leads to the interpreter", node)
         if _FIELDS.search(text) and format_problem(text) and ("_" in text or "[" in text):
@@ -955,10 +999,12 @@ class _Walk:
         if isinstance(node.target, ast.Subscript):
             self._subscript_store(node.target)
         texts = _text_parts(node.value)
-        if texts and _is_sql(" ".join(texts)) and isinstance(node.value, (ast.JoinedStr, ast.BinOp)):
+        if texts and is_sql(" ".join(texts)) and isinstance(node.value, (ast.JoinedStr, ast.BinOp)):
             self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
 
     def _subscript_store(self, node: ast.Subscript) -> None:
+        if isinstance(node.slice, ast.Constant) and node.slice.value == "Location" and "header" in _last_name(node.value).lower():
+            self.fault("code.redirect", "a redirect whose address comes from data", node)
         root = _root(node)
         if isinstance(root, ast.Name) and not self.script:
             holder = self.scope.find(root.id)
@@ -983,7 +1029,16 @@ class _Walk:
             for other in sides:
                 if name and other is not side and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
                     self._secret(name, other, node)
+                    self._known_password(name, other, node)
         self._compares_signature(sides, node)
+
+    def _known_password(self, name: str, other: ast.expr, node: ast.AST) -> None:
+        """`password == "password"`, `USERS.get(user) == password`: what is compared with stands in the code."""
+        if name.lower().rpartition("_")[2] not in ("password", "passwd", "pwd", "passphrase", "pw"):
+            return
+        texts = self.choices(other, frozenset())
+        if texts and any(texts):
+            self.fault("code.secret", f"{name!r} is compared with a text of this file", node)
 
     def _compares_signature(self, sides: list[ast.expr], node: ast.Compare) -> None:
         digests = [side for side in sides if isinstance(side, ast.Call) and _called(side) in ("hexdigest", "digest")]
@@ -1006,8 +1061,10 @@ class _Walk:
             if key == "Location" and constant is ...:
                 self.fault("code.redirect", "a redirect whose address comes from data", value)
         if any(_is_redirect_code(value) for value in node.values):
-            for key, value in zip(keys, node.values, strict=True):
-                if isinstance(key, str) and key.lower() in ("location", "redirect", "redirect_url", "url") and not isinstance(value, ast.Constant):
+            inner = [pair for part in ast.walk(node) if isinstance(part, ast.Dict) for pair in zip(part.keys, part.values, strict=True)]
+            for name, value in inner:
+                text = name.value if isinstance(name, ast.Constant) else None
+                if str(text).lower() in ("location", "redirect", "redirect_url", "url") and not isinstance(value, ast.Constant):
                     self.fault("code.redirect", "a redirect whose address comes from data", value)
 
     def _dict_secret(self, key: str, value: ast.expr) -> None:
@@ -1018,17 +1075,16 @@ class _Walk:
     def _joined(self, node: ast.JoinedStr) -> None:
         texts = [part.value for part in node.values if isinstance(part, ast.Constant)]
         dynamic = any(isinstance(part, ast.FormattedValue) for part in node.values)
-        if dynamic and _is_sql(" ? ".join(map(str, texts))):
+        if dynamic and is_sql(" ? ".join(map(str, texts))):
             self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
         for part in node.values:
             spec = part.format_spec if isinstance(part, ast.FormattedValue) else None
             if isinstance(spec, ast.JoinedStr) and any(re.search(r"\d{6,}", text) for text in _text_parts(spec)):
                 self.fault("code.endless", "a width that fills the memory", node)
-        if dynamic and texts and re.match(r"\s*location:\s*$", str(texts[0]), re.I):
+        if dynamic and any(_REDIRECT_TEXT.search(str(text)) for text in texts):
             self.fault("code.redirect", "a redirect whose address comes from data", node)
-        if dynamic and re.match(r"\s*(rm|ping|curl|wget|nslookup|cat|ls|tar|sh|bash|cmd|powershell|git|ssh|scp|chmod|chown|kill|nc|dig|find|grep|sudo|python3?)\s+(-{1,2}\w|/|$|\S*\s*$)", str(texts[0]) if texts else "") and isinstance(node.values[0], ast.Constant) and str(texts[0]).endswith((" ", "/", "'", '"', "=")):
-            if re.match(r"\s*(rm|ping|curl|wget|nslookup|tar|bash|powershell|chmod|chown|nc|sudo)\b", str(texts[0])):
-                self.fault("code.command", "a shell command is put together from text", node)
+        if dynamic and isinstance(node.values[0], ast.Constant) and _COMMAND.match(str(texts[0])):
+            self.fault("code.command", "a shell command is put together from text", node)
 
     def _binary(self, node: ast.BinOp) -> None:
         above = self.parents.get(node)
@@ -1036,12 +1092,16 @@ class _Walk:
         if isinstance(node.op, (ast.Add, ast.Mod)) and not nested:
             texts = _text_parts(node)
             constant = all(isinstance(part, (ast.Constant, ast.BinOp, ast.operator)) for part in ast.walk(node))
-            if texts and not constant and _is_sql(" ? ".join(texts)):
+            if texts and not constant and is_sql(" ? ".join(texts)):
                 self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
-            if texts and not constant and re.match(r"\s*location:\s*$", texts[0], re.I):
+            if texts and not constant and any(_REDIRECT_TEXT.search(text) for text in texts):
                 self.fault("code.redirect", "a redirect whose address comes from data", node)
-            if texts and not constant and re.match(r"\s*(rm|ping|curl|wget|nslookup|tar|bash|powershell|chmod|chown|nc|sudo)\s+(-\S+\s+)*$", texts[0]):
+            if texts and not constant and _COMMAND.match(_first_text(node)):
                 self.fault("code.command", "a shell command is put together from text", node)
+        if isinstance(node.op, ast.BitXor) and any(
+            isinstance(side, ast.Subscript) and "key" in _last_name(side.value).lower() for side in (node.left, node.right)
+        ):
+            self.fault("code.crypto", "a home-made cipher protects nothing", node)
         if isinstance(node.op, (ast.Pow, ast.LShift)) and isinstance(node.right, ast.Constant):
             if isinstance(node.right.value, int) and node.right.value > 100_000:
                 self.fault("code.endless", "a power that fills the memory", node)
@@ -1110,6 +1170,8 @@ class _Walk:
             if self.mode == "function" and isinstance(default, (ast.List, ast.Dict, ast.Set, ast.Call, ast.ListComp)):
                 self.fault("code.state", "a default that can change is shared by all calls; use None", default)
         self._default_secrets(node.args)
+        if re.match(r"_*(en|de)(crypt|cipher)", node.name, re.I):
+            self.fault("code.crypto", "a home-made cipher protects nothing; cryptography has no place in a decision", node)
         self._annotation(node.returns)
         self._recursion(node)
         self._token_parts(node)
@@ -1349,8 +1411,21 @@ class _Walk:
     def _password_hash(self, origin: str, node: ast.expr) -> None:
         call = self.parents.get(node)
         if isinstance(call, ast.Call) and call.func is node:
-            if any(_mentions(argument, ("password", "passwd", "pwd", "passphrase", "pin_code")) for argument in call.args):
+            if any(self._about(argument, ("password", "passwd", "pwd", "passphrase", "pin_code")) for argument in call.args):
                 self.fault("code.hash", "a bare hash of a password can be guessed; passwords do not belong into a decision", node)
+
+    def _about(self, node: ast.AST, words: tuple[str, ...], depth: int = 0) -> bool:
+        """Tells whether an expression, or what its names were assigned, mentions one of the words."""
+        if _mentions(node, words):
+            return True
+        if depth > 3:
+            return False
+        for part in ast.walk(node):
+            holder = self.scope.find(part.id) if isinstance(part, ast.Name) else None
+            for value in holder.values[part.id] if holder and isinstance(part, ast.Name) else ():
+                if isinstance(value, ast.expr) and self._about(value, words, depth + 1):
+                    return True
+        return False
 
     def _iterations(self, origin: str, node: ast.expr) -> None:
         call = self.parents.get(node)
@@ -1584,11 +1659,17 @@ def _number(node: ast.AST) -> int:
     return 0
 
 
+def _first_text(node: ast.AST) -> str:
+    while isinstance(node, ast.BinOp):
+        node = node.left
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
 def _text_parts(node: ast.AST) -> list[str]:
     return [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
 
 
-def _is_sql(text: str) -> bool:
+def is_sql(text: str) -> bool:
     return bool(_SQL.search(text) or _SQL_LOWER.search(text))
 
 
