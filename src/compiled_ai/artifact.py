@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from compiled_ai.canonical import canonical_json, digest, digest_json, parse_json
+from compiled_ai.closure import library_closure, module_path
 from compiled_ai.errors import ArtifactRefused, CompiledAIError, NotFound, UsageError, suggest
 from compiled_ai.records import Finding
 
@@ -136,57 +137,12 @@ def _installed(name: str) -> str:
     if kind == "python":
         return ".".join(platform.python_version_tuple()[:2])
     if kind == "module":
-        path = _module_path(rest)
+        path = module_path(rest)
         return digest(path.read_bytes())[:16] if path else "absent"
     try:
         return metadata.version(rest or "tzdata")
     except metadata.PackageNotFoundError:
         return "absent"
-
-
-def _module_path(module: str) -> Path | None:
-    """Returns the source file of a module of the pure library."""
-    path = Path(__file__).parent.joinpath(*module.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-def library_closure(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns (library modules that a source needs, directly or not; outside packages that those import)."""
-    modules: dict[str, Path] = {}
-    outside: set[str] = set()
-    queue = [source]
-    while queue:
-        for name in _imported(queue.pop()):
-            if not name.startswith("compiled_ai"):
-                outside.add(name.split(".")[0])
-                continue
-            path = _module_path(name)
-            if path is not None and name not in modules:
-                modules[name] = path
-                queue.append(path.read_text("utf-8"))
-    return tuple(sorted(modules)), tuple(sorted(_distributions(outside)))
-
-
-def _imported(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _distributions(modules: set[str]) -> Iterator[str]:
-    import sys
-
-    third_party = modules - set(sys.stdlib_module_names) - {"__future__"}
-    if third_party:
-        known = metadata.packages_distributions()
-        for module in third_party:
-            yield from known.get(module, ())[:1]
 
 
 # ---------------------------------------------------------------------------------------------- writing
@@ -215,8 +171,9 @@ def seal(
         functions: step to its model-written functions.
     """
     files = {**identity, **_library_copies(identity["workflow.py"])}
-    modules, packages = library_closure(identity["workflow.py"])
-    names = ["python", *(f"module:{name}" for name in modules), *(f"package:{name}" for name in packages), "tzdata"]
+    needed = library_closure(identity["workflow.py"])
+    packages = [f"package:{name}" for name in needed.packages]
+    names = ["python", *(f"module:{name}" for name in needed.library), *packages, "tzdata"]
     manifest = {
         "workflow": workflow,
         "version": version,
@@ -230,10 +187,9 @@ def seal(
 
 
 def _library_copies(source: str) -> dict[str, str]:
-    modules, _ = library_closure(source)
     copies = {}
-    for name in modules:
-        path = _module_path(name)
+    for name in library_closure(source).library:
+        path = module_path(name)
         if path is not None and name.startswith(_LIBRARY):
             copies[f"library/{path.relative_to(Path(__file__).parent / 'library').as_posix()}"] = path.read_text(
                 "utf-8"

@@ -28,7 +28,7 @@ from compiled_ai.golden_history import count_read, ever_shown, remember_shown
 from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_all, open_model
 from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan
 from compiled_ai.records import Finding, StageResult, Usage, ValidationReport
-from compiled_ai.runtime.keys import KeyRing
+from compiled_ai.runtime.keys import KeyRing, TextSealer
 from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import GoldenCase
 from compiled_ai.validation import validate
@@ -168,7 +168,10 @@ class _Compiler:
                 f"The specification asks a model to write {steps}, and no model is named.",
                 remedy="Give --model recorded:DIR, exchange:DIR, or a provider's name such as anthropic:NAME.",
             )
-        return open_model(self.options.model, record=self.options.record, budget=self.options.budget)
+        protect = TextSealer(self._keys) if plan.sinks.get("prompts") == "encrypted" else None
+        return open_model(
+            self.options.model, record=self.options.record, budget=self.options.budget, protect=protect
+        )
 
     def _attempt(
         self,
@@ -246,6 +249,7 @@ class _Compiler:
             require_sandbox=self.options.require_sandbox,
             reads=count_read(self._folder(plan), plan.pools.sealed, assembled.source),
             explain=self.options.explain_stages,
+            declared_errors=plan.declared_errors,
         )
 
     def _folder(self, plan: CompilePlan) -> Path:

@@ -17,7 +17,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from compiled_ai.artifact import SealedArtifact, library_closure
+from compiled_ai.artifact import SealedArtifact
+from compiled_ai.closure import library_closure
 from compiled_ai.errors import UsageError
 
 _ROOT = Path(__file__).parent
@@ -131,19 +132,20 @@ def _write_package(loaded: SealedArtifact, folder: Path) -> None:
         "python": str(loaded.manifest["environment"]["python"]),
     }
     core = "\n".join(f"import compiled_ai.{name}" for name in _CORE)
-    modules, packages = library_closure(f"{source}\n{core}\n")
+    needed = library_closure(f"{source}\n{core}\n")
     _put(folder / package / "__init__.py", _INIT.format(**words))
     _put(folder / package / "__main__.py", _MAIN.format(**words))
     _put(folder / package / "workflow.py", _moved(source, package))
     _put(folder / package / "program.json", (loaded.identity / "program.json").read_text("utf-8"))
-    for module in modules:
+    for module in needed.library:
         _copy_module(module, folder / package / "support", package)
     for inner in (folder / package / "support").rglob("*"):
         if inner.is_dir() and not (inner / "__init__.py").exists():
             _put(inner / "__init__.py", "")
     if not (folder / package / "support" / "__init__.py").exists():
         _put(folder / package / "support" / "__init__.py", "")
-    pinned = [f"{name}=={loaded.manifest['environment'].get(f'package:{name}', '')}".rstrip("=") for name in packages]
+    known = loaded.manifest["environment"]
+    pinned = [f"{name}=={known.get(f'package:{name}', '')}".rstrip("=") for name in needed.packages]
     _put(folder / "requirements.txt", "".join(f"{line}\n" for line in sorted(pinned)))
     _put(folder / "README.md", _README.format(**words))
     _put(folder / "golden.jsonl", _golden_with_outputs(loaded))

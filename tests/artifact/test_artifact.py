@@ -18,7 +18,6 @@ from compiled_ai.artifact import (
     all_artifacts,
     altered_files,
     find_artifact,
-    library_closure,
     load_artifact,
     promote,
     read_labels,
@@ -27,6 +26,7 @@ from compiled_ai.artifact import (
     sign,
 )
 from compiled_ai.canonical import canonical_json
+from compiled_ai.closure import library_closure
 from compiled_ai.errors import ArtifactRefused, NotFound, UsageError
 from compiled_ai.export import export_package
 from compiled_ai.records import Finding
@@ -269,9 +269,9 @@ def _crash(*_: object, **__: object) -> str:
 
 
 def test_the_closure_names_library_modules_and_outside_packages() -> None:
-    modules, packages = library_closure("from compiled_ai.library.values import number\nimport yaml\n")
-    assert "compiled_ai.library.values" in modules
-    assert packages == ("PyYAML",)
+    needed = library_closure("from compiled_ai.library.values import number\nimport yaml\n")
+    assert "compiled_ai.library.values" in needed.library
+    assert needed.packages == ("PyYAML",)
 
 
 def test_another_version_of_a_module_is_an_environment_difference(artifacts: Path) -> None:

@@ -13,8 +13,9 @@ missing, crashed, ran out of time, or saw nothing. The two never mix.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ def validate(
         explain: run every stage all the same; a skipped one says in `measures["alone"]` what it would have found.
         declared_errors: names of exceptions that a function may raise.
     """
-    with _Boxes(box, plan.spec, require_sandbox) as boxes:
+    with _Boxes(box, plan.spec, require_sandbox, _preload(candidate)) as boxes:
+        boxes.warm_up()
         stages = _stages(candidate, plan, boxes, cache, sealed, reads, declared_errors)
         results: list[StageResult] = []
         for name, stage in stages.items():
@@ -148,8 +150,8 @@ def _joined(first: StageResult, last: StageResult) -> StageResult:
 class _Boxes:
     """Opens a sandbox when the first stage needs one, and closes what it opened."""
 
-    def __init__(self, given: Sandbox | None, spec: WorkflowSpec, require: bool) -> None:
-        self._given, self._spec, self._require = given, spec, require
+    def __init__(self, given: Sandbox | None, spec: WorkflowSpec, require: bool, preload: Sequence[str]) -> None:
+        self._given, self._spec, self._require, self._preload = given, spec, require, preload
         self._own: Sandbox | None = None
 
     def open(self) -> Sandbox:
@@ -158,8 +160,17 @@ class _Boxes:
         if self._given is not None:
             return self._given
         if self._own is None:
-            self._own = Sandbox(limits_of(self._spec), require=self._require, preload=PRELOAD)
+            self._own = Sandbox(limits_of(self._spec), require=self._require, preload=self._preload)
         return self._own
+
+    def warm_up(self) -> None:
+        """Starts the sandbox while the static stages run; if it cannot start, the stage that needs it says so."""
+        from compiled_ai.sandbox import ELSEWHERE
+
+        with contextlib.suppress(CompiledAIError):
+            box = self.open()
+            box.prepare()
+            box.prepare(ELSEWHERE)
 
     def __enter__(self) -> _Boxes:
         return self
@@ -171,6 +182,14 @@ class _Boxes:
 
 PRELOAD = ("compiled_ai.sandbox.runs",)
 """What the sandbox of a validation loads before the first candidate comes."""
+
+
+def _preload(candidate: Assembled) -> tuple[str, ...]:
+    """A confined child can open no file, so all that the candidate needs is imported before it starts."""
+    from compiled_ai.closure import library_closure
+
+    needed = library_closure(candidate.source)
+    return (*PRELOAD, *needed.library, *needed.outside)
 
 
 def limits_of(spec: WorkflowSpec) -> Limits:
