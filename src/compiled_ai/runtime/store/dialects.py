@@ -11,6 +11,7 @@ words of durability mean.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -168,10 +169,16 @@ class SQLite:
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=256
             )
-            self._run = self._connection.execute
-            self._configure(durability)
         except sqlite3.Error as fault:
             raise self._failed(fault) from fault
+        self._run = self._connection.execute
+        try:
+            self._configure(durability)
+        except BaseException as fault:
+            self._connection.close()
+            if isinstance(fault, sqlite3.Error):
+                raise self._failed(fault) from fault
+            raise
 
     def _configure(self, durability: Durability) -> None:
         application = self._run("PRAGMA application_id").fetchone()[0]
@@ -257,21 +264,24 @@ class SQLite:
         return StoreFailed(f"The run store {self.place!r} failed: {text}.", remedy=remedy)
 
 
+_LEAST_BYTES = 512
+"""No SQLite file is smaller; SQLite itself takes a smaller one for a new one."""
+
+
 def _create_file(path: Path, patience_seconds: float) -> None:
     """Makes a new file for its owner alone; an existing one that stays empty was cut short, and is refused."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        return
-    except FileExistsError:
-        pass
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            return
     except OSError as fault:
         raise StoreFailed(f"The run store {str(path)!r} cannot be made: {fault}.", remedy="Check the path.") from fault
     end = time.monotonic() + min(patience_seconds, 5.0)
-    while path.is_file() and path.stat().st_size == 0:
+    while path.is_file() and path.stat().st_size < _LEAST_BYTES:
         if time.monotonic() > end:
             raise StoreFailed(
-                f"The run store {str(path)!r} is empty: it was cut short, or never finished being made.",
+                f"The run store {str(path)!r} is empty: it is damaged or cut short, or never finished being made.",
                 remedy="Restore it from a copy; if it never held a run, delete the file.",
             )
         time.sleep(0.02)
@@ -298,9 +308,15 @@ class PostgreSQL:
         self._duplicate = psycopg.errors.UniqueViolation
         try:
             self._connection: psycopg.Connection[Any] = psycopg.connect(url, autocommit=True)
-            self._configure(durability, busy_seconds)
         except psycopg.Error as fault:
             raise self._failed(fault) from fault
+        try:
+            self._configure(durability, busy_seconds)
+        except BaseException as fault:
+            self._connection.close()
+            if isinstance(fault, psycopg.Error):
+                raise self._failed(fault) from fault
+            raise
 
     def _configure(self, durability: Durability, busy_seconds: float) -> None:
         run = self._connection.execute
