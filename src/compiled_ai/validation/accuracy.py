@@ -153,7 +153,9 @@ def _exactly(judged: Sequence[Judged], spec: WorkflowSpec) -> list[Finding]:
     ]
 
 
-def _by_pool(judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], spec: WorkflowSpec) -> list[Finding]:
+def _by_pool(
+    judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], spec: WorkflowSpec, *, tell: bool
+) -> list[Finding]:
     written = {case.id for case in spec.examples}
     wrong = [each for each in judged["shown"] if _differences(each, spec.accuracy.fields)]
     failing = [each for each in wrong if each.case.id in written]

@@ -52,7 +52,7 @@ def _branches(code: CodeType) -> Iterator[tuple[int, int]]:
     instructions = list(dis.get_instructions(code))
     lines = {each.offset: each.positions.lineno for each in instructions if each.positions and each.positions.lineno}
     for place, each in enumerate(instructions[:-1]):
-        if "JUMP_IF" not in each.opname and each.opname != "FOR_ITER":
+        if not ("JUMP" in each.opname and "_IF_" in each.opname) and each.opname != "FOR_ITER":
             continue
         here = lines.get(each.offset)
         for offset in (instructions[place + 1].offset, each.argval):

@@ -24,8 +24,8 @@ from compiled_ai.validation.metrics import normalised
 
 _LEAST_EQUAL, _LEAST_WITHIN, _LEAST_SPLIT = 4, 8, 10
 _LEAST_DIGITS = 4
-_SHARED = 0.1
-"""From this share of the cases on (and three of them), a value is knowledge of the domain."""
+_SHARED, _SHARED_CASES = 0.25, 5
+"""From this share of the cases on (and this many of them), a value is knowledge of the domain."""
 _NUMBERS = frozenset({"integer", "decimal", "money", "float"})
 
 
@@ -72,7 +72,7 @@ def _open_values(cases: Sequence[GoldenCase], outputs: Iterable[Field], named: s
     found: set[str] = set()
     for field in outputs:
         counts = Counter(text for case in cases for text in set(_texts(field.type, case.expected.get(field.name))))
-        shared = max(3.0, _SHARED * len(cases))
+        shared = max(_SHARED_CASES, _SHARED * len(cases))
         found |= {text for text, count in counts.items() if count < shared}
     return {text for text in found if normalised(text) not in named}
 

@@ -27,8 +27,7 @@ from compiled_ai.spec.model import Metric, MetricName
 
 _Z = Decimal("1.959963984540054")
 """Two-sided 95 %."""
-_NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?")
-_CURRENCY = "$€£¥ "
+_NUMBER = re.compile(r"\s*([+-])?\s*[$€£¥]?\s*([+-])?(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*[€£¥]?\s*")
 ABSENT = object()
 """The case does not say what this field should be."""
 
@@ -176,11 +175,10 @@ def _decimal_of(value: Any) -> Decimal | None:
     if _is_number(value):
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
         return number if number.is_finite() else None
-    if isinstance(value, str):
-        bare = value.strip(_CURRENCY)
-        sign = "-" if value.strip().startswith("-") and not bare.startswith("-") else ""
-        return Decimal(sign + bare.replace(",", "")) if _NUMBER.fullmatch(bare) else None
-    return None
+    match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+    if match is None or (match[1] and match[2]):
+        return None
+    return Decimal(f"{match[1] or match[2] or ''}{match[3].replace(',', '')}{match[4] or ''}")
 
 
 def _number(expected: Any, actual: Any, tolerance: Decimal) -> bool:
