@@ -71,9 +71,19 @@ def test_an_untouched_store_is_clean(filled: Filled) -> None:
 def _swap_events(filled: Filled) -> None:
     """The two encrypted runs change places in the chain's order of storing."""
     one, two = (filled.seq(run_id) for run_id in filled.sealed)
-    columns = (
-        ["writer", "position", "at", "run_id", "run_position", "kind", "header", "commitment", "previous", "run_previous", "hash"]
-    )
+    columns = [
+        "writer",
+        "position",
+        "at",
+        "run_id",
+        "run_position",
+        "kind",
+        "header",
+        "commitment",
+        "previous",
+        "run_previous",
+        "hash",
+    ]
     rows = {
         seq: filled.place.execute(f"SELECT {', '.join(columns)} FROM events WHERE seq = ?", (seq,))[0]
         for seq in (one, two)
@@ -94,8 +104,8 @@ def _forge_run(filled: Filled) -> None:
     """A whole run is made up by somebody who knows everything but the key."""
     filled.do(
         "INSERT INTO events (writer, position, at, run_id, run_position, kind, header, commitment, previous,"
-        " run_previous, hash) SELECT writer, position + 1, at, 'forged', 0, 'recorded', header, commitment, hash, run_previous,"
-        " commitment FROM events WHERE run_id = ?",
+        " run_previous, hash) SELECT writer, position + 1, at, 'forged', 0, 'recorded', header, commitment, hash,"
+        " run_previous, commitment FROM events WHERE run_id = ?",
         filled.whole,
     )
     filled.do(
