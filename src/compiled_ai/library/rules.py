@@ -20,6 +20,7 @@ from decimal import (
     ROUND_HALF_EVEN,
     ROUND_HALF_UP,
     ROUND_UP,
+    Context,
     Decimal,
     InvalidOperation,
 )
@@ -191,6 +192,8 @@ R = TypeVar("R")
 Moment = TypeVar("Moment", date, datetime)
 
 ONE = Decimal(1)
+_WIDE = Context(prec=14_000, Emin=-20_000, Emax=20_000)
+"""Holds every number of the pinned context written out, so that rounding never runs out of digits."""
 MICROSECOND = timedelta(microseconds=1)
 
 # ---------------------------------------------------------------- null
@@ -620,12 +623,9 @@ def _whole(value: Decimal) -> bool:
 
 
 def _rounded(value: Decimal, scale: Decimal, how: str) -> Decimal | None:
-    if not _whole(scale) or not -6111 <= scale <= 6176:
+    if not _whole(scale) or not -6_111 <= scale <= 6_176:
         return None
-    exponent = ONE.scaleb(-int(scale))
-    if value.adjusted() + int(scale) >= NUMBERS.prec:
-        return value if scale >= 0 else None
-    return value.quantize(exponent, how, NUMBERS) + 0
+    return NUMBERS.plus(value.quantize(ONE.scaleb(-int(scale)), how, _WIDE))
 
 
 def decimal_places(value: Decimal, scale: Decimal) -> Decimal | None:

@@ -324,7 +324,7 @@ class Checker:
                 f"{_capital(named(left.type))} has no order: '{operator}' compares numbers, text, dates or durations.",
             )
             return False
-        for one, other in ((left, right), (right, left)):
+        for one, other in ((left, right), (right, left)) if operator in ("=", "!=", "in") else ():
             members = one.type.enum
             if members and isinstance(other, Constant) and isinstance(other.value, str) and other.value not in members:
                 self._error(

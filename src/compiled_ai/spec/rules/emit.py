@@ -314,7 +314,8 @@ class Emitter:
     def _ask_range(self, subject: Expression, within: Range, wanted: bool) -> Code:
         guards = self._guards(subject, within.low, within.high)
         moments = subject.type.kind in MOMENTS | {"any"}
-        if guards is None or moments:
+        one_sided = not wanted and (self.nullable(within.low) or self.nullable(within.high))
+        if guards is None or moments or one_sided:  # beyond one end it is FALSE, even where the other end is null
             return self._ask(range_condition(subject, within), wanted)
         with self.knowing(guards):
             low, high = self._short(within.low, subject), self._short(within.high, subject)

@@ -145,6 +145,8 @@ class Lexer:
         self.position = 0
         self.depth = 0
         self.last: str | None = None
+        self.denied = False
+        """The last word is a NOT that follows a value, as in `x NOT IN`."""
         self.targets = False
         """Inside an outcome, where a comma may begin the next assignment."""
         known = {*names.members, *(name for kind in PROPERTIES.values() for name in kind)}
@@ -166,6 +168,7 @@ class Lexer:
             if self.position >= len(self.text):
                 return
             token = self._next(fresh)
+            self.denied = token.type == "NOT" and self.last in OPERAND_ENDS
             self.last = token.type
             yield token
 
@@ -240,7 +243,7 @@ class Lexer:
         function = _FUNCTIONS.match(text, at)
         word = _WORD.match(text, at)
         upper = word.group().upper() if word else ""
-        operand = self.last in OPERAND_ENDS
+        operand = self.denied or self.last in OPERAND_ENDS
         if known and (not function or known[1] - at > len(function.group(1))):
             single = bool(word) and known[1] == word.end() if word else False
             if not (single and (upper in HARD or (upper in SOFT and operand))):
