@@ -403,3 +403,51 @@ def test_the_starter_loads_without_a_model_and_carries_the_name() -> None:
     assert spec.name == 'Claims "A" & B'
     assert all(isinstance(step, RuleStep) for step in spec.steps)
     assert len(spec.golden) == 4 and spec.warnings == ()
+
+
+# ---------------------------------------------------------------- tables
+
+TABLE = """
+inputs: {age: integer}
+steps:
+  - {step: s, type: deterministic_rule, table: {file: ages.csv, inputs: [age], outputs: [outcome], id: row}}
+"""
+
+
+def test_a_decision_table_of_a_file_is_read_beside_the_specification(tmp_path: Path) -> None:
+    (tmp_path / "ages.csv").write_text('row,age,outcome\na,">= 18",PAY\nb,"< 18",ASK\n', "utf-8")
+    step = load_spec_text(TABLE, folder=tmp_path).steps[0]
+    assert isinstance(step, RuleStep)
+    assert [one.source for one in step.parameters] == ["inputs.age"]
+    assert step.result[0].type.enum == ("PAY", "ASK")
+    assert step.source_text == "row | age | outcome\na | >= 18 | PAY\nb | < 18 | ASK\n"
+
+
+def test_a_fault_in_a_decision_tables_file_is_located_there(tmp_path: Path) -> None:
+    (tmp_path / "ages.csv").write_text('row,age,outcome\na,">= x1",PAY\nb,"< 18",ASK\n', "utf-8")
+    found = refused(TABLE, tmp_path)
+    assert len(found) == 1 and found[0].startswith(f"{tmp_path / 'ages.csv'}:2:")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "The table 'ages.csv' is empty. Write a header and rows."),
+        (b"row,age,outcome\na,\xff,PAY\n", "The table 'ages.csv' is not UTF-8. Save it as CSV in UTF-8."),
+    ],
+)
+def test_a_decision_tables_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "ages.csv").write_bytes(content)
+    assert refused(TABLE, tmp_path) == [f"{tmp_path / 'spec.yaml'}:4:55: {message}"]
+
+
+def test_a_reference_table_is_read_and_typed(tmp_path: Path) -> None:
+    (tmp_path / "formulary.csv").write_text("ndc,tier\n0002,2\n0169,3\n", "utf-8")
+    text = """
+inputs: {ndc: string}
+tables: {formulary: {file: formulary.csv, keys: ndc, columns: {tier: decimal}}}
+steps:
+  - {step: s, type: deterministic_rule, logic: IF ndc IN formulary THEN PAY ELSE ASK}
+"""
+    table = load_spec_text(text, folder=tmp_path).tables[0]
+    assert (table.name, table.keys, len(table.rows), table.rows[0][0]) == ("formulary", ("ndc",), 2, "0002")

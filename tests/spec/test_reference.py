@@ -44,8 +44,9 @@ def _complete(kind: str, block: str) -> str:
 
 
 @pytest.mark.parametrize(("kind", "block"), BLOCKS, ids=[block.partition("\n")[0] for _, block in BLOCKS])
-def test_an_example_of_the_reference_loads(kind: str, block: str) -> None:
-    assert load_spec_text(_complete(kind, block), file="spec.yaml").steps
+def test_an_example_of_the_reference_loads(kind: str, block: str, tmp_path: Path) -> None:
+    (tmp_path / "formulary.csv").write_text("ndc,tier\n0002-1433,2\n0169-4132,3\n", "utf-8")
+    assert load_spec_text(_complete(kind, block), file="spec.yaml", folder=tmp_path).steps
 
 
 def _keys(shape: Shape) -> set[str]:

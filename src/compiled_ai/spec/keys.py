@@ -84,11 +84,34 @@ _STEP = {
     "fallback": Key(MapOf(Value()), "The result that stands in, with 'on_failure: fallback'."),
 }
 _INPUTS = Key(Either(scalar=_TEXT, items=_TEXTS), "The inputs and results that the step reads.")
+_TABLE = Record(
+    {
+        "file": Key(_TEXT, "A CSV or XLSX file, relative to the specification."),
+        "sheet": Key(_TEXT, "The sheet of an XLSX file; by default the first."),
+        "range": Key(_TEXT, "The cells of the table in the sheet, such as 'A3:F40'."),
+        "columns": Key(_TEXTS, "Names of the cells, where rows are lists."),
+        "rows": Key(ListOf(Either(items=ListOf(Value()), fields=MapOf(Value())), least=1), "The rows, inline."),
+        "hit_policy": Key(_TEXT, "UNIQUE (the default), ANY, PRIORITY, FIRST, RULE ORDER, OUTPUT ORDER, COLLECT ..."),
+        "inputs": Key(
+            Either(scalar=_TEXT, items=_TEXTS, fields=MapOf(_TEXT)), "Columns that are tested, or column: expression."
+        ),
+        "outputs": Key(
+            Either(scalar=_TEXT, items=_TEXTS, fields=MapOf(ListOf(_TEXT))),
+            "Columns that are yielded, or column: [its values, best first].",
+        ),
+        "default": Key(MapOf(_TEXT), "What is yielded where no row applies."),
+        "reason": Key(_TEXT, "The column with the reason."),
+        "id": Key(_TEXT, "The column with the row's id."),
+        "notes": Key(_TEXT, "A column that decides nothing."),
+    },
+    "'table'",
+    needs_one_of=(("file", "rows"),),
+)
 _RULE = Record(
     {
         **_STEP,
         "logic": Key(_TEXT, "The rule: IF ... THEN ... ELSE ..., or lines 'name = expression'."),
-        "table": Key(Either(fields=MapOf(Value(), least=1)), "A decision table, inline or in a CSV or XLSX file."),
+        "table": Key(_TABLE, "A decision table, inline or in a file."),
         "schema": Key(_FIELDS, "The fields that the rule yields; by default they follow from the rule."),
     },
     "a step of type 'deterministic_rule'",
@@ -198,6 +221,18 @@ LIMITS = Record(
     },
     "'limits'",
 )
+_DATA = Record(
+    {
+        "file": Key(_TEXT, "A CSV, XLSX or Parquet file, relative to the specification.", required=True),
+        "keys": Key(Either(scalar=_TEXT, items=ListOf(_TEXT, least=1)), "The key columns.", required=True),
+        "sheet": Key(_TEXT, "The sheet of an XLSX file; by default the first."),
+        "range": Key(_TEXT, "The cells of the data in the sheet, such as 'A3:F40'."),
+        "columns": Key(MapOf(_TYPE), "Types of columns; by default a key is text, other columns are what they hold."),
+        "effective_from": Key(_TEXT, "The column with the first day of a row."),
+        "effective_to": Key(_TEXT, "The column with the last day of a row."),
+    },
+    "a reference table",
+)
 _CASES = Either(scalar=_TEXT, items=ListOf(_GOLDEN))
 _STEPS = Key(ListOf(STEP, least=1), "The steps, in any order; each runs when what it reads is there.")
 SPECIFICATION = Record(
@@ -221,7 +256,7 @@ SPECIFICATION = Record(
             "How each output is compared, and how often it must agree.",
         ),
         "properties": Key(_TEXTS, "Conditions on inputs and outputs that every run must satisfy."),
-        "tables": Key(MapOf(Value()), "Reference data that rules look up."),
+        "tables": Key(MapOf(_DATA, names=NAME_PATTERN), "Reference data that rules look up."),
         "template": Key(Text(choices=TEMPLATES, means="template"), f"One of {', '.join(TEMPLATES)}."),
         "modules": Key(_TEXTS, "Library modules that generated functions may import."),
         "compliance": _COMPLIANCE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from compiled_ai.canonical import digest
 from compiled_ai.errors import suggest
@@ -28,12 +28,15 @@ from compiled_ai.spec.modules import known_modules
 from compiled_ai.spec.names import Names, slug
 from compiled_ai.spec.outputs import read_accuracy, read_adverse, read_outputs
 from compiled_ai.spec.reach import Group, reach
-from compiled_ai.spec.reading import Notes, mapping, scalar, scalars, text, whole
+from compiled_ai.spec.reading import Folder, Notes, mapping, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import read_condition
 from compiled_ai.spec.shapes import check_shape
 from compiled_ai.spec.steps import Flow, read_steps
 from compiled_ai.spec.types import TypeReader
-from compiled_ai.spec.yaml_source import Fields, Items, Node, Scalar, compose, describe, read_source
+from compiled_ai.spec.yaml_source import Entry, Fields, Items, Node, Scalar, compose, describe, read_source
+
+if TYPE_CHECKING:
+    from compiled_ai.spec.reference_tables import TableSource
 
 DEFAULT_VERSION = "0.1.0"
 
@@ -82,7 +85,7 @@ class _Loader:
         packs = self._packs()
         classes = Names()
         inputs = TypeReader(self.notes.findings, classes).fields(self.tree.get("inputs"), "Input")
-        tables = self._tables()
+        tables = self._tables(inputs)
         flow = self._flow(inputs, tables, packs, classes)
         steps = read_steps(flow)
         complete = len(steps) == len(flow.drafts) and not flow.broken
@@ -159,8 +162,49 @@ class _Loader:
 
     # ------------------------------------------------------------ steps
 
-    def _tables(self) -> Mapping[str, Table]:
-        return {}
+    def _tables(self, inputs: tuple[Field, ...]) -> Mapping[str, Table]:
+        node = mapping(self.tree, "tables")
+        if node is None:
+            return {}
+        if self.folder is None:
+            message = "A specification without a folder cannot name the files of tables. Give it a folder."
+            self.notes.findings.add("table", message, node.mark)
+            return {}
+        from compiled_ai.spec.reference_tables import read_reference_table
+
+        found: dict[str, Table] = {}
+        for entry in node.entries:
+            source = self._table_source(entry.key, entry.value)
+            if any(field.name == entry.key.text for field in inputs):
+                message = f"Table {quote(entry.key.text)} has the name of an input. Rename one of them."
+                self.notes.findings.add("duplicate_name", message, entry.key.mark)
+            if source is None:
+                continue
+            reading = read_reference_table(source, folder=self.folder)
+            self.notes.findings.extend(reading.findings)
+            if reading.table is not None:
+                found[entry.key.text] = reading.table
+        return found
+
+    def _table_source(self, name: Scalar, node: Node) -> TableSource | None:
+        from compiled_ai.spec.reference_tables import TableSource
+
+        file = text(node, "file")
+        keys = tuple(one.text for one in scalars(node.get("keys") if isinstance(node, Fields) else None))
+        if file is None or not keys:
+            return None
+        columns = TypeReader(self.notes.findings).fields(mapping(node, "columns"), "Column")
+        return TableSource(
+            name.text,
+            file,
+            keys,
+            name.mark,
+            sheet=text(node, "sheet"),
+            range=text(node, "range"),
+            columns={column.name: column.type for column in columns},
+            effective_from=text(node, "effective_from"),
+            effective_to=text(node, "effective_to"),
+        )
 
     def _flow(
         self, inputs: tuple[Field, ...], tables: Mapping[str, Table], packs: tuple[PackUse, ...], classes: Names
@@ -175,7 +219,11 @@ class _Loader:
             tables,
             tuple(pack.name for pack in packs),
             self.notes,
+            Folder(self.folder, self._shown),
             broken=len(drafts) < count,
+            lost_tables=tuple(
+                entry.key.text for entry in _entries(self.tree.get("tables")) if entry.key.text not in tables
+            ),
         )
 
     def _properties(self, flow: Flow, outputs: tuple[Output, ...]) -> tuple[Check, ...]:
@@ -183,7 +231,7 @@ class _Loader:
         checks: list[Check] = []
         for source in scalars(self.tree.get("properties")):
             reading = read_condition(source, sight, flow.tables, None)
-            self.notes.findings.extend(reading.findings)
+            flow.note(reading.findings)
             if reading.check is not None:
                 checks.append(reading.check)
         return tuple(checks)
@@ -247,6 +295,10 @@ class _Loader:
             shown = ", ".join(f"{key} {values[key]}" for key in left)
             self.notes.default("limits", shown, "limits that are not written are the usual ones")
         return Limits(**values)
+
+
+def _entries(node: Node | None) -> tuple[Entry, ...]:
+    return node.entries if isinstance(node, Fields) else ()
 
 
 def _waivers(item: Node) -> dict[str, dict[str, str]]:

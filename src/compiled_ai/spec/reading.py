@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from compiled_ai.spec.findings import Findings
 from compiled_ai.spec.model import Default, Mark
@@ -20,6 +21,14 @@ class Notes:
 
     def default(self, path: str, value: str, reason: str, mark: Mark | None = None) -> None:
         self.defaults.append(Default(path, value, reason, mark))
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where the files of a specification lie, and how messages call them."""
+
+    path: Path | None
+    shown: Callable[[str], str]
 
 
 def scalar(node: Node | None, key: str) -> Scalar | None:

@@ -25,7 +25,7 @@ from compiled_ai.spec.model import (
     Table,
 )
 from compiled_ai.spec.reach import Group, Reach, Visible, parameters, reach
-from compiled_ai.spec.reading import Notes, mapping, records, scalar, scalars, text, whole
+from compiled_ai.spec.reading import Folder, Notes, mapping, records, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import RuleReading, read_condition, read_logic
 from compiled_ai.spec.values import Fitting, json_fields, locate
 from compiled_ai.spec.yaml_source import Fields, Node, Scalar, plain_value
@@ -52,9 +52,17 @@ class Flow:
     tables: Mapping[str, Table]
     packs: tuple[str, ...]
     notes: Notes
+    folder: Folder
     rules: dict[str, RuleReading] = field(default_factory=dict)
+    lost_tables: tuple[str, ...] = ()
+    """Reference tables that could not be read: their names are known to be unknown."""
     broken: bool = False
     """A step's result is unknown, so that unknown names elsewhere may follow from it."""
+
+    def note(self, findings: Iterable[Finding]) -> None:
+        """Notes findings of the rule language, except that a lost table is unknown."""
+        lost = tuple(f"Unknown name {name!r}" for name in self.lost_tables)
+        self.notes.findings.extend(one for one in findings if not (lost and one.message.startswith(lost)))
 
     def groups(self, *, without: str = "") -> list[Group]:
         known = [draft.group() for draft in self.drafts if draft.result is not None and draft.name != without]
@@ -74,41 +82,52 @@ def read_steps(flow: Flow) -> tuple[AnyStep, ...]:
 
 def _read_rules(flow: Flow) -> None:
     """Reads every rule once what it reads is known; rules may stand before the steps that they read."""
-    waiting = [draft for draft in flow.drafts if draft.kind == "deterministic_rule"]
-    late = False
+    rules = [draft for draft in flow.drafts if draft.kind == "deterministic_rule"]
+    waiting = rules
     while waiting:
-        ready = [draft for draft in waiting if _try_rule(draft, flow, Findings())]
-        if not ready:
+        left = [draft for draft in waiting if not _try_rule(draft, flow)]
+        if len(left) == len(waiting):
             _report_rules(waiting, flow)
-            return
-        late = late or len(ready) < len(waiting)
-        waiting = [draft for draft in waiting if draft not in ready]
-    if late:
-        for draft in flow.drafts:
-            if draft.kind == "deterministic_rule":
-                _try_rule(draft, flow, flow.notes.findings, keep=True)
+            break
+        waiting = left
+    if len(rules) > 1 and not waiting:
+        _read_again(rules, flow)
     for reading in flow.rules.values():
-        flow.notes.findings.extend(reading.findings)
+        flow.note(reading.findings)
 
 
-def _try_rule(draft: Draft, flow: Flow, findings: Findings, *, keep: bool = False) -> bool:
+def _try_rule(draft: Draft, flow: Flow) -> bool:
+    """Whether the rule can be read with what is known by now."""
+    findings = Findings()
     reading = _rule(draft, flow, findings)
-    if reading is None or any(finding.severity == "error" for finding in reading.findings):
-        if keep and reading is not None:
-            findings.extend(reading.findings)
+    if reading is None or findings.errors or _errors(reading):
         return False
-    flow.rules[draft.name] = reading
-    if not draft.declared:
-        draft.result = reading.result
+    _accept(draft, reading, flow)
     return True
 
 
-def _rule(draft: Draft, flow: Flow, findings: Findings) -> RuleReading | None:
-    sight = _sight(draft, flow, findings)
-    source = scalar(draft.node, "logic")
-    if source is not None:
-        return read_logic(source, sight.reach, flow.tables, draft.name, draft.result if draft.declared else None)
-    return None
+def _errors(reading: RuleReading) -> list[Finding]:
+    return [finding for finding in reading.findings if finding.severity == "error"]
+
+
+def _accept(draft: Draft, reading: RuleReading, flow: Flow) -> None:
+    flow.rules[draft.name] = reading
+    if not draft.declared:
+        draft.result = reading.result
+
+
+def _read_again(rules: list[Draft], flow: Flow) -> None:
+    """Reads the rules with all results in scope: a word taken for an outcome may be the field of a later step."""
+    for _ in rules:
+        before = [draft.result for draft in rules]
+        for draft in rules:
+            reading = _rule(draft, flow, Findings())
+            if reading is not None:
+                flow.rules[draft.name] = reading
+                if not _errors(reading):
+                    _accept(draft, reading, flow)
+        if [draft.result for draft in rules] == before:
+            return
 
 
 def _report_rules(waiting: list[Draft], flow: Flow) -> None:
@@ -117,23 +136,30 @@ def _report_rules(waiting: list[Draft], flow: Flow) -> None:
     guessed = [draft for draft in waiting if draft.result is None]
     for draft in guessed:
         draft.result = guess
-    readings = {draft.name: _rule(draft, flow, flow.notes.findings) for draft in waiting}
-    wrong = {
-        name: [finding for finding in reading.findings if finding.severity == "error"]
-        for name, reading in readings.items()
-        if reading is not None
-    }
     for draft in waiting:
-        reading = readings[draft.name]
-        if reading is not None and not wrong.get(draft.name):
-            flow.rules[draft.name] = reading
-            draft.result = draft.result if draft.declared else reading.result
+        reading = _rule(draft, flow, flow.notes.findings)
+        if reading is not None and not _errors(reading):
+            _accept(draft, reading, flow)
+        elif reading is not None:
+            flow.note(_errors(reading))
     for draft in guessed:
-        if wrong.get(draft.name):
+        if draft.name not in flow.rules:
             draft.result = None
-    flow.broken = flow.broken or any(draft.result is None for draft in waiting)
-    for findings in wrong.values():
-        flow.notes.findings.extend(findings)
+    flow.broken = flow.broken or any(draft.name not in flow.rules for draft in waiting)
+
+
+def _rule(draft: Draft, flow: Flow, findings: Findings) -> RuleReading | None:
+    sight = _sight(draft, flow, findings)
+    declared = draft.result if draft.declared else None
+    source = scalar(draft.node, "logic")
+    if source is not None:
+        return read_logic(source, sight.reach, flow.tables, draft.name, declared)
+    table = mapping(draft.node, "table")
+    if table is None:
+        return None
+    from compiled_ai.spec.decision_tables import read_table  # a specification without rules needs no grammar
+
+    return read_table(table, flow.folder, sight.reach, flow.tables, draft.name, declared, findings)
 
 
 # ---------------------------------------------------------------- what a step sees
@@ -367,7 +393,7 @@ class _Reader:
             return None
         groups = self.flow.groups(without=self.draft.name)
         reading = read_condition(source, reach(groups, clocks=True), self.flow.tables, self.draft.name)
-        self._take(reading.findings)
+        self.flow.note(reading.findings)
         return reading.check
 
     def _validation(self, result: tuple[Field, ...]) -> tuple[Check, ...]:
@@ -375,13 +401,10 @@ class _Reader:
         checks: list[Check] = []
         for source in scalars(self.node.get("validation")):
             reading = read_condition(source, sight, self.flow.tables, self.draft.name)
-            self._take(reading.findings)
+            self.flow.note(reading.findings)
             if reading.check is not None:
                 checks.append(reading.check)
         return tuple(checks)
-
-    def _take(self, findings: Iterable[Finding]) -> None:
-        self.notes.findings.extend(findings)
 
     def _default(self, key: str, value: str, reason: str) -> None:
         self.notes.default(f"{self.draft.path}.{key}", value, reason, self.draft.mark)
