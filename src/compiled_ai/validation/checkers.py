@@ -9,8 +9,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 import compiled_ai
 from compiled_ai.errors import StageUnavailable
@@ -40,8 +44,7 @@ def mypy(source: str, cache: Path | None) -> list[Finding]:
     except ImportError as fault:
         raise StageUnavailable("'mypy' is not installed.", remedy="Install it: `pip install mypy`.") from fault
     canary = "_compiled_ai_canary: int = ''"
-    with _lock, tempfile.TemporaryDirectory(prefix="compiled-ai-") as folder:
-        base = _mypy_home(cache, Path(folder))
+    with _lock, _mypy_home(cache) as base:
         target = base / "workflow.py"
         target.write_text(f"{source.rstrip()}\n\n\n{canary}\n", "utf-8")
         printed, failed, _ = api.run([*_mypy_options(base), str(target)])
@@ -52,20 +55,35 @@ def mypy(source: str, cache: Path | None) -> list[Finding]:
     return [finding for finding in findings if finding.line != last]
 
 
-def _mypy_home(cache: Path | None, folder: Path) -> Path:
-    """One fixed path for the module, or mypy would take each candidate for another module."""
+@contextmanager
+def _mypy_home(cache: Path | None) -> Iterator[Path]:
+    """Lends a folder with a warm cache; each process that checks at the same time has its own.
+
+    The module always has the same path, or mypy would take each candidate for another module.
+    """
     if cache is None:
-        return folder
-    home = cache / "mypy" / str(os.getpid())
-    home.mkdir(parents=True, exist_ok=True)
-    return home
+        with tempfile.TemporaryDirectory(prefix="compiled-ai-") as folder:
+            yield Path(folder)
+        return
+    for number in count():
+        home = cache / "mypy" / str(number)
+        home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(home / "lock")
+        with suppress(Timeout):
+            lock.acquire(blocking=False)
+        if lock.is_locked:
+            break
+    try:
+        yield home
+    finally:
+        lock.release()
 
 
 def _mypy_options(base: Path) -> list[str]:
     package = Path(compiled_ai.__file__).resolve().parent.parent
     settings = base / "mypy.ini"
     path = "" if package.name == "site-packages" else f"mypy_path = {package}\n"
-    text = f"[mypy]\n{path}strict = True\nfollow_imports = silent\nignore_missing_imports = True\n"
+    text = f"[mypy]\n{path}strict = True\nfollow_imports = silent\nignore_missing_imports = True\n\n[mypy-compiled_ai]\nfollow_imports = skip\n"
     if not settings.is_file() or settings.read_text("utf-8") != text:
         settings.write_text(text, "utf-8")
     return [
