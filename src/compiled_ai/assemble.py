@@ -495,8 +495,10 @@ def _sorted_imports(wanted: Mapping[str, tuple[str, str | None]]) -> str:
         if name is None:
             own = bound != module.split(".")[0]
             plain[module.startswith("compiled_ai")].append(f"import {module}{f' as {bound}' if own else ''}")
+        elif name == bound:
+            grouped.setdefault(module, []).append(name)
         else:
-            grouped.setdefault(module, []).append(name if name == bound else f"{name} as {bound}")
+            plain[module.startswith("compiled_ai")].append(f"from {module} import {name} as {bound}")
     for module, names in grouped.items():
         listed = ", ".join(sorted(names, key=_import_order))
         line = f"from {module} import {listed}"

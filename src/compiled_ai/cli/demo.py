@@ -116,7 +116,8 @@ def _tokens_of_a_call(plan: Any) -> int:
     cases = (*plan.spec.examples, *plan.spec.golden)
     if not cases:
         return 0
-    told = sum(estimate_tokens(canonical_json(dict(case.input)) + canonical_json(dict(case.expected))) for case in cases)
+    texts = [canonical_json(dict(case.input)) + canonical_json(dict(case.expected)) for case in cases]
+    told = sum(estimate_tokens(text) for text in texts)
     return estimate_tokens(plan.spec.text) + told // len(cases)
 
 
@@ -141,6 +142,12 @@ def _microseconds(compiled: Any, settings: Settings) -> float | None:
     return round(median(times), 1)
 
 
+def _accuracy(row: Shown) -> str:
+    if row.accuracy is None:
+        return "not measured"
+    return f"{row.accuracy:.3f}{' provisional' if row.provisional else ''}"
+
+
 def _page(rows: list[Shown]) -> str:
     header = (
         "example", "template", "attempts", "stages ms", "tokens", "replies", "n", "accuracy", "us a run", "break-even",
@@ -154,14 +161,14 @@ def _page(rows: list[Shown]) -> str:
             f"{row.tokens} {row.token_origin}" if row.tokens else "0",
             row.replies,
             row.n,
-            "not measured" if row.accuracy is None else f"{row.accuracy:.3f}{' provisional' if row.provisional else ''}",
+            _accuracy(row),
             "not measured" if row.microseconds is None else row.microseconds,
             "-" if row.break_even is None else f"{row.break_even} runs",
         )
         for row in rows
     ]
     notes = (
-        "accuracy: mean over fields on golden cases that no model was shown (synthetic; all cases where no model wrote code)\n"
+        "accuracy: mean over fields on sealed golden cases (synthetic); on all cases where no model wrote code\n"
         "us a run: median in this process, effects supplied, no store\n"
         "break-even: runs after which compiling took fewer tokens than a model call for each run (estimated)"
     )
