@@ -9,7 +9,7 @@ import pytest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.sandbox import Call, Limits, Outcome, Sandbox, why_no_bubblewrap
 
-LIMITS = Limits(memory_mb=128, call_seconds=0.4, cpu_seconds=2, wall_seconds=4, output_bytes=100_000)
+LIMITS = Limits(memory_mb=128, call_seconds=0.4, cpu_seconds=1, wall_seconds=8, output_bytes=100_000)
 RESULT = FieldType("object", class_name="R", fields=(Field("t", "t", FieldType("text")),))
 
 HEAD = '''

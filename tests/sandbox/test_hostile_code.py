@@ -27,7 +27,7 @@ def test_an_endless_loop_passes_its_cpu_limit(attack: Attack) -> None:
     outcome = only_its_own(attack("while True: pass"))
     assert outcome.status == "limit"
     assert "CPU" in outcome.message
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 7
 
 
 def test_an_endless_loop_that_stops_its_timer_still_ends(attack: Attack) -> None:
@@ -203,7 +203,23 @@ def test_waiting_for_ever_is_not_judged(attack: Attack) -> None:
     before, now, after = attack("read = _os()['read']\nwhile True: read(3, 100000)")
     assert before.value == GOOD["before"]
     assert now.status in ("overrun", "missing")
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 20
+
+
+def test_a_trickle_of_bytes_wins_no_time(attack: Attack) -> None:
+    body = """
+write = _os()['write']
+lock = _builtins()['__import__']('_thread').allocate_lock()
+lock.acquire()
+write(3, (90_000).to_bytes(4, 'big'))
+while True:
+    write(3, b' ')
+    lock.acquire(True, 0.2)
+"""
+    started = time.monotonic()
+    _, now, _ = attack(body)
+    assert now.status == "overrun"
+    assert time.monotonic() - started < 20
 
 
 def test_sleeping_is_refused(attack: Attack) -> None:
@@ -274,7 +290,7 @@ def test_a_module_that_loops_at_import_fails_every_input_once(attack: Attack) ->
     started = time.monotonic()
     outcomes = attack("pass", top="while True: pass")
     assert [each.status for each in outcomes] == ["limit"] * 3
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 7
 
 
 def test_it_leaves_no_file(attack: Attack, tmp_path: Path) -> None:

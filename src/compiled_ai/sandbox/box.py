@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -363,6 +364,7 @@ class _Session:
         self._out = bytearray(frame(header))
         self._reader = Reader(limits.output_bytes + 256)
         self._inputs_ended = False
+        self._over = False
         self._confined = False
         self._loaded = False
         self._next = 0
@@ -372,51 +374,75 @@ class _Session:
         """The module could not even be loaded: the verdict is that of every request."""
 
     def answers(self, pending: _Requests, check: Callable[[Any], Any], measures: Measures) -> Iterator[Outcome]:
+        """Yields outcomes until all requests are answered (no verdict) or the child is given up (a verdict)."""
         measures.children += 1
         self._job.setblocking(False)
+        deadline = time.monotonic() + self._limits.wall_seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self._job, selectors.EVENT_READ)
-            while True:
-                self._fill(pending)
-                selector.modify(self._job, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._out else 0))
-                ready = selector.select(self._limits.wall_seconds)
-                if not ready:
-                    self.verdict = Outcome("overrun", message=f"no answer within {self._limits.wall_seconds:g} s")
+            while not self._over:
+                data = self._exchange(selector, pending, deadline)
+                if data is None:
+                    return self._give_up(
+                        Outcome("overrun", message=f"no answer within {self._limits.wall_seconds:g} s")
+                    )
+                for outcome in self._outcomes(data, pending, check, measures):
+                    yield outcome
+                    deadline = time.monotonic() + self._limits.wall_seconds
+                if not data and not self._over:
+                    self._give_up(self._how_it_ended())
+
+    def _give_up(self, verdict: Outcome) -> None:
+        self.verdict, self._over = verdict, True
+        self.fatal = not self._loaded
+
+    def _exchange(self, selector: selectors.BaseSelector, pending: _Requests, deadline: float) -> bytes | None:
+        """Sends what can be sent until something comes; `None` when the time is up, empty at the end of the stream."""
+        while True:
+            self._fill(pending)
+            selector.modify(self._job, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._out else 0))
+            left = deadline - time.monotonic()
+            ready = selector.select(left) if left > 0 else []
+            if not ready:
+                return None
+            if ready[0][1] & selectors.EVENT_WRITE:
+                self._send()
+            if ready[0][1] & selectors.EVENT_READ:
+                return self._receive()
+
+    def _outcomes(
+        self, data: bytes, pending: _Requests, check: Callable[[Any], Any], measures: Measures
+    ) -> Iterator[Outcome]:
+        try:
+            for body in self._reader.feed(data):
+                number, outcome = _read_answer(body, check, measures)
+                if number < 0:
+                    self._take_sign(number, outcome, pending)
+                elif number == self._next and self._loaded and pending.unanswered and outcome is not None:
+                    self._next += 1
+                    pending.take()
+                    yield outcome
+                else:
+                    raise InputError("an answer out of turn")
+                if self._over:
                     return
-                if ready[0][1] & selectors.EVENT_WRITE:
-                    self._send()
-                if not ready[0][1] & selectors.EVENT_READ:
-                    continue
-                data = self._receive()
-                try:
-                    for body in self._reader.feed(data):
-                        number, outcome = _read_answer(body, check, measures)
-                        if number == -2 and self._inputs_ended and not pending.unanswered:
-                            return
-                        if number == -3 and not self._confined:
-                            self._confined = True
-                            continue
-                        if number == -1 and self._confined and not self._loaded:
-                            self._loaded = True
-                            if outcome is not None:
-                                self.verdict, self.fatal = outcome, True
-                                return
-                            continue
-                        if number != self._next or not self._loaded or not pending.unanswered or outcome is None:
-                            raise InputError("an answer out of turn")
-                        self._next += 1
-                        pending.take()
-                        yield outcome
-                except OverflowError as fault:
-                    self.verdict = Outcome("limit", message=str(fault))
-                    return
-                except InputError as fault:
-                    self.verdict = Outcome("missing", message=f"the result stream is broken: {fault.message}")
-                    return
-                if not data:
-                    self.verdict = self._how_it_ended()
-                    self.fatal = not self._loaded
-                    return
+        except OverflowError as fault:
+            self._give_up(Outcome("limit", message=str(fault)))
+        except InputError as fault:
+            self._give_up(Outcome("missing", message=f"the result stream is broken: {fault.message}"))
+
+    def _take_sign(self, number: int, outcome: Outcome | None, pending: _Requests) -> None:
+        """What is no answer: confined, ready (or why not), and the end; each once and in this order."""
+        if number == -3 and not self._confined:
+            self._confined = True
+        elif number == -1 and self._confined and not self._loaded:
+            if outcome is not None:
+                self._give_up(outcome)
+            self._loaded = True
+        elif number == -2 and self._inputs_ended and not pending.unanswered:
+            self._over = True
+        else:
+            raise InputError("a sign out of turn")
 
     def _fill(self, pending: _Requests) -> None:
         while not self._inputs_ended and len(self._out) < _WINDOW_BYTES and pending.unanswered < _WINDOW_INPUTS:

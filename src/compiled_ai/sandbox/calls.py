@@ -39,6 +39,7 @@ class Calls:
         self._call_seconds: float = job["call_seconds"]
         self._tracer = Tracer(self._filename) if job["trace"] else None
         self.ready: list[Any] = ["ready"]
+        signal.setitimer(signal.ITIMER_PROF, self._call_seconds)
         try:
             with localcontext(NUMBERS):
                 module = load_module(job["source"], job["name"], job["imports"])
@@ -47,6 +48,8 @@ class Calls:
             self.ready = ["limit", "memory"]
         except BaseException as fault:
             self.ready = ["raised", 0, *describe(fault, self._filename)]
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _bind(self, module: ModuleType, job: Mapping[str, Any]) -> None:
         parameters = [type_from_json(each) for each in job["parameters"]]

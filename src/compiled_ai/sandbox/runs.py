@@ -33,6 +33,7 @@ class Runs:
     def __init__(self, job: Mapping[str, Any]) -> None:
         self._call_seconds: float = job["call_seconds"]
         self.ready: list[Any] = ["ready"]
+        signal.setitimer(signal.ITIMER_PROF, self._call_seconds)
         try:
             files = {"workflow.py": job["source"], "program.json": job["program"]}
             self._program: Program = load_program(files, digest=job["name"])
@@ -40,6 +41,8 @@ class Runs:
             self.ready = ["limit", "memory"]
         except BaseException as fault:
             self.ready = ["raised", 0, *describe(fault, "")]
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def answer(self, index: int, request: bytes) -> str:
         """Runs one input: `{"input", "effects": {step: result}, "reviews": {step: decision}, "approve"}`."""
