@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -129,21 +130,20 @@ class RunResult:
 
     def record(self) -> RunRecord:
         """The run as the store keeps it."""
-        ended = self.status in ("completed", "failed")
-        given = self.input
-        return RunRecord(
+        status, given, program = self.status, self.input, self.stepping.program
+        return RunRecord.model_construct(  # not validated: every part is made here, and it is on the path of every run
             run_id=self.run_id,
-            artifact=self.program.digest,
-            workflow=self.program.workflow,
+            artifact=program.digest,
+            workflow=program.workflow,
             input=given,
-            effects=tuple(as_effect(effect) for effect in self.effects),
-            status=self.status,
+            effects=tuple(map(as_effect, self.effects)) if self.stepping.recorded else (),
+            status=status,
             output=self.output,
             error=self.error,
             started_at=utc_text(self.started_ns),
-            finished_at=utc_text(self.finished_ns) if ended else None,
-            environment=self.program.environment,
-            reference=reference_of(self.program, given),
+            finished_at=utc_text(self.finished_ns) if status in ("completed", "failed") else None,
+            environment=program.environment,
+            reference=reference_of(program, given),
         )
 
     def __repr__(self) -> str:
@@ -156,8 +156,13 @@ def hides_errors(program: Program) -> bool:
 
 
 def utc_text(nanoseconds: int) -> str:
-    moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds // 1000 % 1_000_000:06d}Z"
+    seconds, micros = divmod(nanoseconds // 1000, 1_000_000)
+    return f"{_second_text(seconds)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second_text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def describe_effect(effect: EffectLike) -> dict[str, Any]:
