@@ -13,6 +13,7 @@ import importlib.util
 import json
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -43,11 +44,13 @@ BANDIT_SKIPS = {
 
 def bandit(source: str) -> list[Finding]:
     """Scans a text with Bandit. Raises `StageUnavailable` if it is missing, skips the text, or misses its canary."""
-    try:
-        from bandit.core.config import BanditConfig
-        from bandit.core.manager import BanditManager
-    except ImportError as fault:
-        raise _missing("bandit") from fault
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # its plug-in loader is behind its own dependency
+        try:
+            from bandit.core.config import BanditConfig
+            from bandit.core.manager import BanditManager
+        except ImportError as fault:
+            raise _missing("bandit") from fault
     with _lock, tempfile.TemporaryDirectory(prefix="compiled-ai-") as folder:
         paths = _write(Path(folder), source, "exec('1')\n")
         manager = BanditManager(
