@@ -15,7 +15,12 @@ from datetime import date, timedelta
 STATIONS = ("WQXA-TV", "KBRN", "WLTO", "KVDR-TV", "WPNE", "KSUM")
 BUYERS = ("Harbor Lane Media", "Northfield Buying Group", "Three Rivers Strategies", "Oak & Pine Media LLC")
 PEOPLE = ("Dana Whitlock", "Luis Arroyo", "Priya Menon", "Casey Holm", "Marek Novotny")
-STREETS = ("418 Mill Street", "2200 Foundry Ave, Suite 310", "77 Harbor Road", "9 Chestnut Plaza Fl 4")
+STREETS = ("418 Mill Street", "2200 Foundry Ave. N.W., Suite 310", "77 Harbor Road", "9 Chestnut Plaza Fl 4", "650 Union St #210")
+TERMS = (
+    "Station reserves the right to preempt. AGENCY and ADVERTISER are jointly liable for all charges under this contract;",
+    "ADVERTISER shall hold harmless the Station with respect to material furnished on behalf of ADVERTISER or its agency.",
+    "Invoices not paid within 30 days of the invoice date bear interest. Gross amounts include agency commission of 15%.",
+)
 TOWNS = ("Ashford, OH 44822", "Bellmont, VA 22945", "Cedar Gap, NC 28701", "Dunmore, PA 18512")
 SURNAMES = ("Reyes", "Obert", "Whitfield", "Lindqvist", "Oakes", "Dreyer", "Kettering", "Marchetti", "Novak", "Tran")
 CAUSES = ("Clean Rivers", "Safer Roads", "Rural Clinics", "Fair Courts", "Open Schools")
@@ -46,6 +51,15 @@ class Page:
         line.extend(" " * (start + len(text) - len(line)))
         line[start : start + len(text)] = text
 
+    def wrap(self, row: int, column: int, text: str, width: int) -> None:
+        """Puts a text that goes on in the same column of the next row where it is too long."""
+        words, line = text.split(" "), ""
+        while words and len(line) + len(words[0]) < width:
+            line = f"{line} {words.pop(0)}".strip()
+        self.put(row, column, line or words.pop(0))
+        if words:
+            self.put(row + 1, column, " ".join(words))
+
     def text(self) -> str:
         return "\n".join("".join(self.rows.get(row, ())).rstrip() for row in range(max(self.rows) + 1)) + "\n"
 
@@ -55,7 +69,7 @@ class Facts:
 
     def __init__(self, dice: random.Random, advertiser: str) -> None:
         self.dice = dice
-        self.advertiser = advertiser
+        self.advertiser = f"{advertiser} ({dice.randrange(1000, 999_999)})" if dice.random() < 0.25 else advertiser
         self.station = dice.choice(STATIONS)
         self.start = date(2020, 1, 6) + timedelta(days=dice.randrange(150))
         self.end = self.start + timedelta(days=dice.randrange(4, 24))
@@ -87,14 +101,19 @@ def contract(facts: Facts, page: Page) -> str:
     page.put(5, 0, facts.dice.choice(TOWNS))
     page.put(6, 48, "Advertiser")
     page.put(6, 88, "Original Date / Revision")
-    page.put(7, 48, facts.advertiser)
+    page.wrap(7, 48, facts.advertiser, 34)
     page.put(7, 88, f"{facts.day(facts.start - timedelta(days=9))}  / {facts.day(facts.start - timedelta(days=2))}")
     page.put(8, 48, "Contract Dates")
     page.put(8, 88, "Estimate #")
     page.put(9, 48, facts.flight())
     page.put(9, 90, str(facts.dice.randrange(1000, 9999)))
     page.put(11, 0, "And:")
+    page.put(11, 48, "Billing Cycle   Billing Calendar")
     page.put(12, 0, facts.dice.choice(BUYERS))
+    page.put(12, 48, "EOM/EOC         Broadcast")
+    page.put(13, 0, f"Attention: {facts.dice.choice(PEOPLE)}")
+    page.put(14, 0, facts.dice.choice(STREETS))
+    page.put(14, 48, "Agency Ref      Advertiser Ref")
     return _lines(facts, page, 16, total="Totals")
 
 
@@ -119,8 +138,8 @@ def invoice(facts: Facts, page: Page) -> str:
         ("Agency Code", facts.number[:5]),
     )
     for row, (label, value) in enumerate(left):
-        page.put(3 + row, 46, label)
-        page.put(3 + row, 68, value)
+        page.put(3 + row + (label == "Product"), 46, label)
+        page.wrap(3 + row + (label == "Product"), 68, value, 40)
     for row, (label, value) in enumerate(right):
         page.put(4 + row, 112, label)
         page.put(4 + row, 132, value)
@@ -157,13 +176,13 @@ def order(facts: Facts, page: Page) -> str:
         page.put(3 + row, 14, label)
         page.put(3 + row, 40, value)
     page.put(6, 96, facts.station)
-    page.put(15, 0, "Bill Plan")
-    page.put(16, 0, "Start Date    End Date     # Spots     Gross Amount      Net Amount")
+    page.put(18, 0, "Bill Plan")
+    page.put(19, 0, "Start Date    End Date     # Spots     Gross Amount      Net Amount")
     count = sum(number for _, number in facts.spots)
     figures = f"{count:>6}     {facts.money(facts.gross):>12}   {facts.money(facts.gross * 0.85):>12}"
-    page.put(17, 0, f"{facts.day(facts.start)}      {facts.day(facts.end)}     {figures}")
-    page.put(18, 0, f"              Totals       {figures}")
-    _spots(facts, page, 21)
+    page.put(20, 0, f"{facts.day(facts.start)}      {facts.day(facts.end)}     {figures}")
+    page.put(21, 0, f"              Totals       {figures}")
+    _spots(facts, page, 24)
     return facts.number
 
 
@@ -171,7 +190,7 @@ def schedule(facts: Facts, page: Page) -> str:
     rows = (
         ("Contract #", facts.number, "Date Entered", facts.day(facts.start - timedelta(days=5))),
         ("Schedule Dates", facts.flight(dash="-"), "Last Modified", facts.day(facts.start)),
-        ("Advertiser", f"{facts.advertiser} ({facts.other[:6]})", "Entered By", facts.dice.choice(PEOPLE)),
+        ("Advertiser", facts.advertiser, "Entered By", facts.dice.choice(PEOPLE)),
         ("Agency", f"{facts.dice.choice(BUYERS)} ({facts.other[:4]})", "CO-OP", "No"),
         ("Product", "POLITICAL CANDIDATE (ns) (1186)", "External #", facts.other),
         ("Salesperson", facts.dice.choice(PEOPLE), "Commission %", "15.00"),
@@ -198,11 +217,12 @@ def proposal(facts: Facts, page: Page) -> str:
     page.put(1, 66, f"Flight: {facts.flight(short=True)}")
     page.put(1, 100, f"Station: {facts.station}")
     page.put(2, 34, f"Agency: {facts.dice.choice(BUYERS)}")
-    page.put(2, 66, f"Advertiser: {facts.advertiser}")
+    page.put(2, 66, "Advertiser:")
+    page.wrap(2, 78, facts.advertiser, 26)
     page.put(2, 106, f"Total $: {facts.money(facts.gross)}")
-    page.put(3, 66, "Product: TV")
+    page.put(4, 66, "Product: TV")
     page.put(3, 106, f"Total Spots: {sum(number for _, number in facts.spots)}")
-    page.put(4, 66, f"Buyer: {facts.dice.choice(PEOPLE)}")
+    page.put(5, 66, f"Buyer: {facts.dice.choice(PEOPLE)}")
     page.put(4, 106, "Total CPP: $0.00")
     _spots(facts, page, 8)
     return facts.number

@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+
+from rule_support import MARK
 
 from compiled_ai.library.types import FieldType
 from compiled_ai.library.values import YearsMonths
 from compiled_ai.spec.rules.ast import Place
 from compiled_ai.spec.rules.tables import Grid, GridCell, TableText
-from rule_support import MARK
 
 PLANS = ("GOLD", "SILVER", "BRONZE")
 FIELDS: Mapping[str, FieldType] = {
@@ -56,10 +57,10 @@ FLOATS = (0.0, 0.1, -2.5, 1e15, 3.0)
 COMMA = '","'
 TEXTS = ("", "a", "GOLD", "ÄÖ ß", "横綱", "a\u0301", "x y", "12", "tab\t", 'quote"', "\U0001f600")
 DATES = (date(2024, 2, 29), date(2023, 2, 28), date(2024, 1, 31), date(1, 1, 1), date(9999, 12, 31), date(2000, 12, 31))
-TIMES = (time(0, 0), time(23, 59, 59), time(12, 30, tzinfo=timezone.utc))
+TIMES = (time(0, 0), time(23, 59, 59), time(12, 30, tzinfo=UTC))
 MOMENTS = (
     datetime(2024, 2, 29, 23, 59, 59),
-    datetime(2024, 1, 31, 12, 0, tzinfo=timezone.utc),
+    datetime(2024, 1, 31, 12, 0, tzinfo=UTC),
     datetime(1999, 12, 31),
 )
 DURATIONS = (timedelta(0), timedelta(days=1), timedelta(days=-400, seconds=1), timedelta(microseconds=3))
@@ -106,7 +107,9 @@ class Author:
 
     def number(self, depth: int) -> str:
         if depth <= 0:
-            return self.pick("age", "amount", "rate", "Monthly Salary", "score", "0", "1", "18", "2.5", "-3", "null", "0.1")
+            return self.pick(
+                "age", "amount", "rate", "Monthly Salary", "score", "0", "1", "18", "2.5", "-3", "null", "0.1"
+            )
         d = depth - 1
         return self.pick(
             f"{self.number(d)} {self.pick('+', '-', '*', '/')} {self.number(d)}",
@@ -160,7 +163,9 @@ class Author:
     def term(self, depth: int) -> str:
         if depth <= 0:
             return self.pick("term", 'duration("P1M")', 'duration("P1Y")')
-        return self.pick(f"({self.term(0)} + {self.term(0)})", f"years and months duration({self.date(0)}, {self.date(0)})")
+        return self.pick(
+            f"({self.term(0)} + {self.term(0)})", f"years and months duration({self.date(0)}, {self.date(0)})"
+        )
 
     def pause(self, depth: int) -> str:
         if depth <= 0:
@@ -173,7 +178,8 @@ class Author:
         d = depth - 1
         return self.pick(
             f"{self.condition(d)} {self.pick('AND', 'OR')} {self.condition(d)}",
-            f"({self.condition(d)} {self.pick('AND', 'OR')} {self.condition(d)}) {self.pick('AND', 'OR')} {self.condition(0)}",
+            f"({self.condition(d)} {self.pick('AND', 'OR')} {self.condition(d)}) "
+            f"{self.pick('AND', 'OR')} {self.condition(0)}",
             f"NOT ({self.condition(d)})",
             f"not {self.condition(0)}",
             f"{self.number(d)} {self.comparison()} {self.number(d)}",
@@ -182,17 +188,17 @@ class Author:
             f"seen {self.comparison()} {self.pick('seen', 'date and time(born)')}",
             f"{self.pause(d)} {self.comparison()} {self.pause(0)}",
             f"{self.term(d)} {self.comparison()} {self.term(0)}",
-            f"opens {self.comparison()} time(\"12:00:00\")",
+            f'opens {self.comparison()} time("12:00:00")',
             f"{self.number(d)} {self.pick('', 'NOT ')}BETWEEN {self.number(0)} AND {self.number(d)}",
             f"{self.number(d)} {self.pick('', 'NOT ')}IN {self.tests(d)}",
             f"{self.number(0)} IN {self.range(d)}",
             f"{self.number(0)} {self.pick('', 'NOT ')}IN codes",
             f"{self.text(0)} {self.pick('', 'NOT ')}IN words",
-            f"plan {self.pick('', 'NOT ')}IN (\"GOLD\", \"SILVER\")",
-            f"old plan {self.pick('', 'NOT ')}IN (\"GOLD\", {self.pick('null', 'plan')})",
+            f'plan {self.pick("", "NOT ")}IN ("GOLD", "SILVER")',
+            f'old plan {self.pick("", "NOT ")}IN ("GOLD", {self.pick("null", "plan")})',
             f"({self.number(d)}) IS {self.pick('', 'NOT ')}NULL",
             f"{self.text(d)} {self.pick('', 'NOT ')}CONTAINS {self.text(0)}",
-            f"{self.text(0)} MATCHES \"^[A-Z]+$\"",
+            f'{self.text(0)} MATCHES "^[A-Z]+$"',
             f"codes CONTAINS {self.number(0)}",
             f"({self.condition(d)}) = ({self.condition(0)})",
             f"flag {self.pick('=', '!=')} {self.pick('true', 'false', 'member', 'null')}",
@@ -208,7 +214,10 @@ class Author:
         return f"{self.pick('[', '(')}{self.number(0)}..{self.number(depth)}{self.pick(']', ')')}"
 
     def tests(self, depth: int) -> str:
-        parts = [self.pick(self.number(0), f"< {self.number(0)}", f">= {self.number(depth)}", self.range(0)) for _ in range(3)]
+        parts = [
+            self.pick(self.number(0), f"< {self.number(0)}", f">= {self.number(depth)}", self.range(0))
+            for _ in range(3)
+        ]
         return f"({', '.join(parts[: self.dice.randrange(1, 4)])})"
 
     # -- whole rules
@@ -244,8 +253,18 @@ class Author:
     def table(self) -> TableText:
         """A decision table under some hit policy, small or large enough to be looked up by column."""
         policy = self.pick(
-            "UNIQUE", "ANY", "PRIORITY", "FIRST", "FIRST", "RULE ORDER", "OUTPUT ORDER", "COLLECT", "COLLECT sum",
-            "COLLECT min", "COLLECT max", "COLLECT count",
+            "UNIQUE",
+            "ANY",
+            "PRIORITY",
+            "FIRST",
+            "FIRST",
+            "RULE ORDER",
+            "OUTPUT ORDER",
+            "COLLECT",
+            "COLLECT sum",
+            "COLLECT min",
+            "COLLECT max",
+            "COLLECT count",
         )
         columns = self.dice.sample(["age", "amount", "plan", "old plan", "flag", "born", "ended", "score", "name"], 3)
         outputs = ["copay"] if " " in policy and policy.startswith("COLLECT") else ["outcome", "copay"]
@@ -284,12 +303,25 @@ class Author:
         if kind.kind == "boolean":
             return self.pick("true", "false", "not(true)", "true, false")
         if kind.kind == "date":
-            return self.pick(">= 2024-01-31", "2024-02-29", "[2000-01-01..2024-02-29)", "< 2023-02-28", "not(2024-02-29)")
+            return self.pick(
+                ">= 2024-01-31", "2024-02-29", "[2000-01-01..2024-02-29)", "< 2023-02-28", "not(2024-02-29)"
+            )
         if self.dice.random() < 0.05:
             return self.pick("> age", "? * 2 > 30", "<= amount")
         return self.pick(
-            "18", "17, 18", ">= 18", "< 65", "[18..65)", "(0..18]", "0.1", "not(18)", "< 0, > 65", "not([1..18])", "2.5",
-            ">= 0.1", "<= 1234567890123456789012345678901234",
+            "18",
+            "17, 18",
+            ">= 18",
+            "< 65",
+            "[18..65)",
+            "(0..18]",
+            "0.1",
+            "not(18)",
+            "< 0, > 65",
+            "not([1..18])",
+            "2.5",
+            ">= 0.1",
+            "<= 1234567890123456789012345678901234",
         )
 
 

@@ -7,10 +7,11 @@ import random
 from decimal import Overflow
 from typing import Any
 
-from compiled_ai.spec.rules import Scope, parse_logic
-from compiled_ai.spec.rules.tables import parse_table
 from generated import FIELDS, Author, inputs
 from rule_support import MARK, Both, both
+
+from compiled_ai.spec.rules import Scope, parse_logic
+from compiled_ai.spec.rules.tables import parse_table
 
 CASES = int(os.environ.get("COMPILED_AI_RULE_CASES", "4000"))
 INPUTS_PER_RULE = 10

@@ -36,7 +36,7 @@ def test_a_truncated_store_is_refused(sqlite_place: Place, keep: float) -> None:
     file = filled(sqlite_place)
     size = file.stat().st_size
     os.truncate(file, int(size * keep) if keep < 1 else int(keep))
-    with pytest.raises(StoreFailed, match="damaged or cut short"), sqlite_place.open() as store:
+    with pytest.raises(StoreFailed, match="damaged or cut short"), sqlite_place.open(busy_seconds=0.2) as store:
         read_all(store)
 
 

@@ -27,7 +27,8 @@ _REGION = re.compile(
     r"\b(?:selangor|johor|penang|pulau pinang|perak|pahang|kedah|kelantan|terengganu|"
     r"melaka|malacca|"
     r"negeri sembilan|perlis|"
-    r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|shah alam|petaling jaya|klang|"
+    r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|"
+    r"shah alam|petaling jaya|klang|"
     r"darul ehsan|darul takzim|usa|united states|canada|united kingdom|england|australia|deutschland|france|nederland)\b",
     re.IGNORECASE,
 )

@@ -31,7 +31,9 @@ Value = Located | LocatedDate | LocatedDecimal | DateRange
 _MOST_OCCURRENCES = 240
 """A label that occurs more often is read at its first and last occurrences only (a limit for hostile pages)."""
 _WINDOW = 400
-"""Characters of a cell that are read for a value."""
+"""Characters of a cell that are read for the value of a label."""
+_LONGEST_CELL = 1000
+"""Longer runs of words are cut into cells of at most so many characters (prose, or a hostile page)."""
 _GOOD = 55.0
 """Score from which a value of a preferred label is taken without looking at the labels after it."""
 _CELL = re.compile(r"[^\s|]+(?:[ \u00a0][^\s|]+)*")
@@ -147,11 +149,10 @@ class Page:
         line = self.text[start:end]
         wide = "\t" in line
         cells = []
-        for match in _CELL.finditer(line):
-            first, last = match.span()
+        for first, last in _pieces(line):
             place = Place((Span(start + first, start + last, index + 1, first + 1),))
             x0 = len(line[:first].expandtabs(8)) if wide and first < 2000 else first
-            cells.append(Cell(Located(match.group(), place), index, x0, x0 + last - first, start + first))
+            cells.append(Cell(Located(line[first:last], place), index, x0, x0 + last - first, start + first))
         return tuple(cells)
 
     def _line(self, index: int) -> tuple[int, int]:
@@ -354,7 +355,7 @@ class Page:
         text: str = str(cell.text)
         at = 0
         while at < len(text):
-            reading = reads(text[at : at + _WINDOW])
+            reading = reads(text[at:])
             if reading is None or reading.end <= 0:
                 return
             if reading.confidence >= 0.5:
@@ -413,6 +414,18 @@ class Page:
 
 def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
     return _plain(below.text) not in stops and is_label(below.text) < 0.5 and ":" not in below.text
+
+
+def _pieces(line: str) -> Iterator[tuple[int, int]]:
+    """First and last character of each cell of a line; a cell of unreasonable length is cut."""
+    for match in _CELL.finditer(line):
+        first, last = match.span()
+        while last - first > _LONGEST_CELL:
+            cut = line.rfind(" ", first + 1, first + _LONGEST_CELL)
+            cut = cut if cut > 0 else first + _LONGEST_CELL
+            yield first, cut
+            first = cut + (line[cut] == " ")
+        yield first, last
 
 
 def _plain(text: str) -> str:

@@ -163,7 +163,7 @@ def _blurred_form(line: str) -> re.Match[str] | None:
 
 def _is_street(line: str) -> bool:
     return (
-        bool(re.search(r"\b\d{5}\b|^\W*(?:no|lot|unit)\b\.?\W*\w*\d|^\d+[\w\-/]*,", line, re.IGNORECASE))
+        bool(re.search(r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit)\b\W{0,4}\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", line, re.IGNORECASE))
         and "," in line
     )
 

@@ -93,7 +93,7 @@ class Located(str):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Located, (str(self), self.place))
+        return (Located, (str.__str__(self), self.place))
 
     def _piece(self, start: int, end: int) -> Located:
         place = self.place
@@ -103,9 +103,6 @@ class Located(str):
 
     def _changed(self, text: str) -> Located:
         return Located(text, self.place)
-
-    def __str__(self) -> str:
-        return str.__str__(self) if type(self) is str else "".join(self)
 
     def __getitem__(self, key: SupportsIndex | slice) -> Located:
         if isinstance(key, slice):

@@ -253,7 +253,8 @@ def go_on(
     try:
         outcome = answer_all(stepping, outcome, answers)
     except Waiting as wait:
-        raise Waiting(wait.message, remedy=wait.remedy, details=[*(wait.details or ()), {"run_id": run_id}]) from wait
+        remedy = f"{wait.remedy} To go on with this run instead of a new one: compiled-ai resume {run_id}".strip()
+        raise Waiting(wait.message, remedy=remedy, details=[*(wait.details or ()), {"run_id": run_id}]) from wait
     result = RunResult(stepping, outcome, started, run_id)
     if isinstance(outcome, Pending):
         result.review_ids = tuple(open_review(store, run_id, request) for request in result.reviews)

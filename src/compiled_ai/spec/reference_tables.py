@@ -297,7 +297,8 @@ def _misfit(cell: GridCell, column: Field, kind: str) -> str:
         )
     if kind not in _READ:
         return f"{column.name!r} is declared as {column.type.kind}, which reference tables do not hold."
-    return f"{column.name!r} holds {kind}, and the cell is {cell.text!r}."
+    held = {"number": "numbers", "date": "dates", "boolean": "true or false", "text": "text"}[kind]
+    return f"{column.name!r} holds {held}, and the cell is {cell.text!r}."
 
 
 # ---------------------------------------------------------------- for the artifact

@@ -309,7 +309,7 @@ def _hint(words: str) -> str:
 
 
 def _text(node: Node | None) -> str | None:
-    return node.text if isinstance(node, Scalar) and not node.is_null else None
+    return node.text if isinstance(node, Scalar) and node.text.strip() and not node.is_null else None
 
 
 def _flag(node: Node | None, wrong: Callable[[Node], None] | None = None) -> bool:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 GENESIS = b""
 """What the first event of a chain names as the one before."""
@@ -87,6 +90,11 @@ def event_hash(
         f"{commitment.hex()}\n{previous.hex()}\n{run_previous.hex()}"
     )
     return mac.digest(text)
+
+
+def header_text(header: Mapping[str, Any]) -> str:
+    """JSON in ASCII on one line, whatever is in it: the hashed text must not be read in two ways."""
+    return json.dumps(header, sort_keys=True, separators=(",", ":"))
 
 
 class Mac:

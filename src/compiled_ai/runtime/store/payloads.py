@@ -10,8 +10,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from os import urandom
@@ -76,31 +75,6 @@ def _from_levels(levels: tuple[str, ...]) -> Protection:
 CLEAR = Protection()
 
 
-def _quick_encoder() -> Callable[[Any], str]:
-    """The C encoder of `json`, made once: `json.dumps` makes one for every call, which costs as much as encoding."""
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
-    quote = json.encoder.encode_basestring_ascii
-    encode = make(None, _unknown, quote, None, ":", ",", False, False, False)
-    return lambda value: "".join(encode(value, 0))
-
-
-def _unknown(value: Any) -> Any:
-    raise TypeError(f"{type(value).__name__} is for canonical_json")
-
-
-_encode_fast = _quick_encoder()
-
-
-def to_json(value: Any) -> str:
-    """Writes JSON in ASCII. Values that the quick encoder does not know (decimals, dates) go the canonical way."""
-    try:
-        return _encode_fast(value)
-    except (TypeError, ValueError, RecursionError):
-        return canonical_json(value)
-
-
 def pack(
     facts: list[str],
     parts: Mapping[Part, Any],
@@ -118,13 +92,13 @@ def pack(
     for part, value in parts.items():
         level: Level = getattr(protection, part)
         if level == "clear":
-            clear.append(f'"{part}":{to_json(value)}')
+            clear.append(f'"{part}":{canonical_json(value)}')
         elif level == "encrypted":
-            secret.append(f'"{part}":{to_json(value)}')
+            secret.append(f'"{part}":{canonical_json(value)}')
         else:
             withheld[part] = _withheld(level, part, value, mark_mac)
     if withheld:
-        clear.append(f'"withheld":{to_json(withheld)}')
+        clear.append(f'"withheld":{canonical_json(withheld)}')
     sealed = b""
     if secret:
         if run_key is None:

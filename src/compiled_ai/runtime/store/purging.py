@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from compiled_ai.errors import StoreFailed
 from compiled_ai.runtime.keys import Wrapped
+from compiled_ai.runtime.store.chain import header_text
 from compiled_ai.runtime.store.dialects import Database
-from compiled_ai.runtime.store.payloads import to_json
 from compiled_ai.runtime.store.runs import FINAL, RunRow, extend, run_row
 from compiled_ai.runtime.store.session import Session, run_key_context
 from compiled_ai.runtime.store.times import now_micros
@@ -90,7 +90,7 @@ def rotate(session: Session) -> int:
         count += batch
     if count:
         with session.writing():
-            session.append("rotated", to_json({"keys": count, "to": current}), at=now_micros())
+            session.append("rotated", header_text({"keys": count, "to": current}), at=now_micros())
         with session.lock:
             session.database.forget_deleted()
     return count

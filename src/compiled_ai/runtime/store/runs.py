@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import InputError, NotFound, RecordAltered, StoreFailed
 from compiled_ai.records import Effect, RunRecord, RunStatus
 from compiled_ai.runtime.keys import Wrapped
-from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
+from compiled_ai.runtime.store.chain import GENESIS, Event, Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
-from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack, to_json, unpack
+from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack, unpack
 from compiled_ai.runtime.store.session import (
     EVENT_COLUMNS,
     Session,
@@ -172,7 +173,7 @@ def _header(record: RunRecord, protection: Protection) -> str:
 
 def _add_effects(effects: Iterable[Effect], facts: list[str], parts: dict[Part, Any], errors: dict[str, str]) -> None:
     """Splits effects into what is clear (keys and states) and what a sink protects."""
-    facts.append('"effects_made":' + to_json([[*effect.key, effect.state] for effect in effects]))
+    facts.append('"effects_made":' + canonical_json([[*effect.key, effect.state] for effect in effects]))
     for index, effect in enumerate(effects):
         part: Part = "reviews" if effect.kind == "review" else "effects"
         parts.setdefault(part, {})[str(index)] = effect_detail(effect)
@@ -227,7 +228,7 @@ def extend(session: Session, row: RunRow, kind: str, header: Mapping[str, Any], 
         )
     row.head = session.append(
         kind,
-        to_json(header),
+        header_text(header),
         at=now_micros(),
         run_id=row.run_id,
         run_position=row.events,

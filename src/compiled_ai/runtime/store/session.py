@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import StoreFailed
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing, Wrapped, cipher, derive
-from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Mac, Payload
+from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Mac, Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
-from compiled_ai.runtime.store.payloads import to_json
 from compiled_ai.runtime.store.times import now_micros
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Session:
     def environment_json(self, environment: Mapping[str, str]) -> str:
         """The JSON of a run's environment, which is the same for run after run."""
         if environment != self._environment[0]:
-            self._environment = (dict(environment), to_json(dict(environment)))
+            self._environment = (dict(environment), canonical_json(dict(environment)))
         return self._environment[1]
 
     @property
@@ -218,7 +218,7 @@ class Session:
         )
         self.chain = Chain(writer, self.chain_mac(writer))
         after = bytes(last[0]).hex() if last else None
-        self.append("opened", to_json({"after": after, "host": host, "process": self._process}), at=at)
+        self.append("opened", header_text({"after": after, "host": host, "process": self._process}), at=at)
         return self.chain
 
     def close(self) -> None:

@@ -286,7 +286,7 @@ class Checker:
         left, right = self.expression(node.left), self.expression(node.right)
         built = replace(node, left=left, right=right)
         kinds = (left.type.kind, right.type.kind)
-        if "any" in kinds and not (left.type.declared or right.type.declared):
+        if any(side.type.kind == "any" and side.type.declared is None for side in (left, right)):
             return replace(built, type=ANY)
         if "null" in kinds:
             other = right.type if kinds[0] == "null" else left.type

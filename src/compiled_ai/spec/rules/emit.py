@@ -207,6 +207,8 @@ class Emitter:
         if "any" in (left.type.kind, right.type.kind) or "list" in (left.type.kind, right.type.kind):
             same = call("same", self.value(left).text, self.value(right).text)
             return same if operator == "=" else Code(f"not {same.text}", NOT)
+        if isinstance(left, Constant) and isinstance(left.value, bool):
+            left, right = right, left
         if isinstance(right, Constant) and isinstance(right.value, bool):
             return self._flag(left, right.value, operator)
         first, second = self._compared(left, right)

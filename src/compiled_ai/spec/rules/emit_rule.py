@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from textwrap import indent
 
 from compiled_ai.library import rules as library
 from compiled_ai.library.types import Field
@@ -21,7 +20,7 @@ from compiled_ai.spec.rules.ast import (
     Outcome,
 )
 from compiled_ai.spec.rules.emit import Code, Emitter, call
-from compiled_ai.spec.rules.literals import LINE, WIDTH, comment, wrapped_text
+from compiled_ai.spec.rules.literals import LINE, WIDTH, comment, folded, width, wrapped_text
 
 
 def emit_rule(step: RuleStep) -> str:
@@ -83,7 +82,7 @@ def header(step: RuleStep) -> list[str]:
     """Returns the `def` of a step's function, wrapped where it is long."""
     given = [f"{parameter.identifier}: {annotation(parameter)}" for parameter in step.parameters]
     line = f"def {step.identifier}({', '.join(given)}) -> {step.class_name} | None:"
-    if len(line) <= LINE:
+    if width(line) <= LINE:
         return [line]
     return [f"def {step.identifier}(", *(f"    {one}," for one in given), f") -> {step.class_name} | None:"]
 
@@ -168,21 +167,28 @@ def converted(code: Code, field: Field, nullable: bool) -> str:
     return call("unless_null", convert, code.text).text if nullable else call(convert, code.text).text
 
 
-def return_lines(step: RuleStep, values: Sequence[str], margin: int) -> list[str]:
-    """Returns the statement that yields the step's dataclass."""
+def return_lines(step: RuleStep, values: Sequence[str], margin: int, *, before: int = 0) -> list[str]:
+    """Returns the statement that yields the step's dataclass; `before` columns more are taken in its line."""
     pad = " " * margin
     named = [f"{field.identifier}={value}" for field, value in zip(step.result, values, strict=True)]
     given = values if len(values) <= 2 else named
     line = f"{pad}return {step.class_name}({', '.join(given)})"
-    if len(line) <= WIDTH and "\n" not in line:
+    if width(line) + before <= WIDTH and "\n" not in line:
         return [line]
-    return [f"{pad}return {step.class_name}(", *(f"{pad}    {one}," for one in given), f"{pad})"]
+    return [f"{pad}return {step.class_name}(", *_lines_of(given, margin + 4), f"{pad})"]
+
+
+def _lines_of(values: Sequence[str], margin: int) -> Iterator[str]:
+    for value in values:
+        lines = folded(value, margin)
+        yield from lines[:-1]
+        yield f"{lines[-1]},"
 
 
 def statement(prefix: str, code: Code, margin: int) -> list[str]:
     """Returns `prefix` and an expression, in brackets over several lines where it is long."""
     pad = " " * margin
-    if len(pad) + len(prefix) + len(code.text) <= WIDTH:
+    if len(pad) + len(prefix) + width(code.text) <= WIDTH:
         return [f"{pad}{prefix}{code.text}"]
     return [f"{pad}{prefix}(", *_broken(code, margin + 4), f"{pad})"]
 
@@ -190,17 +196,18 @@ def statement(prefix: str, code: Code, margin: int) -> list[str]:
 def test_lines(code: Code, margin: int) -> list[str]:
     """Returns an `if` statement's head."""
     pad = " " * margin
-    if len(pad) + len(code.text) + 4 <= WIDTH:
+    if len(pad) + width(code.text) + 4 <= WIDTH:
         return [f"{pad}if {code.text}:"]
     return [f"{pad}if (", *_broken(code, margin + 4), f"{pad}):"]
 
 
 def _broken(code: Code, margin: int) -> list[str]:
-    pad = " " * margin
     if not code.parts:
-        return [indent(code.text, pad)]
-    first, *rest = code.parts
-    return [f"{pad}{first}", *(f"{pad}{code.joiner} {part}" for part in rest)]
+        return folded(code.text, margin)
+    lines = folded(code.parts[0], margin)
+    for part in code.parts[1:]:
+        lines.extend(folded(f"{code.joiner} {part}", margin))
+    return lines
 
 
 def _branch_words(branch: Branch) -> str:

@@ -21,7 +21,7 @@ from compiled_ai.spec.rules.emit_rule import (
     test_lines,
 )
 from compiled_ai.spec.rules.interpret import NO_ROW, is_list, priority
-from compiled_ai.spec.rules.literals import LINE, WIDTH, comment, literal, wrapped_text
+from compiled_ai.spec.rules.literals import LINE, WIDTH, comment, literal, split_arguments, width, wrapped_text
 from compiled_ai.spec.rules.operators import MOMENTS
 from compiled_ai.spec.rules.table_checks import disjoint, region
 
@@ -119,10 +119,10 @@ class _Writer:
         """Returns what a row yields: the step's dataclass, or a tuple where rows are collected."""
         values = self._row_values(row, margin + 4)
         if not self.lists:
-            first, *rest = return_lines(self.step, values, margin)
+            first, *rest = return_lines(self.step, values, margin, before=8)
             return [first.strip().removeprefix("return "), *rest]
         line = f"({', '.join(values)},)" if len(values) == 1 else f"({', '.join(values)})"
-        if margin + len(line) <= WIDTH - 20 and "\n" not in line:
+        if margin + width(line) <= WIDTH - 20 and "\n" not in line:
             return [line]
         return ["(", *(f"{' ' * margin}    {value}," for value in values), f"{' ' * margin})"]
 
@@ -240,7 +240,7 @@ class _Writer:
         cells = f"({cells},)" if len(row.cells) == 1 else f"({cells})"
         made = self._made(row, 8)
         line = f"    ({cells}, {made[0]}),"
-        if len(made) == 1 and len(line) <= LINE:
+        if len(made) == 1 and width(line) <= LINE:
             return [line]
         made[0] = f"        {made[0]}"
         return ["    (", *_cells_lines(cells), *made[:-1], f"{made[-1]},", "    ),"]
@@ -248,26 +248,9 @@ class _Writer:
 
 def _cells_lines(cells: str) -> list[str]:
     line = f"        {cells},"
-    return (
-        [line] if len(line) <= LINE else ["        (", *(f"            {one}" for one in _split(cells)), "        ),"]
-    )
-
-
-def _split(cells: str) -> list[str]:
-    """Breaks a tuple of calls at the commas between them."""
-    parts: list[str] = []
-    depth, start, quoted = 0, 1, False
-    for place, char in enumerate(cells):
-        if char == '"' and cells[place - 1] != "\\":
-            quoted = not quoted
-        if quoted:
-            continue
-        depth += {"(": 1, ")": -1}.get(char, 0)
-        if char == "," and depth == 1:
-            parts.append(cells[start : place + 1].strip())
-            start = place + 1
-    last = cells[start:-1].strip()
-    return [*parts, f"{last},"] if last else parts
+    if width(line) <= LINE:
+        return [line]
+    return ["        (", *(f"            {one}," for one in split_arguments(cells[1:-1])), "        ),"]
 
 
 def row_words(row: Row, table: DecisionTable) -> str:

@@ -147,6 +147,7 @@ class Lexer:
         self.last: str | None = None
         self.denied = False
         """The last word is a NOT that follows a value, as in `x NOT IN`."""
+        self.learned: set[str] = set()
         self.targets = False
         """Inside an outcome, where a comma may begin the next assignment."""
         known = {*names.members, *(name for kind in PROPERTIES.values() for name in kind)}
@@ -229,8 +230,9 @@ class Lexer:
         if name.split()[0].upper() in HARD or any(word.upper() in HARD for word in name.split()):
             return None
         if not outcome:
-            if name in self.names.fields:
+            if name in self.names.fields and name not in self.learned:
                 return None
+            self.learned.add(name)
             self.names.learn((name,))
             self.targets = False
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
+import unicodedata
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -14,6 +16,11 @@ from compiled_ai.spec.rules.ast import Value
 LINE = 120
 WIDTH = 116
 """Longest piece of a line, with room for a bracket and a comma."""
+
+
+def width(text: str) -> int:
+    """Returns the columns that a text takes; wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def literal(value: Value) -> str:
@@ -84,9 +91,71 @@ def wrapped_text(value: str, indent: int) -> str:
     """Returns a text literal, in several adjacent pieces where it is too long for a line."""
     whole = text_literal(value)
     room = WIDTH - indent - 6
-    if len(whole) <= room:
+    if width(whole) <= room:
         return whole
-    pieces = [value[start : start + room // 2] for start in range(0, len(value), room // 2)]
+    pieces = [value[start : start + room // 3] for start in range(0, len(value), room // 3)]
     pad = " " * (indent + 4)
     listed = "\n".join(f"{pad}{text_literal(piece)}" for piece in pieces)
     return f"(\n{listed}\n{' ' * indent})"
+
+
+def folded(text: str, margin: int) -> list[str]:
+    """Returns an expression as lines, broken inside its longest bracket where it is too long for one."""
+    pad = " " * margin
+    if "\n" in text or margin + width(text) <= WIDTH:
+        return f"{pad}{text}".split("\n")
+    start, end = _longest_bracket(text)
+    if end - start < 3:
+        return [f"{pad}{text}"]
+    parts = split_arguments(text[start + 1 : end])
+    comma = "," if len(parts) > 1 or text[start - 1 : start].isalnum() else ""
+    lines = [f"{pad}{text[: start + 1]}"]
+    for part in parts:
+        inner = folded(part, margin + 4)
+        lines.extend([*inner[:-1], f"{inner[-1]}{comma}"])
+    tail = (
+        folded(f"){text[end + 1 :]}", margin)
+        if width(text[end + 1 :]) > WIDTH - margin
+        else [f"{pad}){text[end + 1 :]}"]
+    )
+    return [*lines, *tail]
+
+
+def _longest_bracket(text: str) -> tuple[int, int]:
+    best, opened, depth = (0, 0), 0, 0
+    for place, char in _code(text):
+        if char in "([":
+            opened = place if depth == 0 else opened
+            depth += 1
+        elif char in ")]":
+            depth -= 1
+            if depth == 0 and char == ")" and place - opened > best[1] - best[0]:
+                best = (opened, place)
+    return best
+
+
+def split_arguments(text: str) -> list[str]:
+    """Splits at the commas that stand in no bracket and in no text."""
+    parts: list[str] = []
+    depth, start = 0, 0
+    for place, char in _code(text):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(char, 0)
+        if char == "," and depth == 0:
+            parts.append(text[start:place].strip())
+            start = place + 1
+    last = text[start:].strip()
+    return [*parts, last] if last else parts
+
+
+def _code(text: str) -> Iterator[tuple[int, str]]:
+    """Yields the characters that are not inside a text."""
+    quoted = escaped = False
+    for place, char in enumerate(text):
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        elif not quoted:
+            yield place, char

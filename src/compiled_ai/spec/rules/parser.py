@@ -131,7 +131,7 @@ _SHOWN = {
 
 
 def _unexpected(fault: UnexpectedInput, tokens: Sequence[Token], lexer: Lexer) -> Refused:
-    expected = set(getattr(fault, "expected", ()) or ()) | set(getattr(fault, "accepts", ()) or ())
+    expected = set(getattr(fault, "accepts", None) or getattr(fault, "expected", None) or ())
     wanted = ["a value"] if expected >= _VALUE else []
     wanted += [shown for name, shown in _SHOWN.items() if name in expected and not (wanted and name in _VALUE)]
     if "PLUS" in expected:
