@@ -212,6 +212,9 @@ class Emitter:
         if isinstance(right, Constant) and isinstance(right.value, bool):
             return self._flag(left, right.value, operator)
         first, second = self._compared(left, right)
+        if "None" in (first, second):
+            same = call("same", first, second)
+            return same if operator == "=" else Code(f"not {same.text}", NOT)
         return Code(f"{first} {_PYTHON[operator]} {second}", COMPARISON)
 
     def _flag(self, left: Expression, value: bool, operator: str) -> Code:
