@@ -15,7 +15,13 @@ from datetime import date, timedelta
 STATIONS = ("WQXA-TV", "KBRN", "WLTO", "KVDR-TV", "WPNE", "KSUM")
 BUYERS = ("Harbor Lane Media", "Northfield Buying Group", "Three Rivers Strategies", "Oak & Pine Media LLC")
 PEOPLE = ("Dana Whitlock", "Luis Arroyo", "Priya Menon", "Casey Holm", "Marek Novotny")
-STREETS = ("418 Mill Street", "2200 Foundry Ave. N.W., Suite 310", "77 Harbor Road", "9 Chestnut Plaza Fl 4", "650 Union St #210")
+STREETS = (
+    "418 Mill Street",
+    "2200 Foundry Ave. N.W., Suite 310",
+    "77 Harbor Road",
+    "9 Chestnut Plaza Fl 4",
+    "650 Union St #210",
+)
 TERMS = (
     "Station reserves the right to preempt. AGENCY and ADVERTISER are jointly liable for all charges under this contract;",
     "ADVERTISER shall hold harmless the Station with respect to material furnished on behalf of ADVERTISER or its agency.",
@@ -103,18 +109,18 @@ def contract(facts: Facts, page: Page) -> str:
     page.put(6, 88, "Original Date / Revision")
     page.wrap(7, 48, facts.advertiser, 34)
     page.put(7, 88, f"{facts.day(facts.start - timedelta(days=9))}  / {facts.day(facts.start - timedelta(days=2))}")
-    page.put(8, 48, "Contract Dates")
-    page.put(8, 88, "Estimate #")
-    page.put(9, 48, facts.flight())
-    page.put(9, 90, str(facts.dice.randrange(1000, 9999)))
-    page.put(11, 0, "And:")
-    page.put(11, 48, "Billing Cycle   Billing Calendar")
-    page.put(12, 0, facts.dice.choice(BUYERS))
-    page.put(12, 48, "EOM/EOC         Broadcast")
-    page.put(13, 0, f"Attention: {facts.dice.choice(PEOPLE)}")
-    page.put(14, 0, facts.dice.choice(STREETS))
-    page.put(14, 48, "Agency Ref      Advertiser Ref")
-    return _lines(facts, page, 16, total="Totals")
+    page.put(9, 48, "Contract Dates")
+    page.put(9, 88, "Estimate #")
+    page.put(10, 48, facts.flight())
+    page.put(10, 90, str(facts.dice.randrange(1000, 9999)))
+    page.put(12, 0, "And:")
+    page.put(12, 48, "Billing Cycle   Billing Calendar")
+    page.put(13, 0, facts.dice.choice(BUYERS))
+    page.put(13, 48, "EOM/EOC         Broadcast")
+    page.put(14, 0, f"Attention: {facts.dice.choice(PEOPLE)}")
+    page.put(15, 0, facts.dice.choice(STREETS))
+    page.put(15, 48, "Agency Ref      Advertiser Ref")
+    return _lines(facts, page, 18, total="Totals")
 
 
 def invoice(facts: Facts, page: Page) -> str:
@@ -168,8 +174,11 @@ def order(facts: Facts, page: Page) -> str:
         ("", "Original Date / Rev:", f"{facts.day(facts.start - timedelta(days=4))} / {facts.day(facts.start)}"),
         ("Agency", "Name:", facts.dice.choice(BUYERS)),
         ("", "Billing Contact:", facts.dice.choice(PEOPLE)),
+        ("", facts.dice.choice(STREETS), ""),
+        ("", facts.dice.choice(TOWNS), ""),
         ("Advertiser", "Name:", facts.advertiser),
         ("", "Demographic:", "A35+"),
+        ("", "Product Codes:", "PL-Candidate"),
     )
     for row, (group, label, value) in enumerate(rows):
         page.put(3 + row, 0, group)
