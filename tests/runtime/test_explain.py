@@ -165,6 +165,22 @@ def test_hostile_code_cannot_make_an_explanation_endless() -> None:
     assert "too long to follow" in explained.text()
 
 
+def test_a_condition_and_a_call_over_several_lines_are_one_visit_each() -> None:
+    long = changed(
+        "triage",
+        ("    if age < 18:", "    if (\n        age < 18\n        and amount > 0\n    ):"),
+        ("    if plan ==", "    while (\n        age < 0\n    ):\n        age = -age\n    if plan =="),
+    )
+    for age, way in ((41, False), (17, True)):
+        trace = trace_run(long, CLAIM | {"age": age}, ()).trace
+        number = long.source.splitlines().index("    if (") + 1
+        assert trace.lines[number].taken == [way]
+        assert trace.lines[number].values == [{"age": str(age), "amount": "812.25"}]
+        call = long.source.splitlines().index("    triage_result = await ctx.result(") + 1
+        assert trace.lines[call].count == 1
+        assert len([mark for mark in trace.marks if mark.kind == "return"]) == 2
+
+
 def test_a_tracer_that_was_there_before_is_put_back(program: Programs) -> None:
     import sys
 

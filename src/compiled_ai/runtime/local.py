@@ -253,7 +253,7 @@ def go_on(
     try:
         outcome = answer_all(stepping, outcome, answers)
     except Waiting as wait:
-        remedy = f"{wait.remedy} To go on with this run instead of a new one: compiled-ai resume {run_id}".strip()
+        remedy = f"{wait.remedy}\nTo go on with this run instead of a new one: compiled-ai resume {run_id}"
         raise Waiting(wait.message, remedy=remedy, details=[*(wait.details or ()), {"run_id": run_id}]) from wait
     result = RunResult(stepping, outcome, started, run_id)
     if isinstance(outcome, Pending):

@@ -316,7 +316,7 @@ class Stepping:
         self.recorded: dict[EffectKey, EffectLike] = {}
         self._outcome: Done | Failed | None = None
         self._context = RunContext(self.recorded, program.codecs, program.classes, program.to_json)
-        self._coroutine = program.run(self._context, self.input)
+        self._coroutine: Coroutine[Any, Any, Any] | None = None
         for effect in effects:
             self.record(effect)
 
@@ -330,6 +330,8 @@ class Stepping:
         """Steps the run as far as the recorded effects carry it."""
         if self._outcome is not None:
             return self._outcome
+        if self._coroutine is None:
+            self._coroutine = self.program.run(self._context, self.input)
         outside = getcontext()
         setcontext(NUMBERS.copy())
         try:
@@ -367,7 +369,8 @@ class Stepping:
 
     def close(self) -> None:
         """Gives the coroutine up; the recorded effects stay."""
-        self._coroutine.close()
+        if self._coroutine is not None:
+            self._coroutine.close()
 
     def __enter__(self) -> Stepping:
         return self

@@ -102,6 +102,8 @@ def advance_traced(stepping: Stepping) -> tuple[Outcome, Trace]:
 @dataclass(frozen=True, slots=True)
 class _Branch:
     line: int
+    header: int
+    """Last line of the condition, which may span several."""
     first: int
     last: int
     """Lines of the body that runs if the condition holds."""
@@ -111,23 +113,32 @@ class _Branch:
 
 @dataclass(frozen=True, slots=True)
 class _Branches:
-    """What the source says of each line: the branch that begins there, or the return statement."""
+    """What the source says of each line: the branch or return statement there, and where a long statement begins."""
 
     branches: dict[int, _Branch]
     returns: dict[int, str]
+    starts: dict[int, int]
 
     @classmethod
     def of(cls, source: str) -> _Branches:
-        branches: dict[int, _Branch] = {}
-        returns: dict[int, str] = {}
+        found = cls({}, {}, {})
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, (ast.If, ast.While)):
-                last = node.body[-1].end_lineno or node.body[-1].lineno
-                names = tuple(dict.fromkeys(_names(node.test)))
-                branches[node.lineno] = _Branch(node.lineno, node.body[0].lineno, last, _text(node.test), names)
-            elif isinstance(node, ast.Return):
-                returns[node.lineno] = _text(node)
-        return cls(branches, returns)
+                branch = _branch(node)
+                found.branches.update(dict.fromkeys(range(branch.line, branch.header + 1), branch))
+            elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
+                lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+                found.starts.update(dict.fromkeys(lines, node.lineno))
+                if isinstance(node, ast.Return):
+                    found.returns.update(dict.fromkeys(lines, _text(node)))
+        return found
+
+
+def _branch(node: ast.If | ast.While) -> _Branch:
+    names = tuple(dict.fromkeys(_names(node.test)))
+    last = node.body[-1].end_lineno or node.body[-1].lineno
+    header = min(node.test.end_lineno or node.lineno, max(node.body[0].lineno - 1, node.lineno))
+    return _Branch(node.lineno, header, node.body[0].lineno, last, _text(node.test), names)
 
 
 def _text(node: ast.AST) -> str:
@@ -177,16 +188,25 @@ class _Tracer:
             sys.settrace(None)
         return self.trace.truncated
 
-    def line(self, frame: FrameType) -> _Branch | None:
-        """Notes a line; returns the branch that begins there."""
-        number = frame.f_lineno
+    def line(self, frame: FrameType, before: int, open_branch: _Branch | None) -> _Branch | None:
+        """Notes a line; returns the branch that is open then. Going on within one long statement is no new visit."""
+        number, said = frame.f_lineno, self._branches
         visits = self.trace.lines.setdefault(number, LineVisits())
+        branch = said.branches.get(number)
+        if branch is not None and branch is open_branch:
+            visits.count = max(visits.count, 1)
+            return branch
+        start = said.starts.get(number)
+        if branch is None and start is not None and start == said.starts.get(before) and number != before:
+            visits.count = max(visits.count, 1)
+            return None
         visits.count += 1
-        branch = self._branches.branches.get(number)
-        if branch is not None and len(visits.values) < _MOST_VISITS:
-            visits.values.append(_values(branch.names, frame))
-        if branch is None and number in self._branches.returns:
-            self.mark(Mark(frame.f_code.co_name, number, self._branches.returns[number], "return"))
+        if branch is not None:
+            told = self.trace.lines.setdefault(branch.line, LineVisits(1))
+            if len(told.values) < _MOST_VISITS:
+                told.values.append(_values(branch.names, frame))
+        elif number in said.returns:
+            self.mark(Mark(frame.f_code.co_name, number, said.returns[number], "return"))
         return branch
 
     def went(self, branch: _Branch, taken: bool, function: str) -> None:
@@ -205,11 +225,12 @@ class _Tracer:
 class _FrameTracer:
     """Follows one call."""
 
-    __slots__ = ("_arguments", "_open", "_tracer")
+    __slots__ = ("_arguments", "_before", "_open", "_tracer")
 
     def __init__(self, tracer: _Tracer, frame: FrameType) -> None:
         self._tracer = tracer
         self._open: _Branch | None = None
+        self._before = 0
         code = frame.f_code
         self._arguments = None if _suspends(code) else _values(code.co_varnames[: code.co_argcount], frame)
 
@@ -218,8 +239,10 @@ class _FrameTracer:
         if tracer.overrun():
             return None
         if event == "line":
-            self._close(frame.f_lineno, frame.f_code.co_name)
-            self._open = tracer.line(frame)
+            number = frame.f_lineno
+            self._close(number, frame.f_code.co_name)
+            self._open = tracer.line(frame, self._before, self._open)
+            self._before = number
         elif event == "return":
             self._close(0, frame.f_code.co_name)
             if self._arguments is not None and len(tracer.trace.calls) < _MOST_MARKS:
@@ -230,9 +253,12 @@ class _FrameTracer:
         return self.step
 
     def _close(self, line: int, function: str) -> None:
-        """The line after a condition tells which way it went."""
-        branch, self._open = self._open, None
-        if branch is not None and line != branch.line:
+        """The first line after a condition tells which way it went."""
+        branch = self._open
+        if branch is not None and not branch.line <= line <= branch.header:
+            self._open = None
+            if branch.first <= branch.header:
+                return  # its body is on the same line: the tracer cannot see whether it ran
             self._tracer.went(branch, branch.first <= line <= branch.last, function)
 
 
