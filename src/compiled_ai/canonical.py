@@ -53,53 +53,53 @@ def canonical_json(value: Any) -> str:
 
     Raises `InputError` for NaN, infinity, and for what JSON cannot hold.
     """
-    parts: list[str] = []
-    _write(value, parts)
-    return "".join(parts)
+    return _text(value)
 
 
 _quote = json.encoder.encode_basestring
 
 
-def _write(value: Any, out: list[str]) -> None:
+def _text(value: Any) -> str:
+    """The commonest kinds first, and by identity: every run is written with this."""
+    kind = type(value)
+    if kind is str:
+        return _quote(value)
+    if kind is dict:
+        return _object_text(value)
+    if kind is Decimal:
+        return plain_number(value)
+    if kind is int:
+        return int.__repr__(value)
     if value is None:
-        out.append("null")
-    elif value is True:
-        out.append("true")
-    elif value is False:
-        out.append("false")
-    elif isinstance(value, str):
-        out.append(_quote(value))
-    elif isinstance(value, int):
-        out.append(int.__repr__(value))
-    elif isinstance(value, (Decimal, float)):
-        out.append(plain_number(value))
-    elif isinstance(value, dict):
-        _write_object(value, out)
-    elif isinstance(value, (list, tuple)):
-        out.append("[")
-        for index, item in enumerate(value):
-            if index:
-                out.append(",")
-            _write(item, out)
-        out.append("]")
-    elif isinstance(value, (date, datetime, time)):
-        out.append(_quote(value.isoformat()))
-    else:
-        raise InputError(f"{type(value).__name__} {value!r} has no place in JSON.")
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is list or kind is tuple:
+        return f"[{','.join([_text(item) for item in value])}]"
+    return _rare_text(value)
 
 
-def _write_object(value: dict[Any, Any], out: list[str]) -> None:
-    if not all(isinstance(key, str) for key in value):
-        raise InputError("Keys of a JSON object must be text.")
-    out.append("{")
-    for index, key in enumerate(sorted(value)):
-        if index:
-            out.append(",")
-        out.append(_quote(key))
-        out.append(":")
-        _write(value[key], out)
-    out.append("}")
+def _object_text(value: dict[Any, Any]) -> str:
+    for key in value:
+        if not isinstance(key, str):
+            raise InputError("Keys of a JSON object must be text.")
+    return f"{{{','.join([f'{_quote(key)}:{_text(value[key])}' for key in sorted(value)])}}}"
+
+
+def _rare_text(value: Any) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, (Decimal, float)):
+        return plain_number(value)
+    if isinstance(value, dict):
+        return _object_text(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join([_text(item) for item in value])}]"
+    if isinstance(value, (date, datetime, time)):
+        return _quote(value.isoformat())
+    raise InputError(f"{type(value).__name__} {value!r} has no place in JSON.")
 
 
 def plain_number(value: Decimal | float) -> str:

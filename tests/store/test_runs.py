@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from store_samples import Place, call_effect, in_another_process, run_record, waiting_record
@@ -244,3 +245,16 @@ def test_a_stored_record_is_not_tied_to_the_objects_it_was_made_from(store: RunS
     store.save(record)
     content["list"].append(2)
     assert store.load(record.run_id).input == {"list": [1]}
+
+
+def test_whatever_has_the_fields_of_a_record_is_stored(store: RunStore) -> None:
+    record = run_record()
+    like = SimpleNamespace(**{name: getattr(record, name) for name in type(record).model_fields})
+    store.save(like)
+    assert store.load(record.run_id) == record.model_copy(
+        update={"reference": {}, "input": store.load(record.run_id).input}
+    )
+
+
+def test_the_schema_version_is_known(store: RunStore, place: Place) -> None:
+    assert place.execute("SELECT MAX(version) FROM migrations") == [(store.schema_version,)]

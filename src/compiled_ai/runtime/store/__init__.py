@@ -36,7 +36,7 @@ from compiled_ai.runtime.store.dialects import Durability
 from compiled_ai.runtime.store.effecting import Incomplete, Intent
 from compiled_ai.runtime.store.payloads import CLEAR, Level, Protection
 from compiled_ai.runtime.store.reviewing import Review
-from compiled_ai.runtime.store.runs import RunSummary
+from compiled_ai.runtime.store.runs import RunLike, RunSummary
 from compiled_ai.runtime.store.store import RunStore
 from compiled_ai.runtime.store.times import now_text
 from compiled_ai.runtime.store.verifying import Anchor, ChainState, StoreFinding, VerifyReport
@@ -51,6 +51,7 @@ __all__ = [
     "Level",
     "Protection",
     "Review",
+    "RunLike",
     "RunStore",
     "RunSummary",
     "StoreFinding",

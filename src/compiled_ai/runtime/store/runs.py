@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import InputError, NotFound, RecordAltered, StoreFailed
@@ -44,6 +44,35 @@ RUN_COLUMNS = (
     "r.key_name, r.wrapped, r.purged"
 )
 _SELECT_RUN = f"SELECT {RUN_COLUMNS} FROM runs r WHERE r.run_id = ?"
+
+
+class RunLike(Protocol):
+    """What the store reads of a run to be stored: a `RunRecord`, or anything quicker to make with its fields."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def artifact(self) -> str: ...
+    @property
+    def workflow(self) -> str: ...
+    @property
+    def input(self) -> Any: ...
+    @property
+    def effects(self) -> Sequence[Effect]: ...
+    @property
+    def status(self) -> RunStatus: ...
+    @property
+    def output(self) -> Any: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def started_at(self) -> str: ...
+    @property
+    def finished_at(self) -> str | None: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+    @property
+    def reference(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +144,7 @@ def open_run_row(database: Database, run_id: str) -> RunRow:
 class Prepared:
     """A run, ready to be written: all that can be computed before the transaction."""
 
-    record: RunRecord
+    record: RunLike
     header: str
     payload: Payload
     protection: str
@@ -125,7 +154,7 @@ class Prepared:
     references: list[tuple[str, bytes]]
 
 
-def prepare(session: Session, record: RunRecord, protection: Protection) -> Prepared:
+def prepare(session: Session, record: RunLike, protection: Protection) -> Prepared:
     """Serialises and seals a record. Raises `KeyMissing` before anything is written."""
     run_id = record.run_id
     if not _RUN_ID.fullmatch(run_id):
@@ -162,7 +191,7 @@ def prepare(session: Session, record: RunRecord, protection: Protection) -> Prep
     )
 
 
-def _header(record: RunRecord, protection: Protection) -> str:
+def _header(record: RunLike, protection: Protection) -> str:
     """Canonical JSON, put together by hand: it is on the way of every run."""
     finished = "null" if record.finished_at is None else _quote(record.finished_at)
     return (

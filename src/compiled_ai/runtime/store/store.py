@@ -23,6 +23,7 @@ from compiled_ai.runtime.store.runs import (
     FINAL,
     SUMMARY_COLUMNS,
     Prepared,
+    RunLike,
     RunSummary,
     extend,
     insert,
@@ -34,6 +35,7 @@ from compiled_ai.runtime.store.runs import (
     summary_of,
     told_of,
 )
+from compiled_ai.runtime.store.schema import NEWEST
 from compiled_ai.runtime.store.session import Session
 from compiled_ai.runtime.store.times import micros_of, now_text, since_micros
 from compiled_ai.runtime.store.verifying import Anchor, ChainState, VerifyReport
@@ -93,6 +95,11 @@ class RunStore:
         """Path or address, without a password."""
         return self._session.database.place
 
+    @property
+    def schema_version(self) -> int:
+        """The schema that the store has; opening it brought it there."""
+        return NEWEST
+
     def require(self, protection: Protection) -> None:
         """Raises `KeyMissing` if runs so protected could not be stored: ask before the first effect."""
         if protection.encrypts:
@@ -100,7 +107,7 @@ class RunStore:
 
     # ------------------------------------------------------------ writing runs
 
-    def save(self, record: RunRecord, protection: Protection = CLEAR, *, once: bool = False) -> str:
+    def save(self, record: RunLike, protection: Protection = CLEAR, *, once: bool = False) -> str:
         """Stores a whole run in one transaction and returns its id.
 
         With `once` the id of an earlier run of the same reference and artifact is returned instead, and nothing
@@ -115,7 +122,7 @@ class RunStore:
         self._flush()
         return self._write(run, once=once)
 
-    def start(self, record: RunRecord, protection: Protection = CLEAR, *, once: bool = False) -> str:
+    def start(self, record: RunLike, protection: Protection = CLEAR, *, once: bool = False) -> str:
         """Stores a run that has not ended (`status` is `waiting` or `review`); as `save` otherwise.
 
         If the returned id is not the record's, an earlier run stands and this one must not be made.
@@ -127,7 +134,7 @@ class RunStore:
         self._flush()
         return self._write(prepare(self._session, record, protection), once=once)
 
-    def save_many(self, records: Sequence[RunRecord], protection: Protection = CLEAR) -> None:
+    def save_many(self, records: Sequence[RunLike], protection: Protection = CLEAR) -> None:
         """Stores many runs in one transaction: all of them, or none."""
         self._flush()
         self._write_all([prepare(self._session, record, protection) for record in records])
