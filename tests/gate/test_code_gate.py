@@ -124,7 +124,9 @@ def test_a_generated_function_may_import_only_what_its_plan_allows() -> None:
 def test_a_generated_function_stands_alone() -> None:
     two = "def f() -> int:\n    return 1\n\ndef g() -> int:\n    return 2\n"
     assert "found 'f', 'g'" in check_code(two, mode="function")[0].message
-    assert [f.rule for f in check_code("LIMIT = 3\n\ndef f() -> int:\n    return LIMIT\n", mode="function")] == ["code.shape"]
+    assert [f.rule for f in check_code("LIMIT = 3\n\ndef f() -> int:\n    return LIMIT\n", mode="function")] == [
+        "code.shape"
+    ]
 
 
 def test_a_generated_function_may_use_the_types_that_the_module_defines() -> None:

@@ -94,7 +94,12 @@ def test_a_module_that_does_not_parse_is_an_error(build: Build, plan: CompilePla
 
 @pytest.mark.parametrize(
     "result",
-    [ToolResult(2, "[]", "", False), ToolResult(0, "", "", False), ToolResult(0, "[]", "", False), ToolResult(-9, "", "", True)],
+    [
+        ToolResult(2, "[]", "", False),
+        ToolResult(0, "", "", False),
+        ToolResult(0, "[]", "", False),
+        ToolResult(-9, "", "", True),
+    ],
     ids=["crashes", "prints nothing", "misses the canary", "hangs"],
 )
 def test_ruff_that_did_not_look_has_not_passed(result: ToolResult, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,9 @@ between two demanded runs of the same class at the end of a whole-match (`\\d+E?
 from __future__ import annotations
 
 import re
-import re._constants as codes
-import re._parser as parser
-from collections.abc import Iterable, Sequence
+import re._constants as codes  # type: ignore[import-not-found]
+import re._parser as parser  # type: ignore[import-not-found]
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
@@ -133,7 +133,8 @@ def _item(code: Any, argument: Any, automaton: _Automaton) -> _Part:
     if code in (codes.LITERAL, codes.NOT_LITERAL, codes.ANY, codes.IN):
         return automaton.position(_chars(code, argument, automaton))
     if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
-        return _repeat(*argument, automaton)
+        low, high, body = argument
+        return _repeat(low, high, body, automaton)
     if code is codes.SUBPATTERN:
         return _sequence(argument[3], automaton)
     if code is codes.ATOMIC_GROUP:
@@ -204,8 +205,9 @@ def _matches(code: Any, argument: Any, char: str, flags: int) -> bool:
     if code is codes.RANGE:
         return bool(argument[0] <= ord(char) <= argument[1])
     if code is codes.CATEGORY:
-        return _CATEGORIES[argument](char, bool(flags & re.ASCII))
-    negated = argument and argument[0][0] is codes.NEGATE
+        test: Callable[[str, bool], bool] = _CATEGORIES[argument]
+        return test(char, bool(flags & re.ASCII))
+    negated = bool(argument and argument[0][0] is codes.NEGATE)
     inside = any(_matches(kind, value, char, flags) for kind, value in argument if kind is not codes.NEGATE)
     return inside != negated
 
@@ -366,7 +368,7 @@ def _is_run(code: Any, argument: Any) -> bool:
 
 def _empty(code: Any, argument: Any) -> bool:
     if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
-        return argument[0] == 0
+        return bool(argument[0] == 0)
     return code in (codes.AT, codes.ASSERT, codes.ASSERT_NOT)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import tempfile
@@ -25,7 +24,11 @@ RUFF_RULES = (
     "E4", "E7", "E9", "F", "B", "PLE", "C4", "PIE794", "PIE796", "RUF006", "RUF012", "RUF100", "SIM1", "SIM2", "UP",
 )  # fmt: skip
 """Faults, and what reads badly; nothing about layout."""
-RUFF_IGNORED = ("B904", "B905", "B007", "B028", "SIM102", "SIM103", "SIM105", "SIM108", "SIM110", "SIM114", "SIM117", "SIM118", "UP007", "UP017", "UP032", "UP038", "UP042", "UP045", "C408", "C416", "C417", "C420", "E701", "E702", "E731", "E741")  # fmt: skip
+RUFF_IGNORED = (
+    "B904", "B905", "B007", "B028", "SIM102", "SIM103", "SIM105", "SIM108", "SIM110",
+    "SIM114", "SIM117", "SIM118", "UP007", "UP017", "UP032", "UP038", "UP042",
+    "UP045", "C408", "C416", "C417", "C420", "E701", "E702", "E731", "E741",
+)  # fmt: skip
 """Matters of taste: a second attempt of a model is not worth them."""
 RUFF_SECONDS = 20.0
 _lock = threading.Lock()
@@ -83,7 +86,10 @@ def _mypy_options(base: Path) -> list[str]:
     package = Path(compiled_ai.__file__).resolve().parent.parent
     settings = base / "mypy.ini"
     path = "" if package.name == "site-packages" else f"mypy_path = {package}\n"
-    text = f"[mypy]\n{path}strict = True\nfollow_imports = silent\nignore_missing_imports = True\n\n[mypy-compiled_ai]\nfollow_imports = skip\n"
+    text = (
+        f"[mypy]\n{path}strict = True\nfollow_imports = silent\nignore_missing_imports = True\n\n"
+        "[mypy-compiled_ai]\nfollow_imports = skip\n"
+    )
     if not settings.is_file() or settings.read_text("utf-8") != text:
         settings.write_text(text, "utf-8")
     return [
@@ -135,14 +141,14 @@ def ruff(source: str) -> list[Finding]:
 
 def _ruff() -> str:
     try:
-        from ruff import find_ruff_bin
+        from ruff import find_ruff_bin  # type: ignore[import-untyped]
     except ImportError:
         try:
-            from ruff.__main__ import find_ruff_bin  # type: ignore[no-redef]
+            from ruff.__main__ import find_ruff_bin  # type: ignore[import-untyped]
         except ImportError as fault:
             raise StageUnavailable("'ruff' is not installed.", remedy="Install it: `pip install ruff`.") from fault
     try:
-        return os.fspath(find_ruff_bin())
+        return str(find_ruff_bin())
     except FileNotFoundError as fault:
         raise StageUnavailable("The ruff program is missing.", remedy="Install it: `pip install ruff`.") from fault
 
@@ -165,7 +171,7 @@ FEW_LINES = 20
 def radon(source: str, most_lines: int) -> Iterator[Finding]:
     """Judges the size of one function: cyclomatic complexity, and lines that hold code."""
     try:
-        from radon.complexity import cc_visit
+        from radon.complexity import cc_visit  # type: ignore[import-untyped]
     except ImportError as fault:
         raise StageUnavailable("'radon' is not installed.", remedy="Install it: `pip install radon`.") from fault
     blocks = [block for block in cc_visit(source) if block.lineno == 1]
@@ -201,7 +207,10 @@ def code_lines(source: str) -> int:
     tree = ast.parse(source)
     documented = 0
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node, clean=False) is not None:
+        if (
+            isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and ast.get_docstring(node, clean=False) is not None
+        ):
             documented += (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
     lines = [line.strip() for line in source.splitlines()]
     return sum(1 for line in lines if line and not line.startswith("#")) - documented

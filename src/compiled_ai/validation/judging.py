@@ -42,7 +42,7 @@ class Judging:
             name=self.stage,
             status="error" if self.broken else "failed" if failed else "passed",
             milliseconds=round((time.perf_counter() - self.started) * 1000, 3),
-            findings=tuple([*self.broken, *dict.fromkeys(self.findings)]),
+            findings=(*self.broken, *dict.fromkeys(self.findings)),
             measures={**self.measures, "milliseconds": self.milliseconds},
         )
 

@@ -3,7 +3,7 @@
 | tool | fast path | fence |
 |---|---|---|
 | Bandit | its manager, in this process | a canary file that it must report; nothing skipped |
-| Semgrep | the `osemgrep` core beside our own rule files | a canary rule that must fire; both files scanned; no errors |
+| Semgrep | the `osemgrep` core beside our own rule files | a canary rule must fire; both files scanned; no errors |
 | detect-secrets | its plug-ins, line by line, in this process | a canary line that it must report |
 """
 
@@ -47,8 +47,8 @@ def bandit(source: str) -> list[Finding]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # its plug-in loader is behind its own dependency
         try:
-            from bandit.core.config import BanditConfig
-            from bandit.core.manager import BanditManager
+            from bandit.core.config import BanditConfig  # type: ignore[import-untyped]
+            from bandit.core.manager import BanditManager  # type: ignore[import-untyped]
         except ImportError as fault:
             raise _missing("bandit") from fault
     with _lock, tempfile.TemporaryDirectory(prefix="compiled-ai-") as folder:

@@ -15,8 +15,9 @@ from typing import Any
 
 from compiled_ai.gates.code.policy import ALL_PURE_MODULES
 from compiled_ai.gates.code.rules import RULES, Rule
+from compiled_ai.gates.code.state import Mode
 from compiled_ai.gates.code.text import Fault, text_faults, token_faults
-from compiled_ai.gates.code.walk import Mode, too_deep, walk
+from compiled_ai.gates.code.walk import too_deep, walk
 from compiled_ai.records import Finding, Verdict
 
 __all__ = ["ALL_PURE_MODULES", "RULES", "Mode", "Rule", "check_code", "gate_files"]
@@ -111,6 +112,7 @@ def _gate_file(path: Path, allowed: frozenset[str]) -> dict[str, Any]:
 
 def _report(path: Path, verdict: Verdict, findings: Iterable[Finding]) -> dict[str, Any]:
     listed = [
-        {"rule": finding.rule, "line": finding.line, "message": finding.message, "cwe": finding.cwe} for finding in findings
+        {"rule": finding.rule, "line": finding.line, "message": finding.message, "cwe": finding.cwe}
+        for finding in findings
     ]
     return {"file": str(path), "verdict": verdict, "findings": listed}

@@ -101,27 +101,121 @@ SPECIAL_METHODS = _names(
 CLASS_NAMES = _names("__slots__ _ignore_ __hash__")
 """Names with underscores that a class body may bind."""
 
-DENIED_ATTRIBUTES: Mapping[str, str] = {
-    name: "code.frames"
-    for name in """
-        gi_frame gi_code gi_yieldfrom gi_running gi_suspended cr_frame cr_code cr_await cr_origin cr_running
-        cr_suspended ag_frame ag_code ag_await ag_running tb_frame tb_next tb_lineno tb_lasti f_back f_builtins f_code
-        f_globals f_lasti f_lineno f_locals f_trace f_trace_lines f_trace_opcodes co_argcount co_cellvars co_code
-        co_consts co_exceptiontable co_filename co_firstlineno co_flags co_freevars co_kwonlyargcount co_lines
-        co_linetable co_lnotab co_name co_names co_nlocals co_positions co_posonlyargcount co_qualname co_stacksize
-        co_varnames func_globals func_code func_closure func_defaults func_dict func_name im_class im_func im_self
-        with_traceback throw athrow asend
-    """.split()
-} | {
-    name: "code.reflection"
-    for name in """
-        mro fget fset fdel vformat format_map get_field get_value convert_field check_unused_args
-        get_type_hints get_annotations modules meta_path path_hooks settrace setprofile _getframe call_tracing
-        currentframe getframeinfo getmembers getsource getclosurevars get_referents get_referrers get_objects
-        pythonapi CDLL find_spec find_module get_code get_data exec_module load_module module_from_spec
-        spec_from_file_location import_module resolve_name run_module run_path attrgetter methodcaller
-    """.split()
-}
+DENIED_ATTRIBUTES: Mapping[str, str] = dict.fromkeys(
+    [
+        "gi_frame",
+        "gi_code",
+        "gi_yieldfrom",
+        "gi_running",
+        "gi_suspended",
+        "cr_frame",
+        "cr_code",
+        "cr_await",
+        "cr_origin",
+        "cr_running",
+        "cr_suspended",
+        "ag_frame",
+        "ag_code",
+        "ag_await",
+        "ag_running",
+        "tb_frame",
+        "tb_next",
+        "tb_lineno",
+        "tb_lasti",
+        "f_back",
+        "f_builtins",
+        "f_code",
+        "f_globals",
+        "f_lasti",
+        "f_lineno",
+        "f_locals",
+        "f_trace",
+        "f_trace_lines",
+        "f_trace_opcodes",
+        "co_argcount",
+        "co_cellvars",
+        "co_code",
+        "co_consts",
+        "co_exceptiontable",
+        "co_filename",
+        "co_firstlineno",
+        "co_flags",
+        "co_freevars",
+        "co_kwonlyargcount",
+        "co_lines",
+        "co_linetable",
+        "co_lnotab",
+        "co_name",
+        "co_names",
+        "co_nlocals",
+        "co_positions",
+        "co_posonlyargcount",
+        "co_qualname",
+        "co_stacksize",
+        "co_varnames",
+        "func_globals",
+        "func_code",
+        "func_closure",
+        "func_defaults",
+        "func_dict",
+        "func_name",
+        "im_class",
+        "im_func",
+        "im_self",
+        "with_traceback",
+        "throw",
+        "athrow",
+        "asend",
+    ],
+    "code.frames",
+) | dict.fromkeys(
+    [
+        "mro",
+        "fget",
+        "fset",
+        "fdel",
+        "vformat",
+        "format_map",
+        "get_field",
+        "get_value",
+        "convert_field",
+        "check_unused_args",
+        "get_type_hints",
+        "get_annotations",
+        "modules",
+        "meta_path",
+        "path_hooks",
+        "settrace",
+        "setprofile",
+        "_getframe",
+        "call_tracing",
+        "currentframe",
+        "getframeinfo",
+        "getmembers",
+        "getsource",
+        "getclosurevars",
+        "get_referents",
+        "get_referrers",
+        "get_objects",
+        "pythonapi",
+        "CDLL",
+        "find_spec",
+        "find_module",
+        "get_code",
+        "get_data",
+        "exec_module",
+        "load_module",
+        "module_from_spec",
+        "spec_from_file_location",
+        "import_module",
+        "resolve_name",
+        "run_module",
+        "run_path",
+        "attrgetter",
+        "methodcaller",
+    ],
+    "code.reflection",
+)
 """Attributes that lead from a value to the interpreter."""
 
 EFFECT_ATTRIBUTES: Mapping[str, str] = {
@@ -132,8 +226,8 @@ EFFECT_ATTRIBUTES: Mapping[str, str] = {
             spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe execl execle execlp execlpe execv execve execvp execvpe
             posix_spawn posix_spawnp startfile create_subprocess_shell create_subprocess_exec subprocess_shell
             subprocess_exec exec_command run_command fork forkpty""",
-        "code.files": """read_text read_bytes write_text write_bytes unlink rmtree rmdir mkdir makedirs touch chmod chown
-            symlink symlink_to hardlink_to link_to extractall copyfile copytree removedirs listdir scandir iterdir rglob
+        "code.files": """read_text read_bytes write_text write_bytes unlink rmtree rmdir mkdir makedirs touch chmod
+            chown symlink symlink_to hardlink_to link_to extractall copyfile copytree removedirs listdir scandir iterdir rglob
             send_file send_from_directory FileResponse savez fromfile tofile""",
         "code.network": """urlopen urlretrieve sendall sendto recv recvfrom create_connection getaddrinfo
             gethostbyname sendmail send_message open_connection start_server""",
@@ -143,9 +237,10 @@ EFFECT_ATTRIBUTES: Mapping[str, str] = {
         "code.xml": "fromstring XMLParser XMLPullParser make_parser parseString iterparse fromstringlist",
         "code.template": "render_template_string from_string render_string",
         "code.debug": "set_trace post_mortem runcall interact run_server",
-        "code.random": "randint randrange getrandbits randbytes uuid1 uuid4 urandom token_hex token_urlsafe token_bytes",
+        "code.random": "randint randrange getrandbits randbytes uuid1 uuid4 urandom token_hex token_urlsafe",
         "code.effect": """get_event_loop get_running_loop new_event_loop run_until_complete run_forever run_in_executor
-            call_soon call_later get_loop create_task ensure_future setrecursionlimit getenv putenv setdefaultencoding""",
+            call_soon call_later get_loop create_task ensure_future setrecursionlimit getenv putenv
+            setdefaultencoding""",
     }.items()
     for name in names.split()
 }
@@ -198,11 +293,10 @@ MODULES: Mapping[str, frozenset[str]] = {
         MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY JANUARY FEBRUARY IllegalMonthError"""
     ),
     "cmath": _names("sqrt exp log phase polar rect pi e isclose isnan isinf isfinite sin cos tan"),
-    "collections": _names(
-        "ChainMap Counter OrderedDict UserDict UserList UserString abc defaultdict deque namedtuple"
-    ),
+    "collections": _names("ChainMap Counter OrderedDict UserDict UserList UserString abc defaultdict deque namedtuple"),
     "collections.abc": _names(
-        """AsyncGenerator AsyncIterable AsyncIterator Awaitable Buffer ByteString Callable Collection Container Coroutine
+        """AsyncGenerator AsyncIterable AsyncIterator Awaitable Buffer ByteString Callable Collection Container
+        Coroutine
         Generator Hashable ItemsView Iterable Iterator KeysView Mapping MappingView MutableMapping MutableSequence
         MutableSet Reversible Sequence Set Sized ValuesView"""
     ),
@@ -258,14 +352,55 @@ MODULES: Mapping[str, frozenset[str]] = {
     "json": _names("loads dumps JSONDecodeError JSONDecoder JSONEncoder"),
     "json.decoder": _names("JSONDecodeError JSONDecoder"),
     "keyword": _names("iskeyword kwlist"),
-    "math": frozenset(
-        name for name in dir(__import__("math")) if not name.startswith("_")
-    ),
+    "math": frozenset(name for name in dir(__import__("math")) if not name.startswith("_")),
     "numbers": _names("Number Complex Real Rational Integral"),
     "operator": frozenset(
-        """abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf inv invert is_ is_not itemgetter
-        le lshift lt matmul mod mul ne neg not_ or_ pos pow rshift sub truediv truth xor attrgetter methodcaller
-        iadd isub imul iconcat length_hint setitem delitem""".split()
+        [
+            "abs",
+            "add",
+            "and_",
+            "concat",
+            "contains",
+            "countOf",
+            "eq",
+            "floordiv",
+            "ge",
+            "getitem",
+            "gt",
+            "index",
+            "indexOf",
+            "inv",
+            "invert",
+            "is_",
+            "is_not",
+            "itemgetter",
+            "le",
+            "lshift",
+            "lt",
+            "matmul",
+            "mod",
+            "mul",
+            "ne",
+            "neg",
+            "not_",
+            "or_",
+            "pos",
+            "pow",
+            "rshift",
+            "sub",
+            "truediv",
+            "truth",
+            "xor",
+            "attrgetter",
+            "methodcaller",
+            "iadd",
+            "isub",
+            "imul",
+            "iconcat",
+            "length_hint",
+            "setitem",
+            "delitem",
+        ]
     ),
     "os.path": _names("basename dirname splitext split normpath commonprefix join isabs"),
     "posixpath": _names("basename dirname splitext split normpath commonprefix join isabs"),
@@ -336,7 +471,8 @@ MODULE_RULES: Mapping[str, str] = {
             poplib imaplib nntplib socketserver xmlrpc websocket websockets grpc pycurl asyncore boto3""",
         "code.sql": """sqlite3 psycopg psycopg2 psycopg3 pymysql MySQLdb mysql sqlalchemy asyncpg aiosqlite cx_Oracle
             oracledb pyodbc peewee pymongo pandas duckdb records django""",
-        "code.pickle": "pickle _pickle cPickle dill cloudpickle marshal shelve yaml jsonpickle joblib torch numpy copyreg",
+        "code.pickle": """pickle _pickle cPickle dill cloudpickle marshal shelve yaml jsonpickle joblib torch numpy
+            copyreg""",
         "code.xml": "xml lxml xmltodict defusedxml bs4 expat pyexpat html5lib untangle",
         "code.template": "jinja2 mako tornado chameleon genshi Cheetah pystache",
         "code.crypto": "Crypto Cryptodome cryptography crypt md5 sha ecdsa rsa nacl OpenSSL M2Crypto passlib bcrypt",

@@ -137,7 +137,8 @@ _ALL = (
         None,
         None,
         "def f(x: object) -> object:\n    return x._secret_part\n",
-        "class A:\n    def __init__(self) -> None:\n        self._n = 1\n\n    def n(self) -> int:\n        return self._n\n",
+        "class A:\n    def __init__(self) -> None:\n        self._n = 1\n\n"
+        "    def n(self) -> int:\n        return self._n\n",
     ),
     Rule(
         "code.frames",
@@ -254,7 +255,7 @@ _ALL = (
     ),
     Rule(
         "code.sql",
-        "SQL put together from text lets the data change the statement; queries are `call` steps with named parameters.",
+        "SQL put together from text lets the data change the statement; a query is a `call` step with parameters.",
         "CWE-89",
         _INJECTION,
         "def f(cursor: object, name: str) -> str:\n    return f\"SELECT * FROM users WHERE name = '{name}'\"\n",
@@ -363,7 +364,8 @@ _ALL = (
         "CWE-1336",
         _INJECTION,
         "from jinja2 import Template\n\ndef f(text: str) -> str:\n    return Template(text).render()\n",
-        "from string import Template\n\ndef f(name: str) -> str:\n    return Template('Dear $name').substitute(name=name)\n",
+        "from string import Template\n\ndef f(name: str) -> str:\n"
+        "    return Template('Dear $name').substitute(name=name)\n",
     ),
 )
 

@@ -157,10 +157,9 @@ def _bind(node: ast.AST, scope: Scope) -> None:
         _bind_target(node.target, node.iter, scope)
     elif isinstance(node, ast.withitem) and node.optional_vars:
         _bind_target(node.optional_vars, node.context_expr, scope)
-    elif isinstance(node, ast.ExceptHandler) and node.name:
-        scope.bind(node.name, None)
-    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        scope.bind(node.name, None)
+    elif isinstance(node, (ast.ExceptHandler, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if node.name:
+            scope.bind(node.name, None)
     elif isinstance(node, (ast.Import, ast.ImportFrom)):
         _bind_import(node, scope)
     elif isinstance(node, ast.Match):

@@ -83,7 +83,9 @@ def _encoding(source: str) -> Iterator[Fault]:
 
 
 _NOSEC = re.compile(
-    r"#\s*(nosec\b|nosemgrep\b|pragma:\s*(allow|white)list|noinspection\b|bandit:|skipcq|codeql\[|lgtm\b|NOSONAR)", re.I
+    r"#\s*(nosec\b|nosemgrep\b|pragma:\s*(allow|white)list|noinspection\b|bandit:|skipcq|codeql\[|lgtm\b"
+    r"|NOSONAR)",
+    re.I,
 )
 _NOQA = re.compile(r"#\s*(noqa\b|type:\s*ignore|mypy:|ruff:|pylint:|pyright:|pragma:\s*no\s*cover|fmt:|isort:)", re.I)
 
@@ -100,7 +102,10 @@ def token_faults(source: str, *, strict: bool) -> list[Fault]:
             depth -= 1
         operators = operators + 1 if token.string in _PREFIXES else 0
         if depth > MAX_BRACKETS or operators > MAX_OPERATORS or count > MAX_TOKENS:
-            return [*faults, Fault("code.size", "nested too deeply, or too long, to be judged; split it up", line, column)]
+            return [
+                *faults,
+                Fault("code.size", "nested too deeply, or too long, to be judged; split it up", line, column),
+            ]
         if token.type == tokenize.COMMENT:
             faults += _comment(token.string, line, column, strict)
         elif token.type == tokenize.NAME and not token.string.isascii():
@@ -138,40 +143,61 @@ def _identifier(name: str, line: int, column: int, strict: bool) -> Iterator[Fau
 _ADDRESSED = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
-        r"\b(ignor|disregard|forget|overrid|bypass|skip|circumvent)\w*\b[^.\n]{0,40}\b(instruction|prompt|directive|guideline"
-        r"|system message|polic(y|ies)|security (check|rule|scan|review|gate)|safety (check|rule)|(code|ast) gate|validat"
+        r"\b(ignor|disregard|forget|overrid|bypass|skip|circumvent)\w*\b[^.\n]{0,40}\b(instruction|prompt"
+        r"|directive|guideline"
+        r"|system message|polic(y|ies)|security (check|rule|scan|review|gate)|safety (check|rule)|(code"
+        r"|ast) gate|validat"
         r"(ion|or)s?\b[^.\n]{0,20}\b(result|finding|stage|check))",
-        r"\b(this|the|following|above|below)\s+(code|function|file|module|snippet|script|program|candidate|submission)\b"
-        r"[^.\n]{0,25}\b(is|are|was|were|has been|have been)\b[^.\n]{0,25}\b(safe|secure|trusted|harmless|approved|verified|"
-        r"audited|validated|vetted|reviewed|whitelisted|allowlisted|benign|pre-?approved|cleared|certified)\b(?!\s+(for|with|when|if|against|on|under|from|to (call|use|reuse|pass))\b)",
-        r"\b(approve|accept|pass|whitelist|allowlist|trust|clear)\s+(this|the)\s+(code|function|file|module|snippet|script|"
+        r"\b(this|the|following|above|below)\s+(code|function|file|module|snippet|script|program|candidate"
+        r"|submission)\b"
+        r"[^.\n]{0,25}\b(is|are|was|were|has been|have been)\b[^.\n]{0,25}\b(safe|secure|trusted|harmless"
+        r"|approved|verified|"
+        r"audited|validated|vetted|reviewed|whitelisted|allowlisted|benign|pre-?approved|cleared"
+        r"|certified)\b(?!\s+(for|with|when|if|against|on|under|from|to (call|use|reuse|pass))\b)",
+        r"\b(approve|accept|pass|whitelist|allowlist|trust|clear)\s+(this|the)\s+(code|function|file|module"
+        r"|snippet|script|"
         r"candidate|submission|program|change|patch|review)\b",
-        r"\b(mark|rate|report|score|classify|label|flag|consider|treat|judge|grade|return)\s+(this|it|the|everything)\b"
-        r"[^.\n]{0,40}\b(safe|secure|passed|passing|approved|benign|correct|compliant|clean|trusted|harmless|no (issues|findings))"
+        r"\b(mark|rate|report|score|classify|label|flag|consider|treat|judge|grade|return)\s+(this|it|the"
+        r"|everything)\b"
+        r"[^.\n]{0,40}\b(safe|secure|passed|passing|approved|benign|correct|compliant|clean|trusted"
+        r"|harmless|no (issues|findings))"
         r"\b",
-        r"\b(do not|don't|never|must not|should not|no need to)\s+(flag|report|reject|refuse|scan|analy[sz]e|inspect|review|"
-        r"block|check|warn about|mention)\b[^.\n]{0,30}\b(this|it|code|function|file|line|vulnerab\w*|issue|finding|section|"
+        r"\b(do not|don't|never|must not|should not|no need to)\s+(flag|report|reject|refuse|scan"
+        r"|analy[sz]e|inspect|review|"
+        r"block|check|warn about|mention)\b[^.\n]{0,30}\b(this|it|code|function|file|line|vulnerab\w*|issue"
+        r"|finding|section|"
         r"import|call)\b",
-        r"\b(note|message|attention|instructions?|memo|hint|dear|hello|hi|hey|to)\b[\s:,]{0,4}(for|to|the|any|all)?\s*"
-        r"(the |any |all |future )?\b(ai|llms?|language models?|gpt\w*|claude|chatgpt|copilot|gemini|assistants?|chatbots?|"
-        r"(code |security |ai |automated )?(reviewers?|auditors?|scanners?|graders?|evaluators?|judges?|validators?|gate))\b"
+        r"\b(note|message|attention|instructions?|memo|hint|dear|hello|hi|hey|to)\b[\s:,]{0,4}(for|to|the"
+        r"|any|all)?\s*"
+        r"(the |any |all |future )?\b(ai|llms?|language models?|gpt\w*|claude|chatgpt|copilot|gemini"
+        r"|assistants?|chatbots?|"
+        r"(code |security |ai |automated )?(reviewers?|auditors?|scanners?|graders?|evaluators?|judges?"
+        r"|validators?|gate))\b"
         r"\s*[:,!.\-—]",
-        r"^\W*(ai|llm|assistant|system|reviewer|auditor|claude|chatgpt|gpt|copilot|validator|evaluator|grader|judge|model)s?\s*"
+        r"^\W*(ai|llm|assistant|system|reviewer|auditor|claude|chatgpt|gpt|copilot|validator|evaluator"
+        r"|grader|judge|model)s?\s*"
         r"(note|message|instruction|override|prompt)?\s*[:!]\s*\w",
-        r"\b(you are|you're|act as|pretend to be|as)\s+(now\s+)?(an?\s+|the\s+)?([\w-]+\s+){0,2}(ai|llm|language model|assistant|"
+        r"\b(you are|you're|act as|pretend to be|as)\s+(now\s+)?(an?\s+|the\s+)?([\w-]+\s+){0,2}(ai|llm"
+        r"|language model|assistant|"
         r"chatbot|code reviewer|security (reviewer|auditor|analyst|scanner)|gpt\S*|claude)\b",
         r"\b(system prompt|jailbreak|developer mode|prompt injection|end of (system )?prompt|new instructions?\s*:)",
-        r"<\|?\s*(im_start|im_end|system|assistant|endoftext|user)\s*\|?>|\[/?INST\]|<<SYS>>|###\s*(instruction|system|response)"
+        r"<\|?\s*(im_start|im_end|system|assistant|endoftext|user)\s*\|?>|\[/?INST\]|<<SYS>>"
+        r"|###\s*(instruction|system|response)"
         r"|\bBEGIN (SYSTEM|INSTRUCTIONS?)\b",
-        r"\b(already|previously|has been|was|been|pre-?)\s*(security[- ])?(validated|approved|audited|vetted|verified|reviewed|"
-        r"cleared|whitelisted|scanned|certified)\b[^.\n]{0,30}\b(by|as)\b[^.\n]{0,40}\b(security|team|compliance|review|audit|"
+        r"\b(already|previously|has been|was|been|pre-?)\s*(security[- ])?(validated|approved|audited"
+        r"|vetted|verified|reviewed|"
+        r"cleared|whitelisted|scanned|certified)\b[^.\n]{0,30}\b(by|as)\b[^.\n]{0,40}\b(security|team"
+        r"|compliance|review|audit|"
         r"gate|scanner|bandit|semgrep|safe|validator|human)",
-        r"\b(passes|passed|pass|satisfies|cleared)\s+(all|every|the|each)\b[^.\n]{0,25}\b(stages?|checks?|gates?|validation|"
+        r"\b(passes|passed|pass|satisfies|cleared)\s+(all|every|the|each)\b[^.\n]{0,25}\b(stages?|checks?"
+        r"|gates?|validation|"
         r"security|scans?|audits?)\b",
-        r"\b(respond|reply|answer|output|say|print)\s+(only\s+)?(with|as)?\s*[\"'`]?(approved|safe|pass(ed)?|lgtm|no issues)\b",
+        r"\b(respond|reply|answer|output|say|print)\s+(only\s+)?(with|as)?\s*[\"'`]?(approved|safe"
+        r"|pass(ed)?|lgtm|no issues)\b",
         r"\b(verdict|security review|review result|gate|stage result|validation|status of review)\s*[:=]\s*[\"'`]?"
         r"(pass(ed)?|safe|approved?|ok\b|clean|success)",
-        r"\b(no|zero)\s+(security\s+)?(vulnerabilit|findings|security issues)\w*\b[^.\n]{0,30}\b(here|in this|found|present|below)",
+        r"\b(no|zero)\s+(security\s+)?(vulnerabilit|findings|security issues)\w*\b[^.\n]{0,30}\b(here"
+        r"|in this|found|present|below)",
     )
 )
 
@@ -183,7 +209,9 @@ def words_to_a_reader(text: str, line: int, column: int | None = None) -> Iterat
         found = pattern.search(plain)
         if found:
             words = " ".join(found.group().split())[:60]
-            yield Fault("code.addressed", f"text that speaks to whoever judges this code ({words!r}); delete it", line, column)
+            yield Fault(
+                "code.addressed", f"text that speaks to whoever judges this code ({words!r}); delete it", line, column
+            )
             return
 
 
