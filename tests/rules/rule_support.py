@@ -117,7 +117,7 @@ def holds(text: str, fields: Mapping[str, FieldType], **values: Any) -> bool:
     code = emit_check(Check(text, parsed.node, (), MARK), names)
     space = {**PRELUDE, **{names[key]: _argument(values[key], kind) for key, kind in fields.items()}}
     with localcontext(NUMBERS):
-        compiled = eval(code, space)
+        compiled = bool(eval(code, space))
         interpreted = interpret_expression(parsed.node, values)
-    assert isinstance(compiled, bool) and compiled is (interpreted is True), (code, compiled, interpreted)
+    assert compiled is (interpreted is True), (code, compiled, interpreted)
     return compiled

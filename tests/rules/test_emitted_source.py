@@ -82,11 +82,12 @@ def _module(count: int) -> str:
     body = "\n\n".join(parts)
     names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
     used = names.intersection(library.__all__)
+    imported = "".join(f"    {name},\n" for name in sorted(used))
     wanted = names.intersection(("date", "datetime", "time", "timedelta"))
     return (
         "from __future__ import annotations\n\nfrom dataclasses import dataclass\n"
         f"from datetime import {', '.join(sorted(wanted))}\nfrom decimal import Decimal\nfrom typing import Any\n\n"
-        f"from compiled_ai.library.rules import (\n    {',\n    '.join(sorted(used))},\n)\n"
+        f"from compiled_ai.library.rules import (\n{imported})\n"
         "from compiled_ai.library.values import YearsMonths, number\n\n"
         "Unused = (Any, number, YearsMonths)\n\n\n" + body
     )

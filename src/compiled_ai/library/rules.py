@@ -172,6 +172,7 @@ __all__ = [
     "time_from_parts",
     "time_from_text",
     "time_part",
+    "text_of",
     "to_text",
     "union_of",
     "unless_null",
@@ -714,8 +715,13 @@ def number_from_text(text: str) -> Decimal | None:
 
 
 def to_text(value: Any) -> str | None:
+    """FEEL's `string(x)`; null stays null."""
+    return None if value is None else text_of(value)
+
+
+def text_of(value: Any) -> str:
     """FEEL's `string(x)`: plain numbers, ISO 8601 dates and durations, `true` and `false`."""
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"

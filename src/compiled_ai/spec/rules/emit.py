@@ -80,6 +80,8 @@ class Emitter:
     known: frozenset[Name | Candidate] = frozenset()
     """Names that cannot be null here, because the code in front has asked."""
     candidate: Expression | None = None
+    keeps: bool = False
+    """The answer is kept as a value, not only asked in a condition."""
 
     # ------------------------------------------------------------ what may be null
 
@@ -108,6 +110,8 @@ class Emitter:
             return self._path_nullable(node)
         if isinstance(node, Call):
             signature = signature_of(node.function, [argument.type for argument in node.arguments])
+            if node.function == "string":
+                return self.nullable(node.arguments[0]) or node.arguments[0].type.kind == "any"
             own = signature is None or signature.nullable or signature.takes_null
             return own or any(self.nullable(argument) for argument in node.arguments)
         if isinstance(node, Range):
@@ -175,9 +179,18 @@ class Emitter:
 
     def _ask_value(self, node: Expression, wanted: bool) -> Code:
         code = self.value(node)
+        if isinstance(node, (Name, Candidate)) and node.type.kind == "boolean" and self.nullable(node):
+            return self._maybe(code, wanted)
         if self.nullable(node) or node.type.kind != "boolean":
             return Code(f"{code.at(COMPARISON + 1)} is {wanted}", COMPARISON)
         return code if wanted else Code(f"not {code.at(NOT)}", NOT)
+
+    def _maybe(self, code: Code, wanted: bool) -> Code:
+        """A field that is true, false or missing: missing counts as neither."""
+        if wanted:
+            return call("bool", code.text) if self.keeps else code
+        missing = Code(f"{code.at(COMPARISON + 1)} is not None", COMPARISON)
+        return joined([missing, Code(f"not {code.at(NOT)}", NOT)], "and")
 
     def _ask_logical(self, node: Logical, wanted: bool) -> Code:
         both = (node.operator == "and") == wanted
@@ -218,11 +231,21 @@ class Emitter:
         return Code(f"{first} {_PYTHON[operator]} {second}", COMPARISON)
 
     def _flag(self, left: Expression, value: bool, operator: str) -> Code:
+        if isinstance(left, (Name, Candidate)) and left.type.kind == "boolean":
+            return self._flag_name(left, value, operator)
         code = self.value(left).at(COMPARISON + 1)
         if operator == "=":
             return Code(f"{code} is {value}", COMPARISON)
         missing = self.nullable(left) or left.type.kind != "boolean"
         return Code(f"{code} is not {value}" if missing else f"{code} is {not value}", COMPARISON)
+
+    def _flag_name(self, left: Expression, value: bool, operator: str) -> Code:
+        if operator == "=":
+            return self._ask_value(left, value)
+        code = self.value(left)
+        if value or not self.nullable(left):
+            return Code(f"not {code.at(NOT)}", NOT) if value else code
+        return joined([Code(f"{code.at(COMPARISON + 1)} is None", COMPARISON), code], "or")
 
     def _compared(self, left: Expression, right: Expression) -> tuple[str, str]:
         return self.value(left).at(COMPARISON + 1), self._short(right, left).at(COMPARISON + 1)
@@ -337,6 +360,14 @@ class Emitter:
         write: Callable[[Any], Code] = getattr(self, f"_{type(node).__name__.lower()}")
         return write(node)
 
+    def _kept(self, node: Expression) -> Code:
+        """Asks whether a node is TRUE for an answer that is kept: True or False, never None."""
+        before, self.keeps = self.keeps, True
+        try:
+            return self.true(node)
+        finally:
+            self.keeps = before
+
     def _constant(self, node: Constant) -> Code:
         return Code(literal(node.value))
 
@@ -348,31 +379,27 @@ class Emitter:
     def _candidate(self, node: Candidate) -> Code:
         return self.value(self.candidate if self.candidate is not None else node)
 
-    def _boolean(self, node: Expression) -> Code:
-        """A boolean that is kept: None for null."""
-        return self.true(node)
-
     def _not(self, node: Not) -> Code:
-        return call("negated", self.value(node.operand).text) if self.nullable(node) else self.true(node)
+        return call("negated", self.value(node.operand).text) if self.nullable(node) else self._kept(node)
 
     def _logical(self, node: Logical) -> Code:
         if not self.nullable(node):
-            return self.true(node)
+            return self._kept(node)
         return call(
             "all_true" if node.operator == "and" else "any_true", *(self.value(part).text for part in node.parts)
         )
 
     def _compare(self, node: Compare) -> Code:
         if not self.nullable(node):
-            return self.true(node)
+            return self._kept(node)
         return call(_HELPERS[node.operator], self.value(node.left).text, self.value(node.right).text)
 
     def _isnull(self, node: IsNull) -> Code:
-        return self.true(node)
+        return self._kept(node)
 
     def _in(self, node: In) -> Code:
         if not node.type.optional:
-            return self.true(node)
+            return self._kept(node)
         parts = [self._test_value(node.subject, test).text for test in node.tests]
         found = call("any_true", *parts) if len(parts) > 1 else Code(parts[0], CONDITIONAL)
         return call("negated", found.text) if node.negated else found
@@ -442,7 +469,9 @@ class Emitter:
         return Code(f"({', '.join(items)}{',' if len(items) == 1 else ''})")
 
     def _if(self, node: If) -> Code:
+        before, self.keeps = self.keeps, False
         condition = self.true(node.condition)
+        self.keeps = before
         with self.knowing(self.facts(node.condition)):
             then = self.value(node.then).at(OR)
         with self.knowing(self.facts_otherwise(node.condition)):
@@ -454,6 +483,8 @@ class Emitter:
         if signature is None:
             raise ValueError(f"No signature of {node.function!r} for these arguments: the tree was not checked.")
         arguments = [self.value(argument).text for argument in node.arguments]
+        if signature.library == "to_text" and not self.nullable(node):
+            return call("text_of", *arguments)
         if not signature.takes_null and any(self.nullable(argument) for argument in node.arguments):
             return call("unless_null", signature.library, *arguments)
         return call(signature.library, *arguments)

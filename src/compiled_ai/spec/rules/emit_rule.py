@@ -37,7 +37,7 @@ def emit_rule(step: RuleStep) -> str:
 
 
 def emit_check(check: Check, names: Mapping[str, str]) -> str:
-    """Returns a Python expression that is True only if the condition is TRUE.
+    """Returns a Python expression that holds (in an `if`) only if the condition is TRUE.
 
     `names` gives the Python of each name, by the key that the author wrote or by `Parameter.source`.
     """

@@ -328,8 +328,8 @@ class _Reader:
     def _settled(self, column: OutputColumn, index: int, rows: Sequence[Row]) -> OutputColumn:
         """Fills in what the rows say: the closed set of a text, and whether null occurs."""
         nodes = [row.outputs[index] for row in rows] + ([column.default] if column.default is not None else [])
-        optional = any(node.type.optional for node in nodes)
-        kind = replace(column.type, optional=optional)
+        left_out = bool(self.table.default) and column.default is None
+        kind = replace(column.type, optional=left_out or any(node.type.optional for node in nodes))
         for node in nodes:
             if kind.kind not in ("any", node.type.kind) and node.type.kind not in ("any", "null"):
                 self.report.add(
