@@ -77,7 +77,7 @@ def issuer_address(page: Page) -> Located | None:
     It begins at a line with a street, house or lot number, and goes on to the last neighbouring line that has a
     postcode, street or region; lines with telephone, tax or registration numbers end it.
     """
-    lines = [_line(row) for row in page.rows[:120] if row][:40]
+    lines = [_line(row) for row in map(page.row, range(120)) if row][:40]
     lines = [_cut(line) for line in lines]
     name = issuer(page)
     for start, line in enumerate(lines):
@@ -113,7 +113,7 @@ def _first(lines: list[Located], start: int, name: Located | None) -> int:
 def _line(row: tuple[object, ...]) -> Located:
     from compiled_ai.library.layout import Cell, join
 
-    return join([cell.text for cell in row if isinstance(cell, Cell)])
+    return join([cell.text for cell in row[:12] if isinstance(cell, Cell)])[:300]
 
 
 def _starts(line: str) -> bool:

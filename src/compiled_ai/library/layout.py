@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from itertools import islice
 from typing import Literal, overload
 
 from compiled_ai.library.dates import DateRange, Order
@@ -30,6 +31,8 @@ Value = Located | LocatedDate | LocatedDecimal | DateRange
 
 _MOST_OCCURRENCES = 240
 """A label that occurs more often is read at its first and last occurrences only (a limit for hostile pages)."""
+_MOST_VALUES = 20000
+"""`find_all` stops there (a limit for hostile pages)."""
 _WINDOW = 400
 """Characters of a cell that are read for the value of a label."""
 _LONGEST_CELL = 1000
@@ -349,18 +352,18 @@ class Page:
     def find_all(self, kind: Kind | re.Pattern[str]) -> tuple[Value, ...]:
         """All values of a kind (or matches of a pattern) from top to bottom (`money` has decimals or a symbol)."""
         reads = self._reader(kind)
-        return tuple(value for cell in self.cells for value in self._all_in(cell, reads))
+        found = (
+            value
+            for index in range(len(self._starts))
+            for cell in self.row(index)
+            for value in self._all_in(cell, reads)
+        )
+        return tuple(islice(found, _MOST_VALUES))
 
     def _all_in(self, cell: Cell, reads: Reader) -> Iterator[Value]:
-        text: str = str(cell.text)
-        at = 0
-        while at < len(text):
-            reading = reads(text[at:])
-            if reading is None or reading.end <= 0:
-                return
+        for reading in reads.all(str(cell.text)):
             if reading.confidence >= 0.5:
-                yield self.placed(cell, reading, at)
-            at += reading.end
+                yield self.placed(cell, reading)
 
     @overload
     def first(self, kind: TextKind) -> Located | None: ...
@@ -481,10 +484,16 @@ class _Label:
                 else shift != 0
             ):
                 continue
+            if shift and any(is_label(cell.text) > 0.5 for cell in self._beside_below(row)):
+                continue
             found += self._along(row, quality - penalty, reads, stops)
             if any(one.score > 40 for one in found):
                 break
         return found
+
+    def _beside_below(self, row: int) -> list[Cell]:
+        """The cells of another row in the column of this label: a label there owns the values right of it."""
+        return [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
 
     def _along(self, row: int, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         edge = self.cell.x1
@@ -618,7 +627,7 @@ def _page_of_boxes(boxes: Sequence[Box], order: Order, base: date | None) -> Pag
         cells: list[Cell] = []
         for index, box in members:
             text = re.sub(r"\s", " ", box.text)
-            at = start + sum(len(cell.text) + 2 for cell in cells)
+            at = cells[-1].start + len(cells[-1].text) + 2 if cells else start
             span = Span(0, len(text), len(rows) + 1, len(cells) + 1, index, (box.x0, box.y0, box.x1, box.y1))
             cells.append(Cell(Located(text, Place((span,))), len(rows), box.x0 / width, box.x1 / width, at))
         rows.append(tuple(cells))

@@ -163,7 +163,11 @@ def _blurred_form(line: str) -> re.Match[str] | None:
 
 def _is_street(line: str) -> bool:
     return (
-        bool(re.search(r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit)\b\W{0,4}\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", line, re.IGNORECASE))
+        bool(
+            re.search(
+                r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit)\b\W{0,4}\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", line, re.IGNORECASE
+            )
+        )
         and "," in line
     )
 
@@ -171,8 +175,8 @@ def _is_street(line: str) -> bool:
 def _head(page: Page) -> list[Located]:
     """The first cells of a page, up to 16."""
     found: list[Located] = []
-    for row in page.rows[:80]:
-        found += [cell.text for cell in row if sum(map(str.isalnum, cell.text)) >= 3]
+    for index in range(80):
+        found += [cell.text[:200] for cell in page.row(index)[:16] if sum(map(str.isalnum, cell.text[:200])) >= 3]
         if len(found) >= 16:
             break
     return found

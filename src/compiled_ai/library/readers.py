@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Literal, cast
 
 from compiled_ai.library.dates import Order, find_dates, find_ranges
@@ -28,13 +29,36 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the first value of a kind from a text. `wide`: the value may go on in the next cell of its row."""
+    """Reads the first value of a kind from a text."""
 
     read: Callable[[str], Reading | None]
+    scan: Callable[[str], Iterator[Reading]] | None = None
+    """Reads every value of a text in one pass, where that is not the same as reading on behind the last one."""
     wide: bool = False
+    """The value may go on in the next cell of its row."""
+    digits: bool = False
+    """No value without a digit."""
 
     def __call__(self, text: str) -> Reading | None:
         return self.read(text)
+
+    def all(self, text: str) -> Iterator[Reading]:
+        """Yields every value of a text, in order."""
+        if self.digits and not _DIGIT.search(text):
+            return
+        if self.scan is not None:
+            yield from self.scan(text)
+            return
+        at = 0
+        while at < len(text):
+            reading = self.read(text[at:])
+            if reading is None or reading.end <= 0:
+                return
+            yield replace(reading, start=reading.start + at, end=reading.end + at)
+            at += reading.end
+
+
+_DIGIT = re.compile(r"\d")
 
 
 def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, symbols: bool = False) -> Reader:
@@ -45,15 +69,18 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
     if isinstance(kind, re.Pattern):
         return Reader(lambda text: _by_pattern(kind, text))
     if kind == "date":
-        return Reader(lambda text: _date(text, order, base))
+        dates = partial(_dates, order=order, base=base)
+        return Reader(lambda text: next(dates(text), None), dates, digits=True)
     if kind == "date_range":
-        return Reader(lambda text: _range(text, order, base), wide=True)
+        ranges = partial(_ranges, order=order, base=base)
+        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, digits=True)
     if kind == "money":
-        return Reader(lambda text: _money(text, 0.6 if symbols else 1.0))
+        bare = 0.6 if symbols else 1.0
+        return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), digits=True)
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
-    return Reader(_READERS[kind])
+    return Reader(_READERS[kind], _SCANS.get(kind), digits=kind not in ("text", "name", "email"))
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
@@ -64,44 +91,47 @@ def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
     return Reading(match.group(group), match.start(group), match.end(group), 1.0)
 
 
-def _date(text: str, order: Order, base: date | None) -> Reading | None:
+def _dates(text: str, order: Order, base: date | None) -> Iterator[Reading]:
     for found in find_dates(text, order=order, base=base):
-        return Reading(found.value, found.start, found.end, 1.0)
-    return None
+        yield Reading(found.value, found.start, found.end, 1.0)
 
 
-def _range(text: str, order: Order, base: date | None) -> Reading | None:
+def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
     for found, start, end in find_ranges(text, order=order, base=base):
         middle = (start + end) // 2
-        return Reading(((found.start, start, middle), (found.end, middle, end)), start, end, 1.0)
-    return None
+        yield Reading(((found.start, start, middle), (found.end, middle, end)), start, end, 1.0)
+
+
+def _amounts(text: str, bare: float) -> Iterator[Reading]:
+    for found in find_amounts(text):
+        if not found.percent:
+            sure = (1.0 if found.currency else bare) if found.decimals == 2 else 0.9 if found.currency else 0.3
+            yield Reading(Decimal(found.value), found.start, min(found.end, len(text)), sure)
 
 
 def _money(text: str, bare: float) -> Reading | None:
+    """The surest amount; where there is none that is sure, digits that OCR misread are repaired."""
     best: Reading | None = None
     for attempt in (text, repair_digits(text)):
-        for found in find_amounts(attempt):
-            if found.percent:
-                continue
-            sure = (1.0 if found.currency else bare) if found.decimals == 2 else 0.9 if found.currency else 0.3
-            if best is None or sure > best.confidence:
-                best = Reading(Decimal(found.value), found.start, min(found.end, len(text)), sure)
-            if sure == 1.0:
+        for reading in _amounts(attempt, bare):
+            if best is None or reading.confidence > best.confidence:
+                best = replace(reading, end=min(reading.end, len(text)))
+            if reading.confidence == 1.0:
                 return best
         if best and best.confidence >= 0.6:
             break
     return best
 
 
-def _number(text: str) -> Reading | None:
-    return next((Reading(Decimal(one.value), one.start, one.end, 1.0) for one in find_amounts(text)), None)
+def _numbers(text: str) -> Iterator[Reading]:
+    for one in find_amounts(text):
+        yield Reading(Decimal(one.value), one.start, one.end, 1.0)
 
 
-def _percent(text: str) -> Reading | None:
+def _percents(text: str) -> Iterator[Reading]:
     for one in find_amounts(text):
         if one.percent:
-            return Reading(Decimal(one.value), one.start, one.end, 1.0)
-    return None
+            yield Reading(Decimal(one.value), one.start, one.end, 1.0)
 
 
 _TRIM = " \t:;,.-=*|_\u2013"
@@ -175,8 +205,9 @@ _READERS: dict[str, Callable[[str], Reading | None]] = {
     "text": _text,
     "name": _name,
     "identifier": _identifier,
-    "number": _number,
-    "percent": _percent,
+    "number": lambda text: next(_numbers(text), None),
+    "percent": lambda text: next(_percents(text), None),
     "email": _email,
     "phone": _phone,
 }
+_SCANS: dict[str, Callable[[str], Iterator[Reading]]] = {"number": _numbers, "percent": _percents}

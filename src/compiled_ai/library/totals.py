@@ -51,7 +51,7 @@ _STRONG = words("grand final due payable pay paid net nett rounded after owed ad
 def totals(page: Page) -> tuple[Total, ...]:
     """Returns every line of the page that names a sum and has an amount beside it, from top to bottom."""
     found: list[Total] = []
-    for index, row in enumerate(page.rows):
+    for index, row in enumerate(page.rows[:5000]):
         label = _label(row)
         if label is None:
             continue
@@ -110,8 +110,8 @@ def _without_label(page: Page, lines: Sequence[Total]) -> LocatedDecimal | None:
 
 def _label(row: Sequence[Cell]) -> Located | None:
     """The first cell of a row that has letters: what its amounts are."""
-    for cell in row:
-        if sum(map(str.isalpha, cell.text)) >= 2:
+    for cell in row[:40]:
+        if sum(map(str.isalpha, cell.text[:90])) >= 2:
             return cell.text[:90]
     return None
 
@@ -173,17 +173,11 @@ def _amounts(row: Sequence[Cell]) -> list[LocatedDecimal]:
     """The amounts of a line, from left to right."""
     reads = reader("money", "mdy", None)
     found: list[LocatedDecimal] = []
-    for cell in row:
-        text = str(cell.text[:120])
-        at = 0
-        while at < len(text):
-            reading = reads(text[at:])
-            if reading is None or not isinstance(reading.value, Decimal):
-                break
-            if reading.confidence >= 0.85:
-                place = place_in(cell.text, at + reading.start, at + reading.end)
+    for cell in row[:40]:
+        for reading in reads.all(str(cell.text[:120])):
+            if isinstance(reading.value, Decimal) and reading.confidence >= 0.85:
+                place = place_in(cell.text, reading.start, reading.end)
                 found.append(LocatedDecimal.of(reading.value, place))
-            at += max(1, reading.end)
     return found
 
 
