@@ -49,7 +49,7 @@ def attack(box: Sandbox) -> Callable[[str], list[Outcome]]:
     def run(body: str, *, top: str = "") -> list[Outcome]:
         lines = "\n".join(f"        {line}" for line in body.strip().splitlines())
         source = f"{HEAD}\n{top}\ndef f(text):\n    if text == 'now':\n{lines}\n    return R(text.upper())\n"
-        job = Call(source=source, function="f", parameters=[FieldType("text")], result=RESULT)
+        job = Call(source=source, function="f", parameters=[FieldType("text")], result=RESULT, fenced=False)
         return box.call_many(job, [["before"], ["now"], ["after"]])
 
     return run

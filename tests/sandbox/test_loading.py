@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from compiled_ai.library.fence import Reflection
 from compiled_ai.library.loading import SAFE_NAMES, is_allowed, load_module, unload
 
 
@@ -28,6 +29,7 @@ from compiled_ai.library.loading import SAFE_NAMES, is_allowed, load_module, unl
         "from dataclasses import make_dataclass",
         "from compiled_ai.library.types import re",
         "from compiled_ai.library.loading import load_module",
+        "from compiled_ai.library.fence import refuse_reflection",
         "from . import x",
         "from time import sleep",
         "__import__('os')",
@@ -101,7 +103,7 @@ def f():
 def g():
     return __import__("time", None, None, [])
 """
-    module = load_module(source, "probe")
+    module = load_module(source, "probe", fenced=False)
     assert module.f()[1].day == 29
     assert not [name for name in vars(module.g()) if not name.startswith("__")]
 
@@ -130,3 +132,43 @@ def test_a_star_admits_submodules() -> None:
 def test_safe_names_are_what_the_gate_may_let_pass() -> None:
     assert {"len", "sorted", "ValueError", "isinstance", "type"} <= SAFE_NAMES
     assert not {"open", "eval", "getattr", "__import__", "globals", "print"} & SAFE_NAMES
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = ().__class__",
+        "def f(g): return g.gi_frame",
+        "def f(s, x): return s.format(x)",
+        "def f(x): return '{0.__class__}'.format(x)",
+        "def f(x): return '{0[a]}'.format(x)",
+        "def f(x): return '{:{y.z}}'.format(x, y=x)",
+        "def f(x): return x.format_map({})",
+        "x = __builtins__",
+        "def f(x):\n    match x:\n        case object(__class__=c): return c",
+        "class A:\n    def __getattr__(self, name): return name",
+        "class A(metaclass=type): pass",
+        "class A(**{}): pass",
+        "def f(e): return e.__traceback__.tb_frame",
+    ],
+)
+def test_reflection_is_refused(source: str) -> None:
+    with pytest.raises(Reflection, match="reaches behind an object"):
+        load_module(source, "probe")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x): return '{:,.2f} {name}'.format(x, name=x)",
+        "def f(x): return type(x).__name__",
+        "class A:\n    format: str\ndef f(a): return a.format",
+        "class E(ValueError):\n    def __init__(self, x):\n        super().__init__(x)",
+        "class A:\n    __slots__ = ('x',)\n    def __eq__(self, other): return True",
+        "from typing import NamedTuple\nclass P(NamedTuple):\n    x: int\ny = P(1)._replace(x=2)",
+        "from enum import Enum\nclass C(Enum):\n    A = 'a'",
+        "from typing import TypedDict\nclass T(TypedDict, total=False):\n    x: int",
+    ],
+)
+def test_plain_code_is_not_refused(source: str) -> None:
+    unload(load_module(source, "probe"))

@@ -5,7 +5,7 @@ A generated module sees restricted builtins (nothing that opens, evaluates, or r
 module and nothing that the module happens to have imported itself, so `json.codecs` does not exist.
 
 This is the second fence. The first is the code gate, which refuses such code before it gets here; the third is the
-sandbox. Restricted builtins alone hold nobody who may write dunder names.
+sandbox. Since restricted builtins hold nobody who may write dunder names, the loader refuses these (`library.fence`).
 
 `load_module(source, name, allowed_imports) -> module` is the one function of this file; both
 `sandbox` (in its child) and `runtime.stepper` (`Program`) call it.
@@ -13,6 +13,7 @@ sandbox. Restricted builtins alone hold nobody who may write dunder names.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import importlib
 import itertools
@@ -20,6 +21,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any
+
+from compiled_ai.library.fence import refuse_reflection
 
 ALWAYS = frozenset({"__future__"})
 """Imports that need no permission."""
@@ -56,17 +59,20 @@ ALLOWED_IMPORTS = frozenset(
 """The widest list that a plan may choose from: standard modules without effects, and our library."""
 
 _WITHHELD: Mapping[str, frozenset[str]] = {
-    "collections": frozenset({"namedtuple"}),
-    "compiled_ai.library.loading": frozenset({"load_module", "importer"}),
+    "calendar": frozenset({"LocaleTextCalendar", "LocaleHTMLCalendar", "different_locale", "setfirstweekday"}),
     "dataclasses": frozenset({"make_dataclass"}),
-    "functools": frozenset({"singledispatch", "singledispatchmethod"}),
+    "enum": frozenset({"global_enum", "global_enum_repr", "global_flag_repr", "global_str"}),
+    "functools": frozenset({"singledispatch", "singledispatchmethod", "update_wrapper", "wraps"}),
     "json": frozenset({"load", "dump"}),
     "operator": frozenset({"attrgetter", "methodcaller"}),
     "string": frozenset({"Formatter"}),
-    "typing": frozenset({"get_type_hints", "ForwardRef", "NamedTuple"}),
+    "typing": frozenset({"get_type_hints", "ForwardRef", "evaluate_forward_ref"}),
     "zoneinfo": frozenset({"reset_tzpath"}),
 }
 """Public names that turn text into code or into attribute access, per module."""
+
+_OURS = frozenset({"compiled_ai.library.loading", "compiled_ai.library.fence", "compiled_ai.library.replaying"})
+"""Modules of the library that are not for generated code, whatever the list says."""
 
 _SAFE = """
     abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float
@@ -81,7 +87,9 @@ _LAZY = frozenset({"time", "_strptime", "re", "unicodedata", "zoneinfo._common",
 _counter = itertools.count(1)
 
 
-def load_module(source: str, name: str, allowed_imports: Iterable[str] = ALLOWED_IMPORTS) -> ModuleType:
+def load_module(
+    source: str, name: str, allowed_imports: Iterable[str] = ALLOWED_IMPORTS, *, fenced: bool = True
+) -> ModuleType:
     """Executes a module's source under restricted builtins and returns the module.
 
     Args:
@@ -89,6 +97,7 @@ def load_module(source: str, name: str, allowed_imports: Iterable[str] = ALLOWED
         name: how it is called in tracebacks, `<name>`; in `sys.modules` it stands under this name and a number,
             because a dataclass under postponed annotations looks its module up there.
         allowed_imports: dotted names; `package.*` admits the package's submodules as well.
+        fenced: refuse reflection. Without it only a sandbox holds the module.
 
     Raises `SyntaxError`, `ImportError` for an import that is not allowed, and whatever the module's body raises;
     then nothing stays registered.
@@ -96,7 +105,10 @@ def load_module(source: str, name: str, allowed_imports: Iterable[str] = ALLOWED
     module = ModuleType(f"{name}__{next(_counter)}")
     module.__dict__["__builtins__"] = safe_builtins(allowed_imports)
     module.__file__ = f"<{name}>"
-    code = compile(source, f"<{name}>", "exec", dont_inherit=True)
+    tree = ast.parse(source)
+    if fenced:
+        refuse_reflection(tree)
+    code = compile(tree, f"<{name}>", "exec", dont_inherit=True)
     sys.modules[module.__name__] = module
     try:
         exec(code, module.__dict__)  # nosec B102
@@ -159,6 +171,8 @@ def importer(allowed_imports: Iterable[str]) -> Callable[..., Any]:
 def is_allowed(name: str, allowed: Iterable[str]) -> bool:
     """Tells whether a dotted module name is admitted by a list with `package.*` entries."""
     listed = frozenset(allowed)
+    if name in _OURS:
+        return False
     if name in listed:
         return True
     parts = name.split(".")

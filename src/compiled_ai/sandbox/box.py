@@ -78,6 +78,8 @@ class Call:
     """Integers and floats are passed as decimals (functions that come from rules)."""
     trace: bool = False
     """Collect which lines ran (many times slower)."""
+    fenced: bool = True
+    """The loader refuses reflection as it does in a run; without it, this sandbox stands alone."""
 
     def header(self) -> dict[str, Any]:
         return {
@@ -90,6 +92,7 @@ class Call:
             "result": _described(self.result),
             "numbers": self.numbers,
             "trace": self.trace,
+            "fenced": self.fenced,
         }
 
     def checker(self) -> Callable[[Any], Any]:

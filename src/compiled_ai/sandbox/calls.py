@@ -42,7 +42,7 @@ class Calls:
         signal.setitimer(signal.ITIMER_PROF, self._call_seconds)
         try:
             with localcontext(NUMBERS):
-                module = load_module(job["source"], job["name"], job["imports"])
+                module = load_module(job["source"], job["name"], job["imports"], fenced=job["fenced"])
                 self._bind(module, job)
         except MemoryError:
             self.ready = ["limit", "memory"]
