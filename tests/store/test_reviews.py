@@ -143,7 +143,8 @@ def test_a_decision_becomes_the_effect_by_which_the_run_goes_on(store: RunStore,
 
 
 def _events(store: RunStore, run_id: str) -> list[Any]:
-    from compiled_ai.runtime.store.runs import events_of, run_row
+    from compiled_ai.runtime.store.runs import run_row
+    from compiled_ai.runtime.store.telling import events_of
 
     database = store._session.database
     return [event for event, _ in events_of(database, run_row(database, run_id))]

@@ -32,6 +32,7 @@ only serve to find things fast, and `verify` derives them anew from the events.
 """
 
 from compiled_ai.runtime.ids import new_run_id
+from compiled_ai.runtime.store.anchors import Anchor
 from compiled_ai.runtime.store.dialects import Durability
 from compiled_ai.runtime.store.effecting import Incomplete, Intent
 from compiled_ai.runtime.store.payloads import CLEAR, Level, Protection
@@ -39,7 +40,7 @@ from compiled_ai.runtime.store.reviewing import Review
 from compiled_ai.runtime.store.runs import RunLike, RunSummary
 from compiled_ai.runtime.store.store import RunStore
 from compiled_ai.runtime.store.times import now_text
-from compiled_ai.runtime.store.verifying import Anchor, ChainState, StoreFinding, VerifyReport
+from compiled_ai.runtime.store.verifying import ChainState, StoreFinding, VerifyReport
 
 __all__ = [
     "CLEAR",

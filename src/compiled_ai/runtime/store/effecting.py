@@ -18,9 +18,9 @@ from compiled_ai.runtime.store.runs import (
     extend,
     open_run_row,
     run_row,
-    told_of,
 )
 from compiled_ai.runtime.store.session import Session
+from compiled_ai.runtime.store.telling import told_of
 from compiled_ai.runtime.store.times import iso
 
 _SELECT = "SELECT state FROM effects WHERE run_id = ? AND step = ? AND kind = ? AND item = ? AND attempt = ?"

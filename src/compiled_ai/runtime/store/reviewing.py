@@ -11,8 +11,9 @@ from compiled_ai.records import ReviewDecision
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.effecting import settle
-from compiled_ai.runtime.store.runs import FINAL, Told, extend, open_run_row, run_row, told_of
+from compiled_ai.runtime.store.runs import FINAL, extend, open_run_row, run_row
 from compiled_ai.runtime.store.session import Session
+from compiled_ai.runtime.store.telling import Told, told_of
 from compiled_ai.runtime.store.times import iso, micros_of, now_micros
 
 ReviewStatus = Literal["open", "decided"]

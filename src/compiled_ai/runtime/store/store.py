@@ -14,7 +14,8 @@ from compiled_ai.errors import InputError, NotFound, StoreFailed
 from compiled_ai.library.context import EffectRequest
 from compiled_ai.records import Effect, ReviewDecision, RunRecord, RunStatus
 from compiled_ai.runtime.keys import KeyRing
-from compiled_ai.runtime.store import purging, reviewing, verifying
+from compiled_ai.runtime.store import anchors, purging, reviewing, verifying
+from compiled_ai.runtime.store.anchors import Anchor
 from compiled_ai.runtime.store.dialects import Duplicate, Durability, open_database
 from compiled_ai.runtime.store.effecting import Incomplete, Intent, incomplete, intend, record_effect, unresolved
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection
@@ -29,16 +30,15 @@ from compiled_ai.runtime.store.runs import (
     insert,
     open_run_row,
     prepare,
-    record_of,
     reference_hash,
     run_row,
     summary_of,
-    told_of,
 )
 from compiled_ai.runtime.store.schema import NEWEST
 from compiled_ai.runtime.store.session import Session
+from compiled_ai.runtime.store.telling import record_of, told_of
 from compiled_ai.runtime.store.times import micros_of, now_text, since_micros
-from compiled_ai.runtime.store.verifying import Anchor, ChainState, VerifyReport
+from compiled_ai.runtime.store.verifying import ChainState, VerifyReport
 
 _STATUSES = ("completed", "review", "failed", "waiting")
 
@@ -413,7 +413,7 @@ class RunStore:
     def export_anchor(self, file: Path) -> Anchor:
         """Writes the heads of all chains to a file. Keep it where nobody who can write to the store can."""
         self._flush()
-        return verifying.export_anchor(self._session, file)
+        return anchors.export_anchor(self._session, file)
 
     def chains(self, *, unclosed_only: bool = False) -> tuple[ChainState, ...]:
         """Lists the chains: who wrote each, when it began, and whether it was closed."""

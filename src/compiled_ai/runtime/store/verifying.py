@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,13 +10,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from compiled_ai.canonical import canonical_json
-from compiled_ai.errors import ConfigError, KeyMissing, StoreFailed
+from compiled_ai.errors import KeyMissing, StoreFailed
+from compiled_ai.runtime.store.anchors import Anchor, is_authentic, read_anchor
 from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.runs import RUN_COLUMNS, EffectKey, RunRow
 from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_of
-from compiled_ai.runtime.store.times import iso, micros_of, now_text
+from compiled_ai.runtime.store.times import iso, micros_of
 
 FindingKind = Literal["altered", "missing", "inserted", "payload", "row", "key", "cut", "anchor", "unclosed"]
 """What is wrong: an event altered, missing, or inserted (or moved); a payload that is not the one committed to; a row
@@ -58,27 +56,6 @@ class VerifyReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    writer: str
-    position: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """The heads of all chains at one moment."""
-
-    store: str
-    made_at: str
-    events: int
-    heads: tuple[Head, ...]
-    mac: str
-
-    def body(self) -> str:
-        return canonical_json({key: value for key, value in asdict(self).items() if key != "mac"})
-
-
-@dataclass(frozen=True, slots=True)
 class ChainState:
     writer: str
     host: str
@@ -113,7 +90,10 @@ class _Examination:
 
 def verify(session: Session, anchor: Path | Mapping[str, Any] | None) -> VerifyReport:
     seen = _Examination()
-    known = None if anchor is None else _read_anchor(session, anchor, seen)
+    known = None if anchor is None else read_anchor(session, anchor)
+    if known is not None and not is_authentic(session, known):
+        seen.find("anchor", "The anchor was altered: it is not what this store's key signed.")
+        known = None
     seen.unseen.append(_UNSEEN if known is None else _UNSEEN_SINCE)
     with session.reading() as database:
         chains_found = _examine_chains(session, database, known, seen)
@@ -446,57 +426,3 @@ def _examine_orphans(database: Database, seen: _Examination) -> None:
     )
     for (seq,) in rows:
         seen.find("inserted", f"Payload {seq} belongs to no event.")
-
-
-# ---------------------------------------------------------------- anchors
-
-
-def export_anchor(session: Session, file: Path) -> Anchor:
-    """Writes it aside, syncs, and puts it in place."""
-    with session.reading() as database:
-        rows = database.execute(
-            "SELECT e.writer, e.position, e.hash FROM events e JOIN "
-            "(SELECT writer, MAX(position) AS position FROM events GROUP BY writer) last "
-            "ON last.writer = e.writer AND last.position = e.position ORDER BY e.writer"
-        )
-        heads = tuple(Head(writer, position, bytes(value).hex()) for writer, position, value in rows)
-        events = int(database.execute("SELECT COUNT(*) FROM events").fetchone()[0])
-    unsigned = Anchor(store=session.store_id, made_at=now_text(), events=events, heads=heads, mac="")
-    anchor = Anchor(unsigned.store, unsigned.made_at, events, heads, _mac(session, unsigned))
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with aside.open("w", encoding="utf-8") as handle:
-            handle.write(canonical_json(asdict(anchor)) + "\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-        aside.replace(file)
-    except OSError as fault:
-        raise ConfigError(
-            f"The anchor cannot be written to {str(file)!r}: {fault}.", remedy="Check the path."
-        ) from fault
-    return anchor
-
-
-def _mac(session: Session, anchor: Anchor) -> str:
-    return session.anchor_mac.digest(anchor.body()).hex()
-
-
-def _read_anchor(session: Session, anchor: Path | Mapping[str, Any], seen: _Examination) -> Anchor | None:
-    """Returns the anchor; `None`, with a finding, if it was altered. One of another store is a wrong usage."""
-    try:
-        data = json.loads(anchor.read_text(encoding="utf-8")) if isinstance(anchor, Path) else dict(anchor)
-        heads = tuple(Head(**head) for head in data.pop("heads"))
-        read = Anchor(heads=heads, **data)
-    except (OSError, ValueError, TypeError, KeyError) as fault:
-        raise ConfigError(
-            f"The anchor cannot be read: {fault}.", remedy="Name a file that `runs anchor` wrote."
-        ) from fault
-    if read.store != session.store_id:
-        raise ConfigError(
-            f"The anchor belongs to store {read.store!r}, and this is {session.store_id!r}.",
-            remedy="Open the store that it was made from.",
-        )
-    if not hmac.compare_digest(_mac(session, read), read.mac):
-        seen.find("anchor", "The anchor was altered: it is not what this store's key signed.")
-        return None
-    return read
