@@ -45,10 +45,7 @@ def decide(
             approve, or nobody is named. Nothing was recorded.
         ReviewConflict: Somebody decided first, or the run ended.
     """
-    review = store.review(review_id)
-    if review.status != "open":
-        decided = f" by {review.decision.by!r}" if review.decision else ""
-        raise ReviewConflict(f"Review {review.review_id!r} was decided{decided}.", remedy="Nothing was changed.")
+    review = _open_review(store, review_id)
     decision = _decision(action, by, reason, value)
     record = store.load(review.run_id)
     program = programs(record.artifact)
@@ -58,6 +55,14 @@ def decide(
     return go_on(
         store, record.run_id, stepping, stepping.advance(), Answers(model), nanoseconds(record.started_at)
     )
+
+
+def _open_review(store: RunStore, review_id: str) -> Review:
+    review = store.review(review_id)
+    if review.status != "open":
+        decided = f" by {review.decision.by!r}" if review.decision else ""
+        raise ReviewConflict(f"Review {review.review_id!r} was decided{decided}.", remedy="Nothing was changed.")
+    return review
 
 
 def _decision(action: str, by: str, reason: str, value: Any) -> ReviewDecision:
