@@ -80,7 +80,17 @@ def test_flags_change_what_a_class_matches() -> None:
 def test_what_cannot_be_judged_is_a_problem() -> None:
     assert "not a valid pattern" in str(regex_problem("("))
     assert "longer than" in str(regex_problem("a" * 5_000))
-    assert "too large" in str(regex_problem("|".join(f"w{n}" for n in range(400))))
+    assert "too large" in str(regex_problem("(?:" + "|".join(f"w{n}" for n in range(700)) + ")*x"))
+
+
+def test_a_long_list_of_words_is_judged_quickly() -> None:
+    started = time.perf_counter()
+    assert regex_problem(r"\b(?:" + "|".join(f"word{n}" for n in range(450)) + r")\b\.?", re.IGNORECASE) is None
+    assert time.perf_counter() - started < 1
+
+
+def test_characters_written_as_escapes_are_the_characters() -> None:
+    assert regex_problem(r"(\u0416+[\u0410-\u042f]*)+!")
 
 
 def test_judging_takes_less_than_a_tenth_of_a_second_where_running_would_take_years() -> None:

@@ -23,8 +23,10 @@ from typing import Any
 
 MAX_PATTERN = 4_000
 """Characters of a pattern."""
-MAX_POSITIONS = 400
+MAX_POSITIONS = 4_000
 """Positions of the automaton; larger patterns cannot be judged, and so are refused."""
+MAX_LOOP = 300
+"""Positions that can reach each other: pairs of these are compared."""
 UNROLLED = 3
 """Bounded repeats are written out up to here; those that allow `LONG` or more turns count as endless."""
 LONG = 12
@@ -89,11 +91,11 @@ def regex_problem(pattern: str, flags: int = 0, *, whole: bool = False) -> str |
     except (re.error, OverflowError, ValueError) as fault:
         return f"is not a valid pattern: {fault}"
     except (_TooLarge, RecursionError):
-        return f"is too large to be judged (more than {MAX_POSITIONS} positions); split it"
+        return "is too large to be judged; split it"
 
 
 def _judge(tree: Any, flags: int, pattern: str, whole: bool) -> str | None:
-    automaton = _Automaton(tuple(dict.fromkeys((*_SAMPLES, *pattern))), flags)
+    automaton = _Automaton(tuple(dict.fromkeys((*_SAMPLES, *pattern, *_named(tree)))), flags)
     body = _sequence(tree, automaton)
     if _exponential(automaton, _safe_ends(body, whole)):
         return "takes exponential time on some texts: a repeated part can match the same characters in two ways"
@@ -104,6 +106,21 @@ def _judge(tree: Any, flags: int, pattern: str, whole: bool) -> str | None:
         if problem:
             return problem
     return None
+
+
+def _named(part: Any) -> set[str]:
+    """Returns the characters that a parsed pattern names, also those written as escapes."""
+    named: set[str] = set()
+    waiting = [part]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, tuple) and len(item) == 2 and item[0] in (codes.LITERAL, codes.NOT_LITERAL):
+            named.add(chr(item[1]))
+        elif isinstance(item, tuple) and len(item) == 2 and item[0] is codes.RANGE:
+            named.update(map(chr, item[1]))
+        elif isinstance(item, (tuple, list, parser.SubPattern)):
+            waiting.extend(item)
+    return named
 
 
 def _safe_ends(body: _Part, whole: bool) -> frozenset[int]:
@@ -188,6 +205,9 @@ def _repeats_inside(body: Any) -> bool:
 
 def _chars(code: Any, argument: Any, automaton: _Automaton) -> Chars:
     flags = automaton.flags
+    if code is codes.LITERAL:
+        char = chr(argument)
+        return frozenset({char, char.lower(), char.upper()}) if flags & re.IGNORECASE else frozenset({char})
     found = frozenset(char for char in automaton.alphabet if _matches(code, argument, char, flags))
     if flags & re.IGNORECASE:
         lowered = {char.lower() for char in found} | {char.upper() for char in found}
@@ -242,6 +262,8 @@ def _exponential(automaton: _Automaton, ends: frozenset[int]) -> bool:
     for component in _components(follows):
         if component <= ends:
             continue
+        if len(component) > MAX_LOOP:
+            raise _TooLarge
         looping = {edge for edge in automaton.edges if edge[0] in component and edge[1] in component}
         if any(automaton.edges[edge] > 1 for edge in looping):
             return True

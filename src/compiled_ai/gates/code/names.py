@@ -56,7 +56,8 @@ class Names(Members):
         """A name that the file binds: it must not stand for a module, nor sometimes for a built-in."""
         dangerous = node.id in policy.DYNAMIC_BUILTINS or node.id in policy.WITHHELD_ERRORS
         above = self.parents.get(node)
-        if dangerous and (holder.kind in ("module", "class") or (isinstance(above, ast.Call) and above.func is node)):
+        shared = holder.kind in ("module", "class") and node.id not in policy.ORDINARY_NAMES
+        if dangerous and (shared or (isinstance(above, ast.Call) and above.func is node)):
             self.fault(
                 policy.DYNAMIC_BUILTINS.get(node.id, "code.swallow"), f"{node.id!r} hides a built-in; rename it", node
             )
@@ -75,8 +76,8 @@ class Names(Members):
             if not in_class and not at_top:
                 self.fault("code.dunder", f"name {name!r} must not be bound", node)
         dangerous = name in policy.DYNAMIC_BUILTINS or name in policy.WITHHELD_ERRORS
-        field = self.scope.kind == "class" and name in _FIELD_NAMES
-        if dangerous and self.scope.kind in ("module", "class") and not field:
+        ordinary = (self.scope.kind == "class" and name in _FIELD_NAMES) or name in policy.ORDINARY_NAMES
+        if dangerous and self.scope.kind in ("module", "class") and not ordinary:
             self.fault("code.reflection", f"{name!r} hides a built-in; choose another name", node)
 
     def _guarded(self, node: ast.Name) -> bool:
@@ -247,10 +248,18 @@ class Names(Members):
                 self.fault("code.state", f"{root.id!r} is shared by all runs; build a new value instead", node)
         else:
             self.fault("code.state", "an attribute of a passing value must not be set", node)
-        if self.mode == "function":
+        if self.mode == "function" and not self._is_own_context(root):
             self.fault("code.state", "arguments and results are not to be changed; build a new value", node)
         if node.attr.startswith("__") and node.attr.endswith("__"):
             self.fault("code.class", f"{node.attr!r} must not be set", node)
+
+    def _is_own_context(self, root: ast.AST) -> bool:
+        """`with localcontext() as context: context.prec = 50` changes nothing that outlives the block."""
+        holder = self.scope.find(root.id) if isinstance(root, ast.Name) else None
+        values = holder.values[root.id] if holder and isinstance(root, ast.Name) else []
+        return bool(values) and all(
+            isinstance(value, ast.Call) and self.origin(value.func) == "decimal.localcontext" for value in values
+        )
 
     def _format_receiver(self, node: ast.Attribute) -> None:
         if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") and "format" in self.declared:

@@ -74,6 +74,9 @@ DYNAMIC_BUILTINS: Mapping[str, str] = {
 }
 """Built-ins that are refused, with the rule that says why."""
 
+ORDINARY_NAMES = _names("id input hash license help copyright credits")
+"""Built-ins whose names are ordinary words: a file may bind them, and must still not call them."""
+
 MODULE_NAMES = _names("__name__ __doc__ __all__ __version__ __author__ __debug__")
 """Module names with two underscores that are harmless (`__all__`, `__version__`, `__author__` may be bound)."""
 
@@ -227,8 +230,8 @@ EFFECT_ATTRIBUTES: Mapping[str, str] = {
             posix_spawn posix_spawnp startfile create_subprocess_shell create_subprocess_exec subprocess_shell
             subprocess_exec exec_command run_command fork forkpty""",
         "code.files": """read_text read_bytes write_text write_bytes unlink rmtree rmdir mkdir makedirs touch chmod
-            chown symlink symlink_to hardlink_to link_to extractall copyfile copytree removedirs listdir scandir iterdir rglob
-            send_file send_from_directory FileResponse savez fromfile tofile""",
+            chown symlink symlink_to hardlink_to link_to extractall copyfile copytree removedirs listdir scandir iterdir
+            rglob send_file send_from_directory FileResponse savez fromfile tofile""",
         "code.network": """urlopen urlretrieve sendall sendto recv recvfrom create_connection getaddrinfo
             gethostbyname sendmail send_message open_connection start_server""",
         "code.temporary": "mktemp tempnam tmpnam",
