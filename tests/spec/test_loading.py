@@ -119,7 +119,7 @@ def test_listing_1_loads_as_printed() -> None:
     assert (decide.logic_mark.line, decide.logic_mark.column) == (20, 7)
     assert (ask.validation[0].mark.line, ask.validation[0].mark.column) == (16, 10)
     assert [output.source for output in spec.outputs] == ["evaluate_coverage.outcome", "evaluate_coverage.reason"]
-    assert spec.slug == "glp_1_agonist_medical_necessity_review"
+    assert spec.slug == "prior_auth_glp1"
     assert spec.adverse_outcomes == ("DENY",)
     assert {step.on_failure for step in spec.steps} == {"review"}
 

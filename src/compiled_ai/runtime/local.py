@@ -33,6 +33,7 @@ from compiled_ai.runtime.stepper import (
 
 if TYPE_CHECKING:
     from compiled_ai.models import Model
+    from compiled_ai.runtime.keys import TextSealer
     from compiled_ai.runtime.store import RunStore
 
 ModelSource: TypeAlias = "str | Model | Callable[[StepInfo], Model] | None"
@@ -123,10 +124,15 @@ class RunResult:
         if self.reviews:
             ids = self.review_ids or (None,) * len(self.reviews)
             shown["reviews"] = [
-                {"review_id": review_id, "step": request.step, "item": request.item}
+                {"review_id": review_id, "step": request.step, "item": request.item, **self._asked(request)}
                 for review_id, request in zip(ids, self.reviews, strict=True)
             ]
         return shown
+
+    def _asked(self, request: EffectRequest) -> dict[str, Any]:
+        """Why a person is asked; problems may quote values, and stay in the store where error texts are protected."""
+        told: dict[str, Any] = {"reason": request.payload["reason"]}
+        return told if hides_errors(self.program) else {**told, "problems": list(request.payload["problems"])}
 
     def record(self) -> RunRecord:
         """The run as the store keeps it."""
@@ -346,7 +352,7 @@ class Answers:
         """Raises what would stop the very first effects, before the run is on record."""
         for request in requests:
             if request.kind == "bounded":
-                self._model_for(program.steps[request.step])
+                self._model_for(program.steps[request.step], program)
             elif request.kind == "call":
                 raise _no_client(request, program)
 
@@ -366,12 +372,12 @@ class Answers:
             from compiled_ai.runtime.bounded import ask_bounded
 
             info = program.steps[request.step]
-            return ask_bounded(info, request, self._model_for(info))
+            return ask_bounded(info, request, self._model_for(info, program))
         if request.kind == "call":
             raise _no_client(request, program)
         return answer(request, _own_reading(request), origin="this process")
 
-    def _model_for(self, info: StepInfo) -> Model:
+    def _model_for(self, info: StepInfo, program: Program) -> Model:
         if self.model is not None and not isinstance(self.model, str):
             chosen: Model = self.model(info) if callable(self.model) else self.model
             return chosen
@@ -381,7 +387,7 @@ class Answers:
                 f"Step {info.name!r} calls a model, and the artifact pins none.",
                 remedy="Name one with --model (anthropic:..., openai:..., recorded:DIR, exchange:DIR).",
             )
-        return _opened(name)
+        return _opened(name, sealed=program.sinks.get("prompts", "clear") != "clear")
 
 
 def _no_client(request: EffectRequest, program: Program) -> RunFailed:
@@ -404,14 +410,25 @@ def _in_doubt(request: EffectRequest) -> Effect:
     )
 
 
-_models: dict[str, Any] = {}
+_models: dict[tuple[str, bool], Any] = {}
 
 
-def _opened(name: str) -> Model:
+def _opened(name: str, *, sealed: bool) -> Model:
+    """Opens a model once; `sealed` encrypts what a recording or an exchange would keep in the clear."""
     from compiled_ai.models import open_model
 
-    model: Model = _models.get(name) or _models.setdefault(name, open_model(name))
+    if (name, sealed) not in _models:
+        _models[name, sealed] = open_model(name, protect=_sealer() if sealed else None)
+    model: Model = _models[name, sealed]
     return model
+
+
+def _sealer() -> TextSealer:
+    from compiled_ai.runtime.keys import KeyRing, TextSealer
+
+    keys = KeyRing.from_environment()
+    keys.require("The transcript of a model that a compliance pack protects")
+    return TextSealer(keys)
 
 
 def _own_reading(request: EffectRequest) -> str:

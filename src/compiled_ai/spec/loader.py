@@ -99,7 +99,7 @@ class _Loader:
             text=self.source,
             digest=digest(self.source),
             name=name,
-            slug=slug(name),
+            slug=slug(Path(self.file).stem),
             version=self._version(),
             description=text(metadata, "description") or "",
             packs=packs,

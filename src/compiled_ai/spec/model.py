@@ -215,7 +215,7 @@ class WorkflowSpec:
     """SHA-256 of the file's text."""
     name: str
     slug: str
-    """The name in lower case, with underscores: folder and artifact name."""
+    """The file's name in lower case, with underscores: folder and artifact name."""
     version: str
     description: str
     packs: tuple[PackUse, ...]

@@ -73,8 +73,9 @@ def camel_case(name: str, *, empty: str = "Step") -> str:
 
 
 def slug(name: str) -> str:
-    """Returns the folder and artifact name of a workflow: lower case, words joined by underscores."""
-    return "_".join(word.lower() for word in re.findall(r"[A-Za-z0-9]+", _ascii(name))) or "workflow"
+    """Returns the folder, package and artifact name of a workflow: lower case, words joined by underscores."""
+    joined = "_".join(word.lower() for word in re.findall(r"[A-Za-z0-9]+", _ascii(name))) or "workflow"
+    return f"workflow_{joined}" if joined[0].isdigit() else joined
 
 
 class Names:
