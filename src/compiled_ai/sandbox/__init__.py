@@ -13,7 +13,7 @@ with Sandbox(Limits(memory_mb=256)) as box:
 
 from __future__ import annotations
 
-from compiled_ai.sandbox.box import Call, Job, Limits, Measures, Outcome, Run, Sandbox, Status, type_checker
+from compiled_ai.sandbox.box import Advance, Call, Job, Limits, Measures, Outcome, Run, Sandbox, Status, type_checker
 from compiled_ai.sandbox.launch import Level, sandbox_level, why_no_bubblewrap
 from compiled_ai.sandbox.tools import ToolResult, run_tool, tool_environment
 from compiled_ai.sandbox.variants import ELSEWHERE, HOME, Variant
@@ -21,6 +21,7 @@ from compiled_ai.sandbox.variants import ELSEWHERE, HOME, Variant
 __all__ = [
     "ELSEWHERE",
     "HOME",
+    "Advance",
     "Call",
     "Job",
     "Level",

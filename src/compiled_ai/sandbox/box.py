@@ -21,10 +21,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.errors import InputError, SandboxFailed
+from compiled_ai.library.context import EffectKind
 from compiled_ai.library.loading import ALLOWED_IMPORTS
 from compiled_ai.library.types import FieldType, Mismatch, decoder, encoder, type_from_json, type_to_json
 from compiled_ai.sandbox.frames import HEAD, Reader, frame
@@ -119,6 +120,7 @@ class Run:
             "source": self.source,
             "program": self.program,
             "name": self.name,
+            "advance": False,
         }
 
     def checker(self) -> Callable[[Any], Any]:
@@ -136,7 +138,52 @@ class Run:
         return check
 
 
-Job = Call | Run
+@dataclass(frozen=True, kw_only=True)
+class Advance:
+    """Takes runs one step further, for an engine that answers effects itself; a request is `{"input", "effects"}`.
+
+    `effects` lists what is recorded (the fields of `library.replaying.Recorded`). The value is `{"end": "pending",
+    "requests": [{"step", "kind", "item", "attempt", "payload"}]}`, `{"end": "done", "output", "evidence"}`, or
+    `{"end": "failed", "error", "code", "step"}`.
+    """
+
+    source: str
+    program: str
+    name: str = "candidate"
+
+    def header(self) -> dict[str, Any]:
+        return Run(source=self.source, program=self.program, name=self.name).header() | {"advance": True}
+
+    def checker(self) -> Callable[[Any], Any]:
+        described = parse_json(self.program)
+        output = type_checker(type_from_json(described["output"]))
+        steps = {step["name"] for step in described["steps"]} | {"today", "clock", "id"}
+
+        def check(value: Any) -> Any:
+            match value:
+                case {"end": "done", "output": result, "evidence": dict() as evidence}:
+                    return {"end": "done", "output": output(result), "evidence": evidence}
+                case {"end": "failed", "error": str() as error, "code": str() as code, "step": str() as step}:
+                    return {"end": "failed", "error": error[:2000], "code": code[:40], "step": step[:200]}
+                case {"end": "pending", "requests": [_, *_] as requests}:
+                    return {"end": "pending", "requests": [_checked_request(each, steps) for each in requests]}
+            raise Mismatch("no end of a step")
+
+        return check
+
+
+def _checked_request(told: Any, steps: set[str]) -> dict[str, Any]:
+    """An effect may be asked for by a declared step only."""
+    match told:
+        case {"step": str() as step, "kind": str() as kind, "item": int() as item, "attempt": int() as attempt}:
+            if step in steps and kind in get_args(EffectKind) and item >= 0 <= attempt:
+                payload = told.get("payload")
+                if isinstance(payload, dict):
+                    return {"step": step, "kind": kind, "item": item, "attempt": attempt, "payload": payload}
+    raise Mismatch("no request of a declared step")
+
+
+Job = Call | Run | Advance
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import base64
 import codecs
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ def golden_literals(
         named: all that the specification says; what it names may be written in code.
         step: for the finding.
     """
-    answers = _forms(_open_values(cases, outputs, normalised(named)))
+    answers = _forms(frozenset(_open_values(cases, outputs, normalised(named))))
     if not answers:
         return ()
     literals = list(_literals(ast.parse(source)))
@@ -95,7 +96,8 @@ def _texts(kind: FieldType, value: Any) -> Iterator[str]:
         yield value
 
 
-def _forms(values: Iterable[str]) -> frozenset[str]:
+@functools.lru_cache(8)
+def _forms(values: frozenset[str]) -> frozenset[str]:
     """Each value as it may be hidden: reversed, in hexadecimal, base 64, rot13, or as a hash."""
     forms: set[str] = set()
     for value in values:
