@@ -84,6 +84,15 @@ class FoundDate:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRange:
+    """A range in a text: first and last character of its first and of its last date."""
+
+    value: DateRange
+    first: tuple[int, int]
+    last: tuple[int, int]
+
+
 def parse_date(text: str, *, order: Order = "mdy", base: date | None = None) -> LocatedDate | None:
     """Reads the first date of a text, or `None`: `06/08/20`, `2020-06-08`, `7 May 2018`, `Apr 7, 2020`, `8.6.2020`.
 
@@ -98,7 +107,7 @@ def parse_range(text: str, *, order: Order = "mdy", base: date | None = None) ->
 
     A start without a year takes it from the end (the year before, if it would lie after the end).
     """
-    return next((found for found, _, _ in find_ranges(text, order=order, base=base)), None)
+    return next((found.value for found in find_ranges(text, order=order, base=base)), None)
 
 
 def find_dates(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundDate]:
@@ -187,24 +196,24 @@ def _leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
-def find_ranges(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[tuple[DateRange, int, int]]:
-    """Yields every range of two dates, with first and last character."""
+def find_ranges(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundRange]:
+    """Yields every range of two dates, in order."""
     dates = list(find_dates(text, order=order, base=base))
     index = 0
     while index < len(dates):
         first = dates[index]
         second = dates[index + 1] if index + 1 < len(dates) else None
         if second and _BETWEEN.fullmatch(text, first.end, second.start) and first.value <= second.value:
-            yield DateRange(first.value, second.value), first.start, second.end
+            yield FoundRange(DateRange(first.value, second.value), (first.start, first.end), (second.start, second.end))
             index += 2
             continue
         short = _short_start(text, first, order) if base is None else None
         if short:
-            yield DateRange(short[0], first.value), short[1], first.end
+            yield FoundRange(DateRange(short.value, first.value), (short.start, short.end), (first.start, first.end))
         index += 1
 
 
-def _short_start(text: str, end: FoundDate, order: Order) -> tuple[LocatedDate, int] | None:
+def _short_start(text: str, end: FoundDate, order: Order) -> FoundDate | None:
     """A start without a year, `4/17` of `4/17 - 4/23/20`, just before the end date."""
     window = max(0, end.start - 16)
     before = text[window : end.start]
@@ -215,8 +224,8 @@ def _short_start(text: str, end: FoundDate, order: Order) -> tuple[LocatedDate, 
                 if value > end.value:
                     value = _day(str(value.year - 1), value.month, value.day, None) or value
                 if value <= end.value:
-                    place = place_in(text, window + match.start(), window + match.end())
-                    return LocatedDate.of(value, place), window + match.start()
+                    first, last = window + match.start(), window + match.end()
+                    return FoundDate(LocatedDate.of(value, place_in(text, first, last)), first, last)
     return None
 
 

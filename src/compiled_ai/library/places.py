@@ -7,14 +7,13 @@ computed value stands nowhere on the page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, SupportsIndex, overload
+from typing import Any, NamedTuple, SupportsIndex, overload
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One piece of the source: characters `start` to `end` (end excluded).
 
     In a text, `line` and `column` (1-based) say where it starts. On a page of boxes `box` is the position of the
@@ -30,7 +29,7 @@ class Span:
 
     def within(self, start: int, end: int) -> Span:
         """Returns the piece `start` to `end` of this piece (character positions from its beginning)."""
-        return replace(self, start=self.start + start, end=self.start + end, column=self.column + start)
+        return Span(self.start + start, self.start + end, self.line, self.column + start, self.box, self.edges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,9 @@ def _dates(text: str, order: Order, base: date | None) -> Iterator[Reading]:
 
 
 def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
-    for found, start, end in find_ranges(text, order=order, base=base):
-        middle = (start + end) // 2
-        yield Reading(((found.start, start, middle), (found.end, middle, end)), start, end, 1.0)
+    for found in find_ranges(text, order=order, base=base):
+        first, last = (found.value.start, *found.first), (found.value.end, *found.last)
+        yield Reading((first, last), found.first[0], found.last[1], 1.0)
 
 
 def _amounts(text: str, bare: float) -> Iterator[Reading]:
