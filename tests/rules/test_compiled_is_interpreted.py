@@ -19,7 +19,7 @@ SCOPE = Scope(FIELDS)
 
 
 def _agree(rule: Both, dice: random.Random) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for _ in range(INPUTS_PER_RULE):
         values = inputs(dice)
         try:

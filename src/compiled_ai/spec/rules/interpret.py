@@ -49,7 +49,7 @@ Values = Mapping[str, Any]
 def interpret_expression(node: Expression, values: Values, tables: Mapping[str, Any] | None = None) -> Any:
     """Returns the value of a checked expression; null is None. Numbers of `values` become decimals.
 
-    `values` maps the author's names to typed values; `tables` maps names to `library.reference.ReferenceTable`.
+    `values` maps the author's names to typed values; `tables` maps names to `library.lookups.ReferenceTable`.
     """
     return _Interpreter(values, tables or {}).value(node)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from compiled_ai.errors import suggest
+from compiled_ai.library.rules import to_text
 from compiled_ai.library.types import Field
 from compiled_ai.spec.names import Names as Identifiers
 from compiled_ai.spec.rules.ast import (
@@ -20,16 +21,19 @@ from compiled_ai.spec.rules.ast import (
     Line,
     Logic,
     Logical,
+    Lookup,
     Name,
     Outcome,
     Place,
     Setting,
+    Value,
     ValueType,
     Words,
     field_type,
     value_type,
 )
 from compiled_ai.spec.rules.check import Checker, merged, named, walk
+from compiled_ai.spec.rules.interpret import interpret_expression
 
 
 @dataclass(frozen=True)
@@ -246,6 +250,7 @@ def _warn(logic: Logic, checker: Checker) -> None:
     _null_untested(logic, checker)
     if isinstance(logic.body, Chain):
         _unreachable(logic.body, (), checker)
+        _gap(logic.body, checker)
 
 
 def conditions_of(chain: Chain) -> Iterator[Expression]:
@@ -306,6 +311,28 @@ def _unreachable(chain: Chain, above: tuple[Expression, ...], checker: Checker) 
             )
         _inside(branch, (condition,), checker)
         earlier.append((condition, branch.place))
+
+
+def _gap(chain: Chain, checker: Checker) -> None:
+    """Warns of members of an enumeration that no branch of a chain without ELSE asks for."""
+    conditions = [branch.condition for branch in chain.branches]
+    names = {node for node in walk(conditions) if isinstance(node, Name)}
+    if None in conditions or len(names) != 1 or any(isinstance(node, Lookup) for node in walk(conditions)):
+        return
+    (name,) = names
+    members: tuple[Value, ...] = name.type.enum or ((True, False) if name.type.kind == "boolean" else ())
+    if name.local or not members:
+        return
+    asked = [condition for condition in conditions if condition is not None]
+    missing = [
+        member
+        for member in (*members, *((None,) if name.type.optional else ()))
+        if not any(interpret_expression(condition, {name.key: member}) is True for condition in asked)
+    ]
+    if missing:
+        listed = ", ".join(f'"{one}"' if isinstance(one, str) else to_text(one) or "null" for one in missing)
+        message = f"No branch applies where {name.key!r} is {listed}. Add a branch or an ELSE."
+        checker.report.add("gap", chain.branches[0].place, message, "warning")
 
 
 def _inside(branch: Branch, above: tuple[Expression, ...], checker: Checker) -> None:
