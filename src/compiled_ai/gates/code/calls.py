@@ -7,19 +7,21 @@ import re
 
 from compiled_ai.gates.code import policy
 from compiled_ai.gates.code.constants import Constants
-from compiled_ai.gates.code.nodes import called_name, is_redirect_code, mentions, root_of, text_parts
+from compiled_ai.gates.code.nodes import called_name, is_redirect_code, last_name, mentions, root_of, text_parts
 from compiled_ai.gates.code.scopes import Imported, Parameter, Scope
 from compiled_ai.gates.code.wording import is_sql
+
+_CONTAINERS = frozenset({"list", "dict", "set", "deque", "Counter", "defaultdict", "OrderedDict", "bytearray"})
+_MUTATING_FUNCTIONS = frozenset(
+    {"heappush", "heappop", "heapify", "heapreplace", "heappushpop", "insort", "insort_left"}
+)
 
 
 class Calls(Constants):
     """Calls: effects, switches, and what never ends."""
 
     def _call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Attribute) and isinstance(
-            node.func.value, (ast.Name, ast.Attribute, ast.Subscript)
-        ):
-            self._mutation(node.func)
+        self._mutation(node)
         for keyword in node.keywords:
             self._keyword(keyword, node)
         if called_name(node) in ("super",) and (node.args or node.keywords):
@@ -52,20 +54,31 @@ class Calls(Constants):
         if rule and holder is not None and any(isinstance(value, Parameter) for value in holder.values[name]):
             self.fault(rule, f"{name!r} has effects outside; a step of its own does that", node)
 
-    def _mutation(self, func: ast.Attribute) -> None:
-        if func.attr not in policy.MUTATORS:
+    def _mutation(self, node: ast.Call) -> None:
+        """`SEEN.append(x)`, `list.append(SEEN, x)`, `heappush(SEEN, x)`: a value of the module is changed."""
+        name = called_name(node)
+        if self.script or name not in policy.MUTATORS | _MUTATING_FUNCTIONS:
             return
-        root = root_of(func)
-        if not isinstance(root, ast.Name) or self.script:
-            return
-        holder = self.scope.find(root.id)
-        if (
-            holder is not None
-            and holder.kind == "module"
-            and self.scope.kind != "module"
-            and self._is_container(holder, root.id)
-        ):
-            self.fault("code.state", f"{root.id!r} is shared by all runs and must not be changed", func)
+        bound = isinstance(node.func, ast.Attribute) and name in policy.MUTATORS
+        unbound = node.args[:1] if name in _MUTATING_FUNCTIONS or self._is_type(node.func) else []
+        for changed in ([node.func] if bound else []) + unbound:
+            root = root_of(changed)
+            if isinstance(root, ast.Name) and self._is_shared(root.id, self.scope):
+                self.fault("code.state", f"{root.id!r} is shared by all runs and must not be changed", node)
+
+    def _is_type(self, func: ast.expr) -> bool:
+        return isinstance(func, ast.Attribute) and last_name(func.value) in _CONTAINERS
+
+    def _is_shared(self, name: str, scope: Scope, depth: int = 0) -> bool:
+        """Tells whether a name stands for a value of the module, also by another name."""
+        holder = scope.find(name)
+        if holder is None:
+            return name not in policy.BUILTINS and self.mode == "function" and name not in _CONTAINERS
+        if holder.kind == "module":
+            return self.scope.kind != "module" and self._is_container(holder, name)
+        aliases = [value for value in holder.values[name] if isinstance(value, ast.Name)]
+        plain = [value for value in aliases if self._plainly_assigned(name, value)]
+        return depth < 4 and any(self._is_shared(value.id, holder, depth + 1) for value in plain)
 
     def _is_container(self, holder: Scope, name: str) -> bool:
         return not all(isinstance(value, Imported) for value in holder.values[name])

@@ -28,18 +28,7 @@ class Members(Values):
 
     def _is_data(self, name: str) -> bool:
         """Names that are as likely a field as a method: refused only when called."""
-        return name in (
-            "system",
-            "redirect",
-            "touch",
-            "fork",
-            "records",
-            "symlink",
-            "randint",
-            "execute",
-            "recv",
-            "spawn",
-        )
+        return name in ("system", "redirect", "touch", "fork", "symlink", "spawn")
 
     def _member_use(self, origin: str, node: ast.expr) -> None:
         """Rules for members that are harmless only in one form."""

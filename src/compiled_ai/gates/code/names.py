@@ -103,8 +103,8 @@ class Names(Members):
             return True
         if name.value.startswith("_") and name.value not in self.declared:
             return False
-        self._attribute_name(name.value, call.args[1], called=False)
-        return True
+        self._attribute_name(name.value, call.args[1], called=True)
+        return name.value not in ("format", "format_map")
 
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:

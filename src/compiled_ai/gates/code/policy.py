@@ -93,7 +93,9 @@ SPECIAL_METHODS = _names(
     __init__ __post_init__ __str__ __repr__ __format__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__
     __len__ __iter__ __next__ __contains__ __getitem__ __setitem__ __delitem__ __missing__ __reversed__ __call__
     __add__ __radd__ __iadd__ __sub__ __rsub__ __isub__ __mul__ __rmul__ __imul__ __truediv__ __rtruediv__
-    __floordiv__ __rfloordiv__ __mod__ __rmod__ __divmod__ __pow__ __neg__ __pos__ __abs__ __invert__ __and__ __or__
+    __floordiv__ __rfloordiv__ __rmod__ __rpow__ __rdivmod__ __matmul__ __rand__ __ror__ __ixor__
+    __iand__ __ior__ __lshift__ __rshift__ __bytes__ __length_hint__
+    __mod__ __rmod__ __divmod__ __pow__ __neg__ __pos__ __abs__ __invert__ __and__ __or__
     __xor__ __int__ __float__ __index__ __round__ __floor__ __ceil__ __trunc__ __complex__
     __enter__ __exit__ __aenter__ __aexit__ __aiter__ __anext__ __await__
     _missing_ _generate_next_value_
@@ -396,13 +398,7 @@ MODULES: Mapping[str, frozenset[str]] = {
             "xor",
             "attrgetter",
             "methodcaller",
-            "iadd",
-            "isub",
-            "imul",
-            "iconcat",
             "length_hint",
-            "setitem",
-            "delitem",
         ]
     ),
     "os.path": _names("basename dirname splitext split normpath commonprefix join isabs"),
@@ -442,7 +438,7 @@ MODULES: Mapping[str, frozenset[str]] = {
     "uuid": _names("UUID uuid5 NAMESPACE_DNS NAMESPACE_URL NAMESPACE_OID NAMESPACE_X500 SafeUUID"),
     "xml.sax.saxutils": _names("escape unescape quoteattr"),
     "zlib": _names("crc32 adler32"),
-    "zoneinfo": _names("ZoneInfo ZoneInfoNotFoundError available_timezones"),
+    "zoneinfo": _names("ZoneInfo ZoneInfoNotFoundError"),
 }
 """The pure part of the standard library, name by name. What these modules imported themselves is not in it."""
 
