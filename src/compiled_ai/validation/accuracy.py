@@ -168,11 +168,17 @@ def _by_pool(
     shown = [
         Finding(rule="accuracy.mismatch", message=message)
         for each in told
-        for message in _differences(each, spec.accuracy.fields)
+        for message in [*_differences(each, spec.accuracy.fields), *_given(each)]
     ]
     if len(wrong) > len(told):
         shown.append(Finding(rule="accuracy.mismatch", message=f"{len(wrong) - len(told)} more shown cases are wrong."))
     return shown + below
+
+
+def _given(each: Judged) -> list[str]:
+    """Repeats the input of a shown case that is short: not every shown case stands in the prompt."""
+    given = canonical_json(dict(each.case.input))
+    return [f"Case {each.case.id!r} is given {given}."] if len(given) <= _TOLD_CHARACTERS else []
 
 
 def _differences(each: Judged, metrics: Mapping[str, Metric]) -> list[str]:
