@@ -152,3 +152,11 @@ def test_saving_a_sheet_again_changes_nothing(tmp_path: Path) -> None:
         digests.append(parsed.node.digest)
         assert (both(parsed, SCOPE).run(age=17, plan="GOLD") or {})["outcome"] == "B"
     assert digests[0] == digests[1]
+
+
+def test_the_source_does_not_say_in_which_folder_the_table_lay() -> None:
+    grid = csv_grid("age,outcome\n>=18,ADULT\n", file="some/folder/plans.csv")
+    assert grid is not None
+    parsed = parse_table(TableText("plans", grid, MARK, outputs={"outcome": ()}), scope=SCOPE)
+    source = both(parsed, SCOPE).source
+    assert "row 1 (plans.csv:2)" in source and "folder" not in source

@@ -552,7 +552,8 @@ def table_digest(table: TableText) -> str:
 
 
 def _where(cell: GridCell) -> str:
-    return cell.origin or f"line {cell.place.line}"
+    """The place of a row; without folders, so that an artifact is the same wherever it was compiled."""
+    return re.sub(r"^.*[/\\\\]", "", cell.origin) or f"line {cell.place.line}"
 
 
 _BARE = re.compile(r"[^\s\"'<>=!?()\[\]@][^\"'<>=?()\[\]@]*")
