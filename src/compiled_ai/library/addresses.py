@@ -24,7 +24,8 @@ _STREET = re.compile(
     re.IGNORECASE,
 )
 _REGION = re.compile(
-    r"\b(?:selangor|johor|penang|pulau pinang|perak|pahang|kedah|kelantan|terengganu|"
+    r"\b(?:selangor|johor|penang|pulau pinang|perak|pahang|kedah|kelantan|"
+    r"terengganu|"
     r"melaka|malacca|"
     r"negeri sembilan|perlis|"
     r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|"
@@ -41,11 +42,10 @@ _NUMBER = re.compile(
     r"#?\d{1,5}[A-Za-z]?\b|[a-z]{1,3}-?[a-z]?\d{0,3}-\d)",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(r"^\W*[A-Z]{1,2}\W?[A-Z]?\d")
 _STOP = re.compile(
     r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|roc|reg(?:istration)?|"
     r"co\.? ?no|"
-    r"company no|invoice|inv|receipt|cashier|whatsapp|website|attn|attention)\b|@|\.com\b",
+    r"company no|invoice|inv|receipt|cashier|whatsapp|website|attn|attention)\b|\w@[\w.]{1,40}\.[a-z]{2}|\.com\b",
     re.IGNORECASE,
 )
 _OTHER_STOP = re.compile(
@@ -81,14 +81,12 @@ def issuer_address(page: Page) -> Located | None:
     lines = [_cut(line) for line in lines]
     name = issuer(page)
     for start, line in enumerate(lines):
-        ahead = start + 1 < len(lines) and _STREET.search(line) and _starts(lines[start + 1])
-        ahead = ahead and not _NUMBER.match(lines[start + 1].lstrip(" ,.")) and not _NUMBERED.search(lines[start + 1])
-        if not _starts(line) and not (ahead and _is_plain(line) and start):
+        if not _starts(line) and not _leads(lines, start, name):
             continue
         end = _end(lines, start)
         if any(_POSTCODE.search(part) for part in lines[start:end]) or end - start >= 2:
             return _joined(lines[_first(lines, start, name) : end])
-    return None
+    return next((_joined([line]) for line in lines[:20] if _starts(line) and all(_signs(line)[::3])), None)
 
 
 def _cut(line: Located) -> Located:
@@ -133,6 +131,15 @@ def _stops(line: str) -> bool:
     if _STOP.search(line):
         return True
     return bool(_OTHER_STOP.search(line)) and not (_STREET.search(line) or _POSTCODE.search(line))
+
+
+def _leads(lines: list[Located], start: int, name: Located | None) -> bool:
+    """Tells whether a line such as `Wisma Besar` begins an address that goes on with a plainer sign of one."""
+    if not start or start + 1 >= len(lines) or not _STREET.search(lines[start]) or not _is_plain(lines[start]):
+        return False
+    line, below = lines[start].casefold(), lines[start + 1].casefold()
+    is_name = name is not None and (name.casefold() in line or line in name.casefold())
+    return not is_name and line.strip(" ,.") not in below and _starts(lines[start + 1])
 
 
 def _is_plain(line: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from compiled_ai.library.labels import is_label, words
 from compiled_ai.library.places import Located, Place
 
 if TYPE_CHECKING:
-    from compiled_ai.library.layout import Page
+    from compiled_ai.library.layout import Cell, Page
 
 _FORMS = (
     r"sdn\.?\s?,?\s?bhd|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|pvt\.?\s?ltd|private limited|p\.?l\.?l\.?c|"
@@ -176,9 +177,23 @@ def _head(page: Page) -> list[Located]:
     """The first cells of a page, up to 16."""
     found: list[Located] = []
     for index in range(80):
-        found += [cell.text[:200] for cell in page.row(index)[:16] if sum(map(str.isalnum, cell.text[:200])) >= 3]
+        found += [text for text in _phrases(page.row(index)[:16]) if sum(map(str.isalnum, text)) >= 3]
         if len(found) >= 16:
             break
+    return found
+
+
+def _phrases(row: Sequence[Cell]) -> list[Located]:
+    """The texts of a row; cells that stand no more than about two characters apart are one."""
+    found: list[Located] = []
+    edge = 0.0
+    for cell in row:
+        if found and cell.x0 - edge <= 2.5:
+            spans = tuple(span for part in (found[-1], cell.text) if part.place for span in part.place.spans)
+            found[-1] = Located(f"{found[-1]} {cell.text}"[:200], Place(spans) if spans else None)
+        else:
+            found.append(cell.text[:200])
+        edge = cell.x1
     return found
 
 
@@ -223,7 +238,9 @@ def _is_name(line: str) -> bool:
     return plain and not other and next(find_dates(line), None) is None
 
 
-_GREETING = re.compile(r"\.com\b|\.my\b|@|\bthank|\btq\b|\bshopping with\b|\bplease\b", re.IGNORECASE)
+_GREETING = re.compile(
+    r"\.com\b|\.my\b|\w@[\w.]{1,40}\.[a-z]{2}|\bthank|\btq\b|\bshopping with\b|\bplease\b", re.IGNORECASE
+)
 _PLACE = re.compile(
     r"^\W*(?:no\.? ?\d|lot |jalan|jln|lorong|taman|pusat |level \d|unit |ground floor|\d+[,\-/ ])", re.IGNORECASE
 )
