@@ -197,11 +197,7 @@ class Shapes(Calls):
             for call in calls
         )
         decodes = any(called_name(call) in ("urlsafe_b64decode", "b64decode", "standard_b64decode") for call in calls)
-        verified = any(
-            called_name(call) in ("compare_digest", "verify")
-            for call in ast.walk(self.tree)
-            if isinstance(call, ast.Call)
-        )
+        verified = "compare_digest" in self.calls or "verify" in self.calls
         if splits and decodes and not verified:
             self.fault("code.signature", "the parts of a token are decoded and its signature is not verified", node)
 
