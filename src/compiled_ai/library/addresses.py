@@ -30,7 +30,8 @@ _REGION = re.compile(
     r"negeri sembilan|perlis|"
     r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|"
     r"shah alam|petaling jaya|klang|"
-    r"darul ehsan|darul takzim|usa|united states|canada|united kingdom|england|australia|deutschland|france|nederland)\b",
+    r"darul ehsan|darul takzim|usa|united states|canada|united kingdom|england|australia|"
+    r"deutschland|france|nederland)\b",
     re.IGNORECASE,
 )
 _POSTCODE = re.compile(

@@ -221,14 +221,15 @@ def _begins_before(ahead: str) -> bool:
 
 
 def _same_print(above: Located, below: Located) -> bool:
-    """Tells whether two lines are printed alike: neighbours of about the same height, with different words."""
+    """Tells whether two lines are printed alike: neighbours of about one height, the first line filled."""
     if not (above.place and below.place) or set(above.casefold().split()) & set(below.casefold().split()):
         return False
     one, other = above.place.spans[-1].edges, below.place.spans[0].edges
     if one is None or other is None:
         return True
     heights = sorted((one[3] - one[1], other[3] - other[1]))
-    return heights[1] <= 1.5 * heights[0] and other[1] - one[3] <= heights[1]
+    fills = one[2] - one[0] >= 0.55 * (other[2] - other[0])
+    return fills and heights[1] <= 1.5 * heights[0] and other[1] - one[3] <= heights[1]
 
 
 def _is_name(line: str) -> bool:
