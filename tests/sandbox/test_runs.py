@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from compiled_ai.sandbox import Advance, Limits, Run, Sandbox
+from compiled_ai.library.types import FieldType
+from compiled_ai.sandbox import Advance, Call, Limits, Run, Sandbox
 
 SOURCE = """
 from __future__ import annotations
@@ -127,3 +128,22 @@ def test_a_request_of_a_step_that_is_not_declared_is_refused(box: Sandbox) -> No
         check({"end": "pending", "requests": [told]})
     with pytest.raises(ValueError, match="no end of a step"):
         check({"end": "pending", "requests": []})
+
+
+LENT = """
+from compiled_ai.library.phones import find_phones, parse_phone
+from compiled_ai.library.textmatch import likeness
+from compiled_ai.library.dates import *
+from compiled_ai.library.money import *
+
+def f(text):
+    return [len(list(find_phones(text))), parse_phone("+41 44 668 18 00") is not None, likeness("abc", "abd") > 0]
+"""
+
+
+def test_what_the_library_imports_late_is_there() -> None:
+    job = Call(source=LENT, function="f", parameters=[FieldType("text")], result=FieldType("json"))
+    with Sandbox(preload=["phonenumbers:PhoneMetadata.load_all", "no_such_module"]) as opened:
+        (outcome,) = opened.call_many(job, [["call 212-555-0123 or (415) 555-0100"]])
+    assert outcome.status == "value", outcome
+    assert outcome.value[1:] == [True, True]

@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import resource
 import selectors
 import signal
@@ -21,6 +22,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import compiled_ai.library
 from compiled_ai.sandbox import seccomp
 from compiled_ai.sandbox.frames import frame, write_all
 from compiled_ai.sandbox.variants import apply_variant
@@ -68,11 +70,10 @@ PRELOADED = (
     "zoneinfo",
     "zoneinfo._common",
     "compiled_ai.canonical",
-    "compiled_ai.library.context",
-    "compiled_ai.library.loading",
-    "compiled_ai.library.types",
-    "compiled_ai.library.values",
     "compiled_ai.sandbox.calls",
+    "rapidfuzz.distance.Levenshtein",
+    "rapidfuzz.fuzz",
+    "rapidfuzz.process",
 )
 """`datetime.strptime` imports `_strptime` on first use, and text codecs arrive as late: a child cannot open files."""
 
@@ -146,14 +147,26 @@ class Warm:
 
 def main(control: int, preload: list[str]) -> None:
     """Preloads, says `ready`, and serves."""
-    for name in (*PRELOADED, *preload):
-        importlib.import_module(name)
+    library = (f"compiled_ai.library.{module.name}" for module in pkgutil.iter_modules(compiled_ai.library.__path__))
+    for name in (*PRELOADED, *library, *preload):
+        with contextlib.suppress(ImportError):  # what is not there is missed by the code that asks for it
+            _load(name)
     channel = socket.socket(fileno=control)
     channel.send(b"ready")
     gc.collect()
     gc.freeze()
     Warm(channel).serve()
     os._exit(0)
+
+
+def _load(name: str) -> None:
+    """Imports `package.module`, and calls what stands behind a colon: `phonenumbers:PhoneMetadata.load_all`."""
+    module, _, path = name.partition(":")
+    found: Any = importlib.import_module(module)
+    if path:
+        for part in path.split("."):
+            found = getattr(found, part)
+        found()
 
 
 def _child(options: Mapping[str, Any], job: int, warm: int) -> None:

@@ -183,13 +183,17 @@ class _Boxes:
 PRELOAD = ("compiled_ai.sandbox.runs",)
 """What the sandbox of a validation loads before the first candidate comes."""
 
+_PRELOAD_FOR = {"compiled_ai.library.phones": "phonenumbers:PhoneMetadata.load_all"}
+"""What a library module would load from files on first use."""
+
 
 def _preload(candidate: Assembled) -> tuple[str, ...]:
     """A confined child can open no file, so all that the candidate needs is imported before it starts."""
     from compiled_ai.closure import library_closure
 
     needed = library_closure(candidate.source)
-    return (*PRELOAD, *needed.library, *needed.outside)
+    late = (loads for module, loads in _PRELOAD_FOR.items() if module in needed.library)
+    return (*PRELOAD, *needed.library, *needed.outside, *late)
 
 
 def limits_of(spec: WorkflowSpec) -> Limits:
