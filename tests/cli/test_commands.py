@@ -1,0 +1,268 @@
+"""The commands as the contract states them: exit codes, one JSON document, located errors, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from cli_support import Home
+
+SPEC = """\
+metadata: {{name: Triage, version: "{version}", reference: [ticket]}}
+inputs:
+  - {{name: ticket, type: string}}
+  - {{name: waiting, type: integer}}
+logic_requirements:
+  - step: decide
+    type: deterministic_rule
+    logic: |
+      IF waiting > {days} THEN URGENT
+      ELSE NORMAL
+outputs: [decide.outcome, decide.reason]
+"""
+
+
+def _write(home: Home, *, days: int = 7, version: str = "1.0.0", name: str = "triage.yaml") -> str:
+    (home.folder / name).write_text(SPEC.format(days=days, version=version), "utf-8")
+    return name
+
+
+@pytest.fixture(scope="module")
+def desk(shared_home: Home) -> Home:
+    """Two versions of one workflow, and three runs on the first."""
+    shared_home.compiled(_write(shared_home))
+    for ticket, waiting in (("T-1", 9), ("T-2", 5), ("T-3", 1)):
+        ran = shared_home("run", "triage@1.0.0", "--input", json.dumps({"ticket": ticket, "waiting": waiting}))
+        assert ran.code == 0, ran.err
+    shared_home.compiled(_write(shared_home, days=4, version="1.1.0"))
+    return shared_home
+
+
+def _run_of(desk: Home, ticket: str) -> str:
+    return str(desk("runs", "find", "--ref", f"ticket={ticket}", "--json").json[0]["run_id"])
+
+
+# ------------------------------------------------------------------------------------------ unhappy first
+
+
+def test_every_error_of_a_specification_is_located_at_once(home: Home) -> None:
+    text = (
+        SPEC.format(days=7, version="1").replace("waiting > 7", "wating > 7").replace("type: integer", "type: interger")
+    )
+    (home.folder / "bad.yaml").write_text(text, "utf-8")
+    ran = home("check", "bad.yaml")
+    assert ran.code == 2
+    assert "bad.yaml:4:" in ran.out and "Did you mean 'integer'?" in ran.out
+    fixed = text.replace("interger", "integer")
+    (home.folder / "bad.yaml").write_text(fixed, "utf-8")
+    ran = home("compile", "bad.yaml")
+    assert ran.code == 2
+    assert "bad.yaml:9:" in ran.err and "Did you mean 'waiting'?" in ran.err
+
+
+def test_a_missing_specification_is_named(home: Home) -> None:
+    ran = home("compile", "nowhere.yaml")
+    assert ran.code == 2
+    assert "nowhere.yaml" in ran.err
+
+
+def test_a_function_step_without_a_model_says_what_to_give(home: Home) -> None:
+    spec = """\
+metadata: {name: x}
+inputs: [{name: a, type: text}]
+logic_requirements:
+  - {step: s, type: function, description: read it, schema: {b: "string?"}}
+"""
+    (home.folder / "f.yaml").write_text(spec, "utf-8")
+    ran = home("compile", "f.yaml")
+    assert (ran.code, "Give --model recorded:DIR, exchange:DIR" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ('{"ticket": "T", "waiting": "9"}', "waiting: expected integer, got str '9'"),
+        ('{"ticket": "T", "waiting": 9, "wating": 9}', "Did you mean 'waiting'?"),
+        ('{"ticket": "T"}', "waiting: required, and there is no value"),
+        ('{"ticket": "T", "waiting": NaN}', "NaN is not a JSON number"),
+        ('{"ticket": "T", "ticket": "U", "waiting": 1}', "occurs twice"),
+        ('{"ticket": ', "Not valid JSON"),
+    ],
+)
+def test_an_input_that_does_not_fit_is_exit_2_and_leaves_no_run(desk: Home, given: str, words: str) -> None:
+    before = len(desk("runs", "list", "--json").json)
+    ran = desk("run", "triage", "--input", given)
+    assert (ran.code, words in ran.err) == (2, True), ran.err
+    assert len(desk("runs", "list", "--json").json) == before
+
+
+def test_unknown_names_are_exit_2_with_a_suggestion(desk: Home) -> None:
+    ran = desk("run", "triag", "--input", "{}")
+    assert (ran.code, "Did you mean 'triage'?" in ran.err) == (2, True)
+    assert desk("explain", "ffff").code == 2
+    assert desk("review", "show", "ffff").code == 2
+    assert desk("runs", "list", "--status", "done").code == 2
+
+
+def test_errors_are_one_json_document_with_json(desk: Home) -> None:
+    ran = desk("run", "nothing", "--input", "{}", "--json")
+    assert ran.code == 2
+    assert ran.json["error"]["code"] == "not_found"
+
+
+def test_an_altered_artifact_does_not_run(home: Home) -> None:
+    compiled = home.compiled(_write(home))
+    file = Path(compiled["path"]) / "identity" / "workflow.py"
+    file.write_text(file.read_text("utf-8").replace("> 7", "> 0"), "utf-8")
+    ran = home("run", "triage", "--input", '{"ticket": "T", "waiting": 5}')
+    assert (ran.code, "was altered: identity/workflow.py" in ran.err) == (1, True)
+
+
+def test_the_run_store_is_not_made_by_looking(home: Home) -> None:
+    ran = home("runs", "list")
+    assert (ran.code, "Run something first" in ran.err) == (2, True)
+    assert not (home.folder / "home").exists()
+
+
+# ------------------------------------------------------------------------------------------ the first five minutes
+
+
+def test_what_init_writes_compiles_and_runs(home: Home) -> None:
+    assert home("init", "first.yaml").code == 0
+    assert home("init", "first.yaml").code == 2
+    compiled = home.compiled("first.yaml")
+    assert [stage["name"] for stage in compiled["stages"]] == ["security", "syntax", "execution", "accuracy"]
+    assert {stage["status"] for stage in compiled["stages"]} == {"passed"}
+    assert compiled["tokens"] == {"input": 0, "output": 0, "origin": "none"}
+
+
+def test_run_prints_what_the_contract_states(desk: Home) -> None:
+    ran = desk("run", "triage@1.0.0", "--input", "-", "--json", stdin='{"ticket": "T-9", "waiting": 30}')
+    assert ran.code == 0
+    assert {"run_id", "status", "output", "artifact", "effects"} <= set(ran.json)
+    assert ran.json["output"] == {"outcome": "URGENT", "reason": "waiting > 7"}
+
+
+def test_once_returns_the_run_that_there_is(desk: Home) -> None:
+    arguments = ("run", "triage@1.0.0", "--input", '{"ticket": "T-once", "waiting": 1}', "--once", "--json")
+    assert desk(*arguments).json["run_id"] == desk(*arguments).json["run_id"]
+
+
+def test_explain_shows_the_rule_and_reproduces(desk: Home) -> None:
+    ran = desk("explain", _run_of(desk, "T-1"))
+    assert "IF waiting > 7 THEN URGENT" in ran.out
+    assert ran.out.rstrip().endswith("reproduced")
+    assert desk("explain", _run_of(desk, "T-1"), "--json").json["verdict"] == "reproduced"
+
+
+def test_rerun_and_impact_say_what_the_other_version_would_decide(desk: Home) -> None:
+    ran = desk("rerun", _run_of(desk, "T-2"), "--with", "triage@1.1.0", "--json")
+    assert ran.code == 0, ran.err
+    assert "URGENT" in ran.out and "NORMAL" in ran.out
+    found = desk("impact", "triage@1.0.0", "triage@1.1.0", "--json")
+    assert found.code == 0, found.err
+    assert "waiting > 4" in found.out
+
+
+def test_diff_shows_the_changed_rule(desk: Home) -> None:
+    ran = desk("diff", "triage@1.0.0", "triage@1.1.0")
+    assert "-      IF waiting > 7 THEN URGENT" in ran.out and "+      IF waiting > 4 THEN URGENT" in ran.out
+
+
+def test_promotion_and_rollback_choose_what_a_name_means(home: Home) -> None:
+    first = home.compiled(_write(home))
+    second = home.compiled(_write(home, days=4, version="1.1.0"))
+    assert home("promote", "triage@1.0.0", "--by", "ana").code == 0
+    given = ("run", "triage", "--input", '{"ticket": "T", "waiting": 5}', "--json")
+    assert home(*given).json["artifact"] == first["digest"]
+    home("promote", "triage@1.1.0", "--by", "ana")
+    assert home(*given).json["artifact"] == second["digest"]
+    assert home("rollback", "triage", "--by", "ana").code == 0
+    assert home(*given).json["artifact"] == first["digest"]
+    assert home("rollback", "nothing").code == 2
+
+
+def test_the_same_specification_gives_the_same_artifact_in_another_home(home: Home, desk: Home) -> None:
+    assert home.compiled(_write(home))["digest"] == desk("inspect", "triage@1.0.0", "--json").json["digest"]
+
+
+def test_several_specifications_compile_in_one_command(home: Home) -> None:
+    names = [_write(home), _write(home, name="other.yaml")]
+    assert [each["workflow"] for each in home.compiled(*names)] == ["triage", "other"]
+
+
+def test_runs_verify_is_clean_and_finds_what_was_altered(home: Home) -> None:
+    import sqlite3
+
+    home.compiled(_write(home))
+    home("run", "triage", "--input", '{"ticket": "T", "waiting": 5}')
+    assert home("runs", "verify", "--json").json["status"] == "clean"
+    with sqlite3.connect(home.folder / "home" / "runs.db") as database:
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        assert "events" in tables
+        database.execute("DELETE FROM events WHERE rowid = (SELECT MAX(rowid) - 1 FROM events)")
+    database.close()
+    assert home("runs", "verify").code == 1
+
+
+def test_batch_keeps_order_and_reports_poison_lines(desk: Home, tmp_path: Path) -> None:
+    lines = ['{"id": 1, "ticket": "A", "waiting": 9}', "not json", '{"id": 3, "ticket": "B", "waiting": "x"}',
+             '{"id": 4, "ticket": "C", "waiting": 1}']  # fmt: skip
+    (tmp_path / "in.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    arguments = ("batch", "triage@1.0.0", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "--keep", "id")
+    assert desk(*arguments).code == 0
+    out = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert [line["index"] for line in out] == [0, 1, 2, 3]
+    assert [line["status"] for line in out] == ["completed", "failed", "failed", "completed"]
+    assert desk(*arguments, "--strict").code == 1
+
+
+def test_score_counts_missing_labels_not_at_all(desk: Home, tmp_path: Path) -> None:
+    cases = [{"t": "A", "w": 9, "expected": {"outcome": "URGENT"}}, {"t": "B", "w": 9, "expected": {"outcome": None}},
+             {"t": "C", "w": 9, "expected": {"outcome": "NORMAL"}}]  # fmt: skip
+    (tmp_path / "golden.jsonl").write_text("\n".join(map(json.dumps, cases)), "utf-8")
+    maps = ("--map", "ticket=t", "--map", "waiting=w")
+    scored = desk("score", "triage@1.0.0", str(tmp_path / "golden.jsonl"), *maps, "--json").json
+    assert (scored["n"], scored["fields"]["outcome"]["right"], scored["fields"]["outcome"]["n"]) == (3, 1, 2)
+    wrong = desk("score", "triage@1.0.0", str(tmp_path / "golden.jsonl"), "--map", "ticket=tt", "--map", "waiting=w")
+    assert (wrong.code, "there is no column 'tt'" in wrong.err) == (2, True)
+
+
+def test_gate_code_prints_the_contracts_shape_and_refuses_effects(desk: Home, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text("import re\n\n\ndef f(text: str) -> str:\n    return re.sub(r'\\s+', ' ', text)\n", "utf-8")
+    bad.write_text("import os\n\n\ndef f() -> None:\n    os.system('true')\n", "utf-8")
+    ran = desk("gate", "code", str(good), str(bad), "--json")
+    assert ran.code == 1
+    assert [each["verdict"] for each in ran.json] == ["pass", "refuse"]
+    assert {"rule", "line", "message", "cwe"} <= set(ran.json[1]["findings"][0])
+    assert desk("gate", "code", str(good)).code == 0
+
+
+def test_doctor_says_what_is_configured(desk: Home) -> None:
+    ran = desk("doctor", "--json")
+    assert ran.code == 0, ran.out
+    assert {"home", "keys", "sandbox", "store", "artifacts", "reviews"} <= {each["what"] for each in ran.json}
+
+
+def test_every_help_ends_with_an_example(desk: Home) -> None:
+    listed = desk("--help").out
+    for command in ("init", "check", "plan", "compile", "list", "inspect", "verify", "diff", "promote", "rollback",
+                    "export", "run", "resume", "batch", "score", "explain", "rerun", "impact", "doctor", "demo"):  # fmt: skip
+        assert command in listed
+        assert "Example: compiled-ai" in desk(command, "--help").out.replace("\n", " ").replace("  ", " ")
+
+
+def test_the_command_line_starts_without_heavy_imports() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; import compiled_ai.cli; "
+        "print([m for m in ('pydantic_ai', 'openai', 'mypy', 'cryptography', 'lark') if m in sys.modules])"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", f"after {time.perf_counter() - started:.2f} s"
