@@ -74,6 +74,14 @@ def test_a_field_named_like_an_operator_is_a_field_where_a_value_begins() -> Non
     assert holds('contains CONTAINS "b"', FIELDS, **{**dict.fromkeys(FIELDS), "age": 1, "contains": "abc"})
 
 
+@pytest.mark.parametrize("text", ["age IN ]5..10[", "age IN (5..10)", "(age IN ]5..10[) AND age IN [6..9]"])
+def test_both_brackets_for_open_ends_are_read(text: str) -> None:
+    values = {**dict.fromkeys(FIELDS), "age": 6}
+    assert holds(text, FIELDS, **values)
+    assert not holds(text, FIELDS, **{**values, "age": 5})
+    assert not holds(text, FIELDS, **{**values, "age": 10})
+
+
 def test_reads_are_in_order_of_first_mention() -> None:
     parsed = parse_condition('plan = "GOLD" AND age > 1 AND plan != "SILVER"', scope=Scope(FIELDS), mark=MARK)
     assert parsed.reads == ("plan", "age")

@@ -11,6 +11,7 @@ from rule_support import MARK, Both, both
 
 from compiled_ai.library.types import FieldType
 from compiled_ai.spec.rules import Parsed, Scope
+from compiled_ai.spec.rules.table_changes import changed_rows
 from compiled_ai.spec.rules.tables import TableText, csv_grid, parse_table
 from compiled_ai.spec.sheets import read_sheet
 
@@ -160,3 +161,13 @@ def test_the_source_does_not_say_in_which_folder_the_table_lay() -> None:
     parsed = parse_table(TableText("plans", grid, MARK, outputs={"outcome": ()}), scope=SCOPE)
     source = both(parsed, SCOPE).source
     assert "row 1 (plans.csv:2)" in source and "folder" not in source
+
+
+def test_changes_of_a_table_are_shown_by_row_id() -> None:
+    text = "id,age,outcome,why\na,>=18,ADULT,x\nb,<18,MINOR,y\n"
+    before = _parsed(text, id="id", reason="why").node
+    after = _parsed(text.replace("b,<18,MINOR,y", "c,<18,MINOR,y").replace(">=18", ">=21"), id="id", reason="why").node
+    changes = changed_rows(before, after)
+    assert [(change.id, change.kind) for change in changes] == [("a", "changed"), ("b", "removed"), ("c", "added")]
+    assert changes[0].columns == ("age",)
+    assert changed_rows(before, before) == ()

@@ -75,6 +75,7 @@ _SPACE = re.compile(r"(?:\s+|//[^\n]*|\#[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3}(?![\w]))?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)?)?(?![\w-])", re.ASCII)
 _WORD = re.compile(r"[^\W\d]\w*(?:-\w+)*")
+_RANGE_END = re.compile(r"\[\s*(?:$|[,)\]]|(?:and|or|then|else|because)\b)", re.IGNORECASE)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"' + r"|'(?:[^'\\\n]|\\.)*'")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
@@ -264,7 +265,21 @@ class Lexer:
             raise self.refuse(at, f"{word.group()!r} is reserved for a later version of the rule language.")
         return self._token("WORD", word.group(), word.end())
 
+    def _open_end(self) -> Token | None:
+        """`]1..5[`: FEEL's other brackets for ends that a range excludes."""
+        symbol, operand = self.text[self.position], self.last in OPERAND_ENDS
+        if symbol == "]" and not operand and self.last != "LSQB":
+            self.depth += 1
+            return self._token("LPAR", symbol, self.position + 1)
+        if operand and _RANGE_END.match(self.text, self.position):
+            self.depth -= 1
+            return self._token("RPAR", symbol, self.position + 1)
+        return None
+
     def _symbol(self) -> Token:
+        bracket = self._open_end()
+        if bracket is not None:
+            return bracket
         for size in (2, 1):
             symbol = self.text[self.position : self.position + size]
             if symbol in FOREIGN:
