@@ -78,7 +78,10 @@ class Constants(Names):
                 name = str(target.slice.value)
             if name is None or node.value is None:
                 continue
-            self._secret(name, node.value, node)
+            if isinstance(target, ast.Subscript):
+                self._dict_secret(name, node.value)
+            else:
+                self._secret(name, node.value, node)
             debug = isinstance(node.value, ast.Constant) and node.value.value is True
             if debug and (name == "DEBUG" or (name == "debug" and isinstance(target, ast.Attribute))):
                 self.fault("code.debug", "a debugging switch is left on; delete it", node)

@@ -56,13 +56,15 @@ class Members(Values):
             return
         flags = flags_of(call)
         texts = self.patterns(pattern, self.scope)
-        if texts is None:
-            if self.outside(pattern, self.scope):
+        if texts is None and self.outside(pattern, self.scope):
+            folded = self.embedded(pattern, self.scope)
+            if folded is None:
                 self.fault(
                     "code.regex", "a pattern from outside can take minutes; write it here, or use re.escape", node
                 )
-            return
-        for text in texts:
+                return
+            texts = {folded}
+        for text in texts or ():
             problem = regex_problem(text, flags, whole=origin == "re.fullmatch")
             if problem:
                 self.fault("code.regex", f"pattern {text[:60]!r} {problem}", node)

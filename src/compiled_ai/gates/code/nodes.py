@@ -118,3 +118,10 @@ def flags_of(call: ast.Call) -> int:
     for name in names:
         value |= int(table.get(name, 0))
     return value
+
+
+def addends(node: ast.AST) -> list[ast.AST]:
+    """Returns the parts of a sum, from left to right."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [*addends(node.left), *addends(node.right)]
+    return [node]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 
-from compiled_ai.gates.code.nodes import both, called_name, mentions
+from compiled_ai.gates.code.nodes import addends, both, called_name, mentions
 from compiled_ai.gates.code.scopes import Parameter, Scope, inside
 from compiled_ai.gates.code.state import State
 
@@ -121,7 +122,9 @@ class Values(State):
 
     def _parameter_choices(self, parameter: Parameter, seen: frozenset[tuple[int, str]]) -> set[str] | None:
         passed = self.passed(parameter)
-        if passed is None:
+        inner = self.parents.get(parameter.function)
+        public = isinstance(inner, (ast.Module, ast.ClassDef)) and not self._is_private(parameter.function)
+        if passed is None or public:  # others may call it with other texts
             return None
         found: set[str] = set()
         for value, scope in passed:
@@ -131,27 +134,67 @@ class Values(State):
             found |= texts
         return found
 
+    def _is_private(self, function: ast.AST) -> bool:
+        return isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name.startswith("_")
+
     def passed(self, parameter: Parameter) -> list[tuple[ast.expr, Scope]] | None:
         """Returns what callers in this file give for a parameter; `None` if it can also come from outside."""
         function = parameter.function
         if isinstance(function, ast.Lambda):
             return None
-        calls = [self.parents[use] for use in self.uses.get(function.name, ())]
-        if not calls or not all(isinstance(call, ast.Call) and called_name(call) == function.name for call in calls):
+        owner = self.parents.get(function)
+        calls, skipped = self._calls_of(function, owner)
+        if not calls:
             return None
         found: list[tuple[ast.expr, Scope]] = []
         for call in calls:
-            assert isinstance(call, ast.Call)
             if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
                 return None
             named = next((keyword.value for keyword in call.keywords if keyword.arg == parameter.name), None)
-            if named is None and parameter.position < len(call.args):
-                named = call.args[parameter.position]
+            if named is None and 0 <= parameter.position - skipped < len(call.args):
+                named = call.args[parameter.position - skipped]
             if named is None:
                 named = parameter.default
             if named is not None:
                 found.append((named, self._scope_of(call)))
         return found
+
+    def _calls_of(
+        self, function: ast.FunctionDef | ast.AsyncFunctionDef, owner: ast.AST | None
+    ) -> tuple[list[ast.Call], int]:
+        """Returns the calls of a function, and how many parameters Python fills in; no calls if others may call it."""
+        name = function.name
+        if isinstance(owner, ast.ClassDef) and name != "__init__":
+            static = any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in function.decorator_list)
+            methods = [call for call in self.calls.get(name, ()) if isinstance(call.func, ast.Attribute)]
+            return methods, 0 if static else 1
+        named = owner.name if isinstance(owner, ast.ClassDef) else name
+        above = [(use, self.parents[use]) for use in self.uses.get(named, ()) if not self._in_annotation(use)]
+        calls = [call for use, call in above if isinstance(call, ast.Call) and call.func is use]
+        return (calls if len(calls) == len(above) else []), int(named != name)
+
+    def embedded(self, node: ast.AST, scope: Scope) -> str | None:
+        """Folds a pattern in which values stand between constant parts; `None` if the constants say too little.
+
+        A label between `\\b` and `\\s*:` is data in a pattern; a text between `^` and `$` is a pattern from outside.
+        """
+        if isinstance(node, ast.Name):
+            holder = scope.find(node.id)
+            values = holder.values[node.id] if holder else []
+            known = holder and len(values) == 1 and isinstance(values[0], (ast.JoinedStr, ast.BinOp))
+            return self.embedded(values[0], holder) if known and holder and isinstance(values[0], ast.AST) else None
+        parts = node.values if isinstance(node, ast.JoinedStr) else addends(node)
+        texts = [self._fold(part, scope, 0) for part in parts]
+        given = [part for part, text in zip(parts, texts, strict=True) if text is None]
+        constant = "".join(text for text in texts if text is not None)
+        says = re.search(r"\\[swdSWD]|\[[^\]]+\]|\w{3}", constant)
+        if (
+            len(parts) < 2
+            or not says
+            or any(mentions(part, ("pattern", "regex", "expr", "user", "input")) for part in given)
+        ):
+            return None
+        return "".join("q" if text is None else text for text in texts)
 
     def outside(self, node: ast.AST, scope: Scope, seen: frozenset[tuple[int, str]] = frozenset()) -> bool:
         """Tells whether a value may come from outside of this file (from an argument that others pass)."""

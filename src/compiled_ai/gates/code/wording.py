@@ -135,9 +135,53 @@ def is_prose(text: str) -> bool:
     return " " in text and text.count(" ") >= 2
 
 
+_LABELS = frozenset(
+    [
+        "required",
+        "missing",
+        "invalid",
+        "optional",
+        "string",
+        "str",
+        "text",
+        "password",
+        "weak",
+        "strong",
+        "medium",
+        "short",
+        "long",
+        "hidden",
+        "masked",
+        "redacted",
+        "encrypted",
+        "hashed",
+        "empty",
+        "expired",
+        "reset",
+        "changed",
+        "wrong",
+        "incorrect",
+        "mismatch",
+        "sensitive",
+        "confidential",
+        "credential",
+        "input",
+        "field",
+        "varchar",
+        "forbidden",
+        "unknown",
+        "numeric",
+        "number",
+        "word",
+        "keyword",
+        "name",
+    ]
+)
+
+
 def is_word(text: str) -> bool:
-    """One plain word, as labels and field kinds are."""
-    return bool(re.fullmatch(r"[A-Za-z]{3,14}", text)) and (text.islower() or text.isupper() or text.istitle())
+    """What forms and tables say about a password: no password itself."""
+    return text.lower() in _LABELS
 
 
 def looks_like_pattern(text: str) -> bool:
