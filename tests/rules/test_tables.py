@@ -165,8 +165,10 @@ def test_the_source_does_not_say_in_which_folder_the_table_lay() -> None:
 
 def test_changes_of_a_table_are_shown_by_row_id() -> None:
     text = "id,age,outcome,why\na,>=18,ADULT,x\nb,<18,MINOR,y\n"
-    before = _parsed(text, id="id", reason="why").node
-    after = _parsed(text.replace("b,<18,MINOR,y", "c,<18,MINOR,y").replace(">=18", ">=21"), id="id", reason="why").node
+    before: Any = _parsed(text, id="id", reason="why").node
+    after: Any = _parsed(
+        text.replace("b,<18,MINOR,y", "c,<18,MINOR,y").replace(">=18", ">=21"), id="id", reason="why"
+    ).node
     changes = changed_rows(before, after)
     assert [(change.id, change.kind) for change in changes] == [("a", "changed"), ("b", "removed"), ("c", "added")]
     assert changes[0].columns == ("age",)

@@ -84,7 +84,7 @@ class _Column:
         self.other = _mask(cell.excluded is not None for cell in cells)
         points = all(cell.excluded is not None or _only_points(cell) for cell in cells)
         self.exact: dict[Any, int] | None = self._points(cells) if points else None
-        self.bounds: list[Any] = [] if points else sorted({value for cell in cells for value in _mentioned(cell)})
+        self.bounds: list[Any] = [] if points else _bounds(cells)
         self.masks: list[int] = [] if points else self._segments(cells)
 
     def _points(self, cells: Sequence[Admits]) -> dict[Any, int]:
@@ -110,6 +110,12 @@ class _Column:
         place = bisect_left(self.bounds, value)
         on_bound = place < len(self.bounds) and self.bounds[place] == value
         return self.masks[2 * place + 1 if on_bound else 2 * place]
+
+
+def _bounds(cells: Sequence[Admits]) -> list[Any]:
+    """Sorted; whole numbers as decimals, which compare faster with decimals."""
+    found = {value for cell in cells for value in _mentioned(cell)}
+    return sorted(Decimal(value) if type(value) is int else value for value in found)
 
 
 def _mask(admitted: Iterable[bool]) -> int:
