@@ -45,7 +45,7 @@ class Pools:
     def of(self, case_id: str) -> PoolName | None:
         for name in ("shown", "selection", "sealed"):
             if any(case.id == case_id for case in getattr(self, name)):
-                return name  # type: ignore[return-value]
+                return name
         return None
 
 
@@ -75,7 +75,7 @@ def split(
     for case in cases:
         if case.id not in known:
             pools[placed[groups[case.id]]].append(case)
-    return Pools(*(tuple(pools[name]) for name in ("shown", "selection", "sealed")), groups=len(members))
+    return Pools(tuple(pools["shown"]), tuple(pools["selection"]), tuple(pools["sealed"]), groups=len(members))
 
 
 def _position(group: str) -> float:

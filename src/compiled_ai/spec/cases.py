@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,7 @@ class CaseReader:
 
     def from_list(self, node: Items, kind: str) -> tuple[GoldenCase, ...]:
         """Returns the cases of a list in the specification; `kind` names one without an id (`example 1`)."""
-        raws = [
-            (index, _Raw(self._inline(item), lambda path, item=item: locate(item, path)))
-            for index, item in records(node)
-        ]  # type: ignore[misc]
+        raws = [(index, _Raw(self._inline(item), partial(locate, item))) for index, item in records(node)]
         return tuple(case for index, raw in raws if (case := self._case(raw, f"{kind} {index + 1}")) is not None)
 
     def from_file(self, path: Path, shown: str) -> tuple[GoldenCase, ...]:

@@ -195,7 +195,7 @@ class _MetricReader:
             )
             self.notes.findings.add("accuracy", message, written.mark)
         else:
-            return cast(MetricName, written.text)
+            return written.text
         return known[0]
 
     def _threshold(self, output: Output) -> Decimal:

@@ -295,7 +295,9 @@ class _Reader:
             **self._common(self.draft.result or (), read),
             instructions=said,
             model=model,
-            **{key: whole(self.node, key, value) for key, value in numbers.items()},
+            attempts=whole(self.node, "attempts", numbers["attempts"]),
+            max_tokens=whole(self.node, "max_tokens", numbers["max_tokens"]),
+            timeout_seconds=whole(self.node, "timeout_seconds", numbers["timeout_seconds"]),
         )
 
     def _call(self) -> CallStep:
