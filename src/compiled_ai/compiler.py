@@ -29,9 +29,10 @@ from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_al
 from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan
 from compiled_ai.records import Finding, StageResult, Usage, ValidationReport
 from compiled_ai.runtime.keys import KeyRing, TextSealer
+from compiled_ai.sandbox import Sandbox
 from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import GoldenCase
-from compiled_ai.validation import validate
+from compiled_ai.validation import open_sandbox, validate
 
 Progress = Callable[[str], None]
 
@@ -134,6 +135,8 @@ class _Compiler:
     replies: list[tuple[Request, Reply]] = field(default_factory=list)
     candidates: dict[str, str] = field(default_factory=dict)
     """Step to the source of its latest candidate."""
+    box: Sandbox = field(init=False)
+    """One sandbox for all attempts; it starts when the first candidate is judged."""
 
     def compile(self) -> Compilation:
         started = time.perf_counter()
@@ -141,6 +144,10 @@ class _Compiler:
         plan = make_plan(spec, load_catalog(), ever_shown=ever_shown(self.settings.artifacts / spec.slug))
         self._require_keys(plan)
         model = self._model(plan)
+        with open_sandbox(plan, require=self.options.require_sandbox) as self.box:
+            return self._attempts(plan, model, started)
+
+    def _attempts(self, plan: CompilePlan, model: Model | None, started: float) -> Compilation:
         attempts: list[Attempt] = []
         pending: Sequence[FunctionPlan] = plan.functions
         feedback: Mapping[str, Sequence[Finding]] = {}
@@ -246,7 +253,7 @@ class _Compiler:
             assembled,
             plan,
             cache=self.settings.cache,
-            require_sandbox=self.options.require_sandbox,
+            box=self.box,
             reads=count_read(self._folder(plan), plan.pools.sealed, assembled.source),
             explain=self.options.explain_stages,
             declared_errors=plan.declared_errors,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def validate(
         explain: run every stage all the same; a skipped one says in `measures["alone"]` what it would have found.
         declared_errors: names of exceptions that a function may raise.
     """
-    with _Boxes(box, plan.spec, require_sandbox, _preload(candidate)) as boxes:
+    with _Boxes(box, plan, require_sandbox) as boxes:
         boxes.warm_up()
         stages = _stages(candidate, plan, boxes, cache, sealed, reads, declared_errors)
         results: list[StageResult] = []
@@ -150,17 +150,15 @@ def _joined(first: StageResult, last: StageResult) -> StageResult:
 class _Boxes:
     """Opens a sandbox when the first stage needs one, and closes what it opened."""
 
-    def __init__(self, given: Sandbox | None, spec: WorkflowSpec, require: bool, preload: Sequence[str]) -> None:
-        self._given, self._spec, self._require, self._preload = given, spec, require, preload
+    def __init__(self, given: Sandbox | None, plan: CompilePlan, require: bool) -> None:
+        self._given, self._plan, self._require = given, plan, require
         self._own: Sandbox | None = None
 
     def open(self) -> Sandbox:
-        from compiled_ai.sandbox import Sandbox
-
         if self._given is not None:
             return self._given
         if self._own is None:
-            self._own = Sandbox(limits_of(self._spec), require=self._require, preload=self._preload)
+            self._own = open_sandbox(self._plan, require=self._require)
         return self._own
 
     def warm_up(self) -> None:
@@ -187,11 +185,23 @@ _PRELOAD_FOR = {"compiled_ai.library.phones": "phonenumbers:PhoneMetadata.load_a
 """What a library module would load from files on first use."""
 
 
-def _preload(candidate: Assembled) -> tuple[str, ...]:
-    """A confined child can open no file, so all that the candidate needs is imported before it starts."""
+def open_sandbox(plan: CompilePlan, *, require: bool = False) -> Sandbox:
+    """Returns a sandbox for all candidates of a plan; its processes start when they are first needed. Close it.
+
+    Raises:
+        SandboxFailed: `require`, and bubblewrap cannot be used here.
+    """
+    from compiled_ai.sandbox import Sandbox
+
+    return Sandbox(limits_of(plan.spec), require=require, preload=_preload(plan))
+
+
+def _preload(plan: CompilePlan) -> tuple[str, ...]:
+    """A confined child can open no file, so all that a candidate may import is there before it starts."""
     from compiled_ai.closure import library_closure
 
-    needed = library_closure(candidate.source)
+    allowed = sorted(frozenset[str]().union(*(function.allowed_imports for function in plan.functions)))
+    needed = library_closure("\n".join([plan.template.source, *(f"import {module}" for module in allowed)]))
     late = (loads for module, loads in _PRELOAD_FOR.items() if module in needed.library)
     return (*PRELOAD, *needed.library, *needed.outside, *late)
 
