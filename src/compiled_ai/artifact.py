@@ -29,12 +29,14 @@ from functools import cached_property
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compiled_ai.canonical import canonical_json, digest, digest_json, parse_json
 from compiled_ai.closure import library_closure, module_path
 from compiled_ai.errors import ArtifactRefused, CompiledAIError, NotFound, UsageError, suggest
-from compiled_ai.records import Finding
+
+if TYPE_CHECKING:
+    from compiled_ai.records import Finding
 
 _SHORTEST_PREFIX = 6
 _LIBRARY = "compiled_ai.library."
@@ -383,7 +385,7 @@ def _signature_holds(public_key: Path, identity: str, signature: str) -> bool:
 
 # ---------------------------------------------------------------------------------------------- reading
 
-Gate = Callable[[str, Mapping[str, Any]], Sequence[Finding]]
+Gate = Callable[[str, Mapping[str, Any]], "Sequence[Finding]"]
 """Judges a function's text; the mapping has `imports` (allowed) and `provided` (names around the function)."""
 
 
