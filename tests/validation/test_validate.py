@@ -50,7 +50,7 @@ def test_a_sandbox_that_is_required_and_not_there_is_an_error(
 ) -> None:
     monkeypatch.setattr(box_module, "sandbox_level", lambda: "process")
     report = validate(build(GOOD), plan, cache=cache, require_sandbox=True)
-    assert [stage.status for stage in report.stages] == ["passed", "passed", "error", "skipped"]
+    assert [stage.status for stage in report.stages] == ["passed", "passed", "error", "skipped"], report.findings
     assert report.status == "error"
 
 

@@ -44,6 +44,7 @@ def validate(
     reads: int = 1,
     explain: bool = False,
     declared_errors: Collection[str] = (),
+    inputs: int = 1000,
 ) -> ValidationReport:
     """Judges an assembled candidate in four stages; after the first that is not passed, the rest is `skipped`.
 
@@ -57,10 +58,11 @@ def validate(
         reads: how often the sealed pool has been read, this time included.
         explain: run every stage all the same; a skipped one says in `measures["alone"]` what it would have found.
         declared_errors: names of exceptions that a function may raise.
+        inputs: how many inputs are generated for each function.
     """
     with _Boxes(box, plan, require_sandbox) as boxes:
         boxes.warm_up()
-        stages = _stages(candidate, plan, boxes, cache, sealed, reads, declared_errors)
+        stages = _stages(candidate, plan, boxes, cache, sealed, reads, declared_errors, inputs)
         results: list[StageResult] = []
         for name, stage in stages.items():
             if all(result.status == "passed" for result in results):
@@ -80,6 +82,7 @@ def _stages(
     sealed: bool,
     reads: int,
     declared_errors: Collection[str],
+    inputs: int,
 ) -> dict[StageName, Stage]:
     from compiled_ai.plan import may_show
     from compiled_ai.validation.accuracy import accuracy, is_learned, judge_sealed
@@ -95,15 +98,24 @@ def _stages(
             return first
         return _joined(first, judge_sealed(candidate, spec, pools, boxes.open(), reads=reads))
 
+    ahead: list[StageResult] = []
+
+    def judged_syntax() -> StageResult:
+        return ahead.pop() if ahead else syntax(candidate, plan, cache=cache)
+
+    def look_ahead() -> None:
+        ahead.append(run_stage("syntax", lambda: syntax(candidate, plan, cache=cache)))
+
     return {
-        "security": lambda: security(candidate, plan),
-        "syntax": lambda: syntax(candidate, plan, cache=cache),
+        "security": lambda: security(candidate, plan, meanwhile=look_ahead),
+        "syntax": judged_syntax,
         "execution": lambda: execution(
             candidate,
             spec,
             pools,
             boxes.open(),
             cache=cache / "inputs" if cache else None,
+            count=inputs,
             declared_errors=declared_errors,
             tell=tell,
         ),

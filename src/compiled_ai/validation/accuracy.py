@@ -109,7 +109,7 @@ def judge_sealed(
 
 def judge(candidate: Assembled, cases: Sequence[GoldenCase], box: Sandbox) -> list[Judged]:
     """Runs golden cases through the whole workflow in the sandbox; what is expected stays out here."""
-    job = Run(source=candidate.source, program=canonical_json(candidate.program))
+    job = Run(source=candidate.source, program=canonical_json(candidate.program), tables=candidate.tables)
     requests = (
         {"input": case.input, "effects": case.effects, "reviews": case.reviews, "approve": True} for case in cases
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -18,7 +19,7 @@ from compiled_ai.canonical import canonical_json
 from compiled_ai.library.types import FieldType
 from compiled_ai.pools import Pools
 from compiled_ai.records import Finding, StageResult, StageStatus
-from compiled_ai.sandbox import ELSEWHERE, HOME, Call, Measures, Outcome, Sandbox
+from compiled_ai.sandbox import ELSEWHERE, HOME, Call, Measures, Outcome, Sandbox, Variant
 from compiled_ai.spec.model import FunctionStep, GoldenCase, Parameter, RuleStep, WorkflowSpec
 from compiled_ai.validation.coverage import branch_coverage
 from compiled_ai.validation.inputs import Chance, generate_inputs
@@ -132,6 +133,7 @@ def subjects(
             parameters=[parameter.type for parameter in step.parameters],
             result=FieldType("object", optional=True, fields=step.result, class_name=step.class_name),
             numbers=rule,
+            tables=candidate.tables,
         )
         declared = _RULE_ERRORS if rule else DECLARED_ERRORS | set(declared_errors)
         fixtures = [
@@ -186,8 +188,12 @@ def _try(subject: Subject, box: Sandbox, cache: Path | None, count: int, seed: i
         "median_microseconds": median([each.microseconds for each in outcomes] or [0]),
     }
     if not tried.findings and not tried.unjudged:
-        _repeat(subject, box, inputs, outcomes, tried)
-        _cover(subject, box, inputs, tried)
+        with ThreadPoolExecutor(2, thread_name_prefix="execution") as beside:
+            elsewhere = beside.submit(_again, subject, box, inputs, ELSEWHERE)
+            covered = beside.submit(_cover, subject, box, inputs)
+            repeated = {HOME: _again(subject, box, inputs, HOME), ELSEWHERE: elsewhere.result()}
+            tried.measures["branches"] = covered.result()
+        _compare(subject, inputs, outcomes, repeated, tried)
     return tried
 
 
@@ -254,30 +260,41 @@ def _brief(subject: Subject, arguments: Sequence[Any]) -> str:
     return f"({', '.join(parts)})"
 
 
-def _repeat(subject: Subject, box: Sandbox, inputs: Sequence[Any], outcomes: Sequence[Outcome], tried: Tried) -> None:
-    """The same inputs again: in another order and process, then under another hash seed, zone, locale and clock."""
+_VARIANTS = {
+    HOME: "when repeated in another order",
+    ELSEWHERE: "under another hash seed, time zone, locale and clock",
+}
+
+
+def _again(subject: Subject, box: Sandbox, inputs: Sequence[Any], variant: Variant) -> dict[int, Outcome]:
+    """Some of the inputs again, in another order and another process; by the place of the input."""
     step = max(1, len(inputs) // _REPEATED)
-    chosen = list(range(0, len(inputs), step))[:_REPEATED]
-    order = Chance(7).shuffled(chosen)
-    for variant, words in (
-        (HOME, "when repeated in another order"),
-        (ELSEWHERE, "under another hash seed, time zone, locale and clock"),
-    ):
-        again = box.call_many(subject.job, [list(inputs[index]) for index in order], variant=variant, restarts=0)
-        overrun = [outcome for outcome in again if outcome.status == "overrun"]
+    order = Chance(7).shuffled(list(range(0, len(inputs), step))[:_REPEATED])
+    outcomes = box.call_many(subject.job, [list(inputs[index]) for index in order], variant=variant, restarts=0)
+    return dict(zip(order, outcomes, strict=True))
+
+
+def _compare(
+    subject: Subject,
+    inputs: Sequence[Any],
+    outcomes: Sequence[Outcome],
+    repeated: Mapping[Variant, Mapping[int, Outcome]],
+    tried: Tried,
+) -> None:
+    for variant, words in _VARIANTS.items():
+        again = repeated[variant]
+        overrun = [outcome for outcome in again.values() if outcome.status == "overrun"]
         if overrun:
             tried.unjudged.append(subject.finding("overrun", f"Could not be judged {words} ({overrun[0].message})."))
             return
-        different = [
-            index for index, outcome in zip(order, again, strict=True) if _essence(outcome) != _essence(outcomes[index])
-        ]
+        different = [index for index, outcome in again.items() if _essence(outcome) != _essence(outcomes[index])]
         if different:
             tellable = [index for index in different if _may_tell(subject, index)]
             example = f", for example {_brief(subject, inputs[tellable[0]])}" if tellable else ""
-            message = f"Gives another result {words} on {len(different)} of {len(order)} inputs{example}."
+            message = f"Gives another result {words} on {len(different)} of {len(again)} inputs{example}."
             tried.findings.append(subject.finding("unstable", message))
             return
-    tried.measures["repeated"] = {"inputs": len(chosen), "elsewhere": ELSEWHERE.as_json()}
+    tried.measures["repeated"] = {"inputs": len(repeated[HOME]), "elsewhere": ELSEWHERE.as_json()}
 
 
 def _essence(outcome: Outcome) -> tuple[Any, ...]:
@@ -285,14 +302,14 @@ def _essence(outcome: Outcome) -> tuple[Any, ...]:
     return (outcome.status, value, outcome.error_type, outcome.line)
 
 
-def _cover(subject: Subject, box: Sandbox, inputs: Sequence[Any], tried: Tried) -> None:
-    """Which branches the fixtures and some of the generated inputs reach."""
+def _cover(subject: Subject, box: Sandbox, inputs: Sequence[Any]) -> dict[str, Any]:
+    """Returns which branches the fixtures and some of the generated inputs reach."""
     measures = Measures()
     step = max(1, len(inputs) // _TRACED)
     traced = [list(arguments) for arguments in inputs[::step] if len(canonical_json(list(arguments))) < 20_000]
     box.call_many(replace(subject.job, trace=True), traced, restarts=0, measures=measures)
     coverage = branch_coverage(subject.job.source, subject.job.function, measures.arcs)
-    tried.measures["branches"] = {
+    return {
         "taken": coverage.taken,
         "of": coverage.possible,
         "share": coverage.share,

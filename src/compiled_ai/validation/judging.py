@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,27 +15,47 @@ from compiled_ai.records import Finding, StageName, StageResult
 
 @dataclass
 class Judging:
-    """Collects what the tools of one stage say, and how long each took."""
+    """Collects what the tools of one stage say, in the order in which they were started, and how long each took."""
 
     stage: StageName
-    findings: list[Finding] = field(default_factory=list)
-    broken: list[Finding] = field(default_factory=list)
-    """Why a tool could not judge."""
     measures: dict[str, Any] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    _found: dict[str, list[Finding]] = field(default_factory=dict)
+    _broken: dict[str, list[Finding]] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [finding for each in self._found.values() for finding in each]
+
+    @property
+    def broken(self) -> list[Finding]:
+        """Why a tool could not judge."""
+        return [finding for each in self._broken.values() for finding in each]
 
     def run(self, tool: str, judge: Callable[[], Iterable[Finding]]) -> None:
         """Runs a tool; if it breaks the stage is an `error`, whatever the others find."""
+        found = self._found.setdefault(tool, [])
         started = time.perf_counter()
         try:
-            self.findings.extend(judge())
+            found.extend(judge())
         except CompiledAIError as fault:
-            self.broken.append(Finding(rule=f"{self.stage}.{tool}_unavailable", message=str(fault), caught_by=tool))
+            self._break(tool, "unavailable", str(fault))
         except Exception as fault:  # a tool of others may raise anything, and then it has not judged
-            message = f"{tool} crashed: {type(fault).__name__}: {fault}."
-            self.broken.append(Finding(rule=f"{self.stage}.{tool}_crashed", message=message, caught_by=tool))
-        self.milliseconds[tool] = round((time.perf_counter() - started) * 1000, 3)
+            self._break(tool, "crashed", f"{tool} crashed: {type(fault).__name__}: {fault}.")
+        spent = (time.perf_counter() - started) * 1000
+        self.milliseconds[tool] = round(self.milliseconds.get(tool, 0.0) + spent, 3)
+
+    def _break(self, tool: str, how: str, message: str) -> None:
+        finding = Finding(rule=f"{self.stage}.{tool}_{how}", message=message, caught_by=tool)
+        self._broken.setdefault(tool, []).append(finding)
+
+    def begin(self, tool: str, judge: Callable[[], Iterable[Finding]]) -> Callable[[], None]:
+        """Runs a tool that waits for a process of its own in a thread; call what is returned before `result`."""
+        self._found.setdefault(tool, [])
+        thread = threading.Thread(target=self.run, args=(tool, judge), name=f"{self.stage}-{tool}")
+        thread.start()
+        return thread.join
 
     def result(self) -> StageResult:
         failed = any(finding.severity == "error" for finding in self.findings)
@@ -43,7 +64,7 @@ class Judging:
             status="error" if self.broken else "failed" if failed else "passed",
             milliseconds=round((time.perf_counter() - self.started) * 1000, 3),
             findings=(*self.broken, *dict.fromkeys(self.findings)),
-            measures={**self.measures, "milliseconds": self.milliseconds},
+            measures={**self.measures, "milliseconds": dict(self.milliseconds)},
         )
 
 

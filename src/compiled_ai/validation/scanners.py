@@ -137,7 +137,8 @@ def _osemgrep() -> Path:
     if core is None:
         raise _missing("semgrep")
     link = Path(_folder().name) / "osemgrep"
-    link.symlink_to(core)
+    if not link.is_symlink():
+        link.symlink_to(core)
     return link
 
 

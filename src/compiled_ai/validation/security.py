@@ -7,6 +7,7 @@ everything that is wrong goes back at once; only a text that does not parse is s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from compiled_ai.assemble import Assembled, FunctionPlace
@@ -24,9 +25,16 @@ SCANNERS: Mapping[str, Callable[[str], list[Finding]]] = {
     "detect_secrets": scanners.secrets,
 }
 
+_APART = frozenset({"semgrep"})
+"""Scanners that wait for a process of their own: the others look meanwhile."""
+
 
 def security(
-    candidate: Assembled, plan: CompilePlan, *, tools: Mapping[str, Callable[[str], list[Finding]]] = SCANNERS
+    candidate: Assembled,
+    plan: CompilePlan,
+    *,
+    tools: Mapping[str, Callable[[str], list[Finding]]] = SCANNERS,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> StageResult:
     """Judges every model-written function of an assembled module.
 
@@ -34,6 +42,8 @@ def security(
         candidate: the assembled module.
         plan: what each function may import.
         tools: scanners after the policy, by name; each takes a text and returns findings or raises.
+        meanwhile: what may be done while the slowest scanner looks, if nothing was found by then; it must not run
+            the candidate, and what it finds counts only if this stage is passed.
 
     Returns:
         `failed` with the findings of all tools, each in the function's own lines; `error` if a tool could not look.
@@ -48,9 +58,22 @@ def security(
         return judging.result()
     if texts:
         joined = _Joined(texts)
-        for name, tool in tools.items():
-            judging.run(name, lambda tool=tool: joined.place(tool(joined.text)))  # type: ignore[misc]
+        jobs = {name: partial(_scan, tool, joined) for name, tool in tools.items()}
+        waits = [judging.begin(name, jobs[name]) for name in tools if name in _APART]
+        try:
+            for name in tools:
+                if name not in _APART:
+                    judging.run(name, jobs[name])
+            if not judging.findings and not judging.broken:
+                meanwhile()
+        finally:
+            for wait in waits:
+                wait()
     return judging.result()
+
+
+def _scan(tool: Callable[[str], list[Finding]], joined: _Joined) -> list[Finding]:
+    return joined.place(tool(joined.text))
 
 
 _UNREADABLE = frozenset({"code.unparsable", "code.size", "code.crashed", "code.unicode", "code.encoding"})
