@@ -75,6 +75,8 @@ class Assembled:
     functions: Mapping[str, FunctionPlace] = field(default_factory=dict)
     line_map: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """Assembled line to `{"line": L}` of the specification, with `"function"` and `"own_line"` inside a function."""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """Data of the reference tables, by the name of the file in the folder `tables`."""
 
 
 def assemble(
@@ -110,7 +112,16 @@ def assemble(
         program=_program(spec, template_name, pack_reasons or {}, sinks or {}),
         functions=places,
         line_map=_line_map(source, places, spec),
+        tables=_data_files(spec),
     )
+
+
+def _data_files(spec: WorkflowSpec) -> dict[str, str]:
+    if not spec.tables:
+        return {}
+    from compiled_ai.spec.reference_tables import data_files
+
+    return data_files(spec.tables)
 
 
 def _fill(template: str, **slots: str) -> str:
@@ -183,9 +194,15 @@ class _Writer:
         return "\n\n\n".join(written.values())
 
     def steps(self) -> str:
-        return "\n\n\n".join(
-            part for number, step in enumerate(self.spec.steps, 1) for part in self._step_parts(number, step)
-        )
+        parts = [part for number, step in enumerate(self.spec.steps, 1) for part in self._step_parts(number, step)]
+        return "\n\n\n".join([*self._tables(), *parts])
+
+    def _tables(self) -> Iterator[str]:
+        if self.spec.tables:
+            from compiled_ai.spec.reference_tables import declare_tables
+
+            text = "reference tables (the data lies beside this file, pinned by digest)"
+            yield f"# {'-' * 16} {text}\n{declare_tables(self.spec.tables).rstrip()}"
 
     def _step_parts(self, number: int, step: Step) -> Iterator[str]:
         parts = [self._check(step)] if step.validation else []

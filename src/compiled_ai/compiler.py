@@ -32,6 +32,7 @@ from compiled_ai.runtime.keys import KeyRing, TextSealer
 from compiled_ai.sandbox import Sandbox
 from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import GoldenCase
+from compiled_ai.spec.rules.table_changes import row_files
 from compiled_ai.validation import open_sandbox, validate
 
 Progress = Callable[[str], None]
@@ -302,6 +303,8 @@ class _Compiler:
             "program.json": canonical_json(assembled.program) + "\n",
             "specification.yaml": plan.spec.text,
             **functions,
+            **{f"tables/{name}": text for name, text in assembled.tables.items()},
+            **{f"tables/{name}": text for name, text in row_files(plan.spec).items()},
         }
 
     def _evidence(self, plan: CompilePlan, assembled: Assembled, compilation: Compilation) -> dict[str, str | bytes]:

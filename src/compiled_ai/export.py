@@ -6,7 +6,7 @@ DIR/
     <workflow>/
         __init__.py      decide(input) -> output
         __main__.py      python -m <workflow> INPUT.json    and    python -m <workflow> check
-        workflow.py  program.json
+        workflow.py  program.json  tables/
         support/         the stepper and the pure modules, copied
 ```
 """
@@ -137,6 +137,8 @@ def _write_package(loaded: SealedArtifact, folder: Path) -> None:
     _put(folder / package / "__main__.py", _MAIN.format(**words))
     _put(folder / package / "workflow.py", _moved(source, package))
     _put(folder / package / "program.json", (loaded.identity / "program.json").read_text("utf-8"))
+    for table in sorted((loaded.identity / "tables").glob("*.jsonl")):
+        _put(folder / package / "tables" / table.name, table.read_text("utf-8"))
     for module in needed.library:
         _copy_module(module, folder / package / "support", package)
     for inner in (folder / package / "support").rglob("*"):

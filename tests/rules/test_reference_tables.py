@@ -11,7 +11,7 @@ import pytest
 from rule_support import MARK, both
 
 from compiled_ai.errors import ArtifactRefused, NotFound
-from compiled_ai.library.lookups import ReferenceTable
+from compiled_ai.library.lookups import ReferenceTable, load_tables
 from compiled_ai.library.types import FieldType
 from compiled_ai.spec.model import Table
 from compiled_ai.spec.reference_tables import (
@@ -48,7 +48,7 @@ def test_altered_data_is_refused_by_its_digest(tmp_path: Path) -> None:
     space: dict[str, ReferenceTable] = {}
     exec(declare_tables([table]), {"ReferenceTable": ReferenceTable}, space)
     with pytest.raises(ArtifactRefused, match="not the one that was compiled against"):
-        space["FORMULARY"].load(tmp_path)
+        load_tables(space, tmp_path)
 
 
 def test_a_declared_table_loads_what_was_written_for_it(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_declared_table_loads_what_was_written_for_it(tmp_path: Path) -> None:
     space: dict[str, ReferenceTable] = {}
     exec(declare_tables([table]), {"ReferenceTable": ReferenceTable}, space)
     loaded = space["FORMULARY"]
-    loaded.load(tmp_path)
+    load_tables(space, tmp_path)
     assert loaded.has("00093") and not loaded.has("93") and not loaded.has(None)
     assert loaded.value("tier", "00094") == Decimal(2)
     assert loaded.value("note", "00093") is None

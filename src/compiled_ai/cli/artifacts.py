@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,34 +105,15 @@ def verify(name: Name, as_json: Json = False) -> None:
 
 
 def diff(first: Name, second: Name, as_json: Json = False) -> None:
-    """Shows what differs between two artifacts: specification, code, program, environment.
+    """Shows what differs between two artifacts: rows of tables by id, specification, code, program, environment.
 
     Example: compiled-ai diff claim_routing@1.0.0 claim_routing@1.1.0
     """
+    from compiled_ai.comparing import compare_artifacts
+
     settings = load_settings()
-    a, b = open_artifact(settings, first), open_artifact(settings, second)
-    changed = {}
-    names = {
-        path.relative_to(x.identity).as_posix() for x in (a, b) for path in x.identity.rglob("*") if path.is_file()
-    }
-    for file in sorted(names):
-        before, after = _text(a.identity / file), _text(b.identity / file)
-        if before != after:
-            lines = difflib.unified_diff(
-                before.splitlines(),
-                after.splitlines(),
-                f"{a.digest[:12]}/{file}",
-                f"{b.digest[:12]}/{file}",
-                lineterm="",
-            )
-            changed[file] = list(lines)
-    result = {"a": a.digest, "b": b.digest, "same": not changed, "files": changed}
-    text = "\n".join(line for lines in changed.values() for line in lines) or "The two are the same."
-    emit(result, as_json=as_json, text=text)
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8") if path.is_file() else ""
+    changes = compare_artifacts(open_artifact(settings, first), open_artifact(settings, second))
+    emit(changes.to_json(), as_json=as_json, text=changes.text())
 
 
 def promote(

@@ -217,7 +217,7 @@ class _Version:
 class ReferenceTable:
     """Reference data under its key columns; constant time however many rows it has.
 
-    An artifact declares its tables and whoever loads the artifact calls `load` on each: the data lies beside the
+    An artifact declares its tables and whoever loads the artifact fills them (`load_tables`): the data lies beside the
     module as `tables/NAME.jsonl` and must have the pinned digest. With effective dates the last key is a date, and the
     row answers that is in force on it (both ends included).
     """
@@ -236,16 +236,8 @@ class ReferenceTable:
         """Name of the data file inside the folder `tables`."""
         return f"{self.name}.jsonl"
 
-    def load(self, folder: Path) -> None:
-        """Reads the data from a folder; refuses what has another digest than the pinned one."""
-        try:
-            text = (folder / self.file).read_text("utf-8")
-        except OSError as fault:
-            raise NotFound(f"Reference table {self.name!r} is missing: {fault}.") from fault
-        self.load_text(text)
-
     def load_text(self, text: str) -> None:
-        """Takes the content of the data file."""
+        """Takes the content of the data file; refuses what has another digest than the pinned one."""
         if digest(text) != self.digest:
             raise ArtifactRefused(
                 f"Reference table {self.name!r} is not the one that was compiled against: its digest is "
@@ -297,3 +289,30 @@ class ReferenceTable:
 def table_text(rows: Iterable[Sequence[Any]]) -> str:
     """Returns the data file of a reference table: one canonical JSON array per row."""
     return "".join(f"{canonical_json(list(row))}\n" for row in rows)
+
+
+def load_tables(names: Mapping[str, Any], data: Mapping[str, str] | Path) -> dict[str, str]:
+    """Fills every reference table that a module declares, and returns the data files that were read.
+
+    Args:
+        names: what the module defines (`vars(module)`).
+        data: the folder `tables` of an artifact, or its files by name.
+
+    Raises:
+        ArtifactRefused: the data of a table is missing, or is not what its digest says.
+    """
+    declared = {table.file: table for table in names.values() if isinstance(table, ReferenceTable)}
+    texts = {file: _data_text(table, data) for file, table in declared.items()}
+    for file, table in declared.items():
+        table.load_text(texts[file])
+    return texts
+
+
+def _data_text(table: ReferenceTable, data: Mapping[str, str] | Path) -> str:
+    try:
+        return (data / table.file).read_text("utf-8") if isinstance(data, Path) else data[table.file]
+    except (KeyError, OSError, UnicodeDecodeError) as fault:
+        raise ArtifactRefused(
+            f"The data of reference table {table.name!r} (tables/{table.file}) cannot be read: {fault}.",
+            remedy="Restore the artifact from a backup, or compile the specification again.",
+        ) from fault

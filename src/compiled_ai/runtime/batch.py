@@ -80,15 +80,14 @@ class LineJob:
     """What a worker does with a line. It carries the verified text of the artifact, not its folder."""
 
     digest: str
-    source: str
-    described: str
+    files: Mapping[str, str]
     environment: Mapping[str, str]
     columns: Columns
     model: str | None
     recorded: bool
 
     def open(self) -> Callable[[tuple[int, RawLine]], LineDone]:
-        program = load_program({"workflow.py": self.source, "program.json": self.described}, digest=self.digest)
+        program = load_program(self.files, digest=self.digest)
         program.environment = self.environment
         return _Liner(program, self.columns, self.model, self.recorded).run
 
@@ -220,8 +219,7 @@ class Batch:
             raise UsageError("Workers open a model by its name.", remedy="Pass the model's name, or workers=0.")
         job = LineJob(
             self.program.digest,
-            self.program.source,
-            canonical_json(self.program.described),
+            self.program.files,
             dict(self.program.environment),
             self.columns,
             self.model,

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.errors import ArtifactRefused, InputError, StepFailed
 from compiled_ai.library.context import EffectRequest
+from compiled_ai.library.lookups import load_tables
 from compiled_ai.library.replaying import (
     EffectKey,
     EffectLike,
@@ -65,6 +66,7 @@ INTERFACE = 1
 """What `program.json` and the context promise each other; an artifact made for another number is refused."""
 
 FailureCode = Literal["step_failed", "rejected", "decision", "diverged", "crashed", "output"]
+_TABLES = "tables"
 _RANKS = {"bounded": 0, "call": 1, "review": 2, "today": 3, "clock": 4, "id": 5}
 
 
@@ -143,6 +145,7 @@ class Program:
         "sinks",
         "source",
         "steps",
+        "tables",
         "template",
         "workflow",
     )
@@ -154,6 +157,8 @@ class Program:
         """`program.json`, decoded."""
         self.environment: Mapping[str, str] = {}
         """What is installed now of all that can change a decision, by name; whoever loads the artifact fills it in."""
+        self.tables: Mapping[str, str] = {}
+        """The data of its reference tables, by the name of the file in the folder `tables`."""
         self.filename: str = module.__file__ or ""
         """The file name that the module's code objects carry."""
         self.workflow: str = described["workflow"]
@@ -185,6 +190,12 @@ class Program:
             for info in self.steps.values()
         }
 
+    @property
+    def files(self) -> dict[str, str]:
+        """All that `load_program` needs to make this program again, in another process."""
+        data = {f"{_TABLES}/{name}": text for name, text in self.tables.items()}
+        return {"workflow.py": self.source, "program.json": canonical_json(self.described), **data}
+
     def decode_input(self, value: Any) -> Any:
         """Returns the typed `Input`; raises `InputError` with every fault of it."""
         if not isinstance(value, Mapping):
@@ -213,13 +224,15 @@ class Program:
 
 
 def load_program(identity: Path | Mapping[str, str], *, digest: str = "") -> Program:
-    """Loads an artifact's identity: a folder, or its files as text (`workflow.py`, `program.json`).
+    """Loads an artifact's identity: a folder, or its files as text.
+
+    These are `workflow.py`, `program.json`, and `tables/NAME.jsonl` for each reference table.
 
     The caller has verified the digest and run the gate; the module is executed under restricted builtins.
 
     Args:
-        identity: The folder `identity/`, or its two files by name.
-        digest: The artifact's digest; without it, one over the two files.
+        identity: The folder `identity/`, or its files by name.
+        digest: The artifact's digest; without it, one over the first two files (which pin the others).
 
     Raises:
         ArtifactRefused: The files do not fit each other or this library.
@@ -237,12 +250,22 @@ def load_program(identity: Path | Mapping[str, str], *, digest: str = "") -> Pro
     try:
         module = load_module(source, f"compiled_ai_artifact_{name[:16]}")
         unload(module)
-        return Program(module, described, source=source, digest=name)
+        program = Program(module, described, source=source, digest=name)
     except (KeyError, TypeError, AttributeError, ValueError, SyntaxError, ImportError, NameError) as fault:
         raise ArtifactRefused(
             f"workflow.py and program.json do not fit each other: {type(fault).__name__}: {fault}.",
             remedy="Compile it again.",
         ) from fault
+    program.tables = load_tables(vars(module), _tables_of(identity))
+    return program
+
+
+def _tables_of(identity: Path | Mapping[str, str]) -> Path | dict[str, str]:
+    if isinstance(identity, Path):
+        return identity / _TABLES
+    return {
+        name.removeprefix(f"{_TABLES}/"): text for name, text in identity.items() if name.startswith(f"{_TABLES}/")
+    }
 
 
 def _own_digest(source: str, text: str) -> str:

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -81,6 +81,8 @@ class Call:
     """Collect which lines ran (many times slower)."""
     fenced: bool = True
     """The loader refuses reflection as it does in a run; without it, this sandbox stands alone."""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """Data of the module's reference tables, by file name."""
 
     def header(self) -> dict[str, Any]:
         return {
@@ -94,6 +96,7 @@ class Call:
             "numbers": self.numbers,
             "trace": self.trace,
             "fenced": self.fenced,
+            "tables": dict(self.tables),
         }
 
     def checker(self) -> Callable[[Any], Any]:
@@ -113,6 +116,8 @@ class Run:
     program: str
     """Text of `program.json`."""
     name: str = "candidate"
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """Data of the module's reference tables, by file name."""
 
     def header(self) -> dict[str, Any]:
         return {
@@ -120,6 +125,7 @@ class Run:
             "source": self.source,
             "program": self.program,
             "name": self.name,
+            "tables": dict(self.tables),
             "advance": False,
         }
 
@@ -150,9 +156,11 @@ class Advance:
     source: str
     program: str
     name: str = "candidate"
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def header(self) -> dict[str, Any]:
-        return Run(source=self.source, program=self.program, name=self.name).header() | {"advance": True}
+        job = Run(source=self.source, program=self.program, name=self.name, tables=self.tables)
+        return job.header() | {"advance": True}
 
     def checker(self) -> Callable[[Any], Any]:
         described = parse_json(self.program)

@@ -18,6 +18,7 @@ from typing import Any
 
 from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.library.loading import load_module
+from compiled_ai.library.lookups import load_tables
 from compiled_ai.library.types import FieldType, decoder, encoder, type_from_json
 from compiled_ai.library.values import NUMBERS, number
 
@@ -43,6 +44,7 @@ class Calls:
         try:
             with localcontext(NUMBERS):
                 module = load_module(job["source"], job["name"], job["imports"], fenced=job["fenced"])
+                load_tables(vars(module), job["tables"])
                 self._bind(module, job)
         except MemoryError:
             self.ready = ["limit", "memory"]

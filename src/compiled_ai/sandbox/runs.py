@@ -17,18 +17,15 @@ from compiled_ai.runtime.stepper import (
     Recorded,
     Stepping,
     advance,
-    answer,
     load_program,
 )
+from compiled_ai.runtime.supplied import APPROVED, Supplied, finish
 from compiled_ai.sandbox.calls import describe
 
 
 def prepare(job: Mapping[str, Any]) -> Runs:
     """Makes what answers the job's requests."""
     return Runs(job)
-
-
-_APPROVAL = {"action": "approve", "by": "golden case", "reason": "the case says nothing of a review", "value": None}
 
 
 def _failed(outcome: Failed) -> dict[str, Any]:
@@ -45,11 +42,6 @@ def _request(request: EffectRequest) -> dict[str, Any]:
     }
 
 
-def _lacking(request: EffectRequest) -> dict[str, Any]:
-    problems = request.payload.get("problems") or []
-    return {"end": "lacking", "step": request.step, "kind": request.kind, "problems": "; ".join(map(str, problems))}
-
-
 class Runs:
     """One program, ready to be stepped."""
 
@@ -59,7 +51,8 @@ class Runs:
         self.ready: list[Any] = ["ready"]
         signal.setitimer(signal.ITIMER_PROF, self._call_seconds)
         try:
-            files = {"workflow.py": job["source"], "program.json": job["program"]}
+            tables = {f"tables/{name}": text for name, text in job["tables"].items()}
+            files = {"workflow.py": job["source"], "program.json": job["program"], **tables}
             self._program: Program = load_program(files, digest=job["name"])
         except MemoryError:
             self.ready = ["limit", "memory"]
@@ -96,32 +89,14 @@ class Runs:
 
     def _replay(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A whole golden case: answers every request from what the case supplies."""
-        approved = 0
         with Stepping(self._program, given["input"]) as stepping:
-            while True:
-                outcome = stepping.advance()
-                if isinstance(outcome, Done):
-                    return {"end": "done", "output": outcome.output, "approved": approved}
-                if isinstance(outcome, Failed):
-                    return _failed(outcome)
-                for request in outcome.requests:
-                    reply = self._reply(request, given)
-                    if reply is None:
-                        return _lacking(request)
-                    approved += reply is _APPROVAL
-                    stepping.record(answer(request, reply, origin="golden case"))
-
-    def _reply(self, request: EffectRequest, given: Mapping[str, Any]) -> Any:
-        """What the case says of this request; `None` where it says nothing (then nobody is asked)."""
-        source = given["reviews"] if request.kind == "review" else given["effects"]
-        if request.step not in source:
-            plain = request.kind == "review" and not request.payload["problems"]
-            return _APPROVAL if plain and given["approve"] else None
-        result = source[request.step]
-        info = self._program.steps.get(request.step)
-        if info is None or not info.for_each:
-            return result
-        return result[request.item] if isinstance(result, list) and request.item < len(result) else None
+            end = finish(stepping, Supplied(given["effects"], given["reviews"], approve=given["approve"]))
+            approved = sum(getattr(effect, "origin", None) == APPROVED for effect in stepping.effects)
+        if isinstance(end, Done):
+            return {"end": "done", "output": end.output, "approved": approved}
+        if isinstance(end, Failed):
+            return _failed(end)
+        return {"end": "lacking", "step": end.step, "kind": end.kind, "problems": "; ".join(end.problems)}
 
     def measures(self) -> dict[str, Any]:
         return {}

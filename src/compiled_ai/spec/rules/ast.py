@@ -396,6 +396,8 @@ class Row:
     notes: str = ""
     origin: str = ""
     """Where the row stands, for a person: `line 31` or `plans.xlsx[Rates]!A14`."""
+    written: tuple[str, ...] = ()
+    """The outputs' cells as written."""
 
 
 @dataclass(frozen=True)

@@ -378,6 +378,7 @@ class _Reader:
                 cells[0].place,
                 cells[self.columns[self.table.notes]].text if self.table.notes else "",
                 _where(cells[0]),
+                tuple(cells[self.columns[column.name]].text for column in outputs),
             )
 
     def _reason(
