@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,15 @@ def _commands() -> Iterator[tuple[str, list[str]]]:
             yield command, expected
 
 
+@dataclass(frozen=True)
+class Printed:
+    environment: dict[str, str]
+    results: list[tuple[str, list[str], str, int]]
+    """Command, lines that must occur, what was printed, exit code."""
+
+
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[str], str, int]]:
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
     """Runs all commands in one shell session's worth of environment; returns what each printed."""
     folder = tmp_path_factory.mktemp("readme")
     script = folder / "bin" / "compiled-ai"
@@ -60,13 +68,13 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[st
         )
         results.append((command, expected, done.stdout + done.stderr, done.returncode))
     assert exported == "COMPILED_AI_KEY"
-    return results
+    return Printed(environment, results)
 
 
 def test_every_command_of_the_readme_prints_what_the_readme_shows(
-    printed: list[tuple[str, list[str], str, int]],
+    printed: Printed,
 ) -> None:
-    for command, expected, out, code in printed:
+    for command, expected, out, code in printed.results:
         wanted = int(expected[-1].strip("[]").split()[1]) if expected and expected[-1].startswith("[exit") else 0
         assert code == wanted, f"{command}\n{out}"
         for line in expected:
@@ -85,16 +93,12 @@ def test_the_compiled_rule_of_the_readme_is_what_is_compiled() -> None:
     assert _blocks("python")[0].strip() in source
 
 
-def test_the_python_of_the_readme_runs(printed: list[tuple[str, list[str], str, int]], tmp_path: Path) -> None:
-    from compiled_ai.api import compile, load_artifact
-    from compiled_ai.config import Settings
-
-    settings = Settings(home=tmp_path, store_url=f"sqlite:///{tmp_path / 'runs.db'}")
-    compile(ROOT / "examples" / "invoice_fields.yaml", settings=settings,
-            model=f"recorded:{ROOT / 'examples' / 'invoice_fields' / 'recordings'}")  # fmt: skip
-    code = _blocks("python")[1].replace('load_artifact("invoice_fields")', "artifact_of_this_test")
-    exec(code, {"artifact_of_this_test": load_artifact("invoice_fields", settings=settings)})
-    assert "artifact_of_this_test" in code.replace("compiled_ai.", "")
+def test_the_python_of_the_readme_runs(printed: Printed) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _blocks("python")[1]],
+        capture_output=True, text=True, env=printed.environment, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", TEXT))
