@@ -26,17 +26,28 @@ def register(app: typer.Typer) -> None:
 def init(
     file: Annotated[Path, typer.Argument(help="file to write")] = Path("workflow.yaml"),
     force: Annotated[bool, typer.Option("--force", help="overwrite an existing file")] = False,
+    table: Annotated[Path | None, typer.Option("--from", help="decision table, .xlsx or .csv")] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="sheet of the table (default: the first)")] = None,
+    output: Annotated[list[str] | None, typer.Option("--output", help="column that the table yields")] = None,
 ) -> None:
-    """Writes a commented starter specification that compiles without a model.
+    """Writes a commented starter specification that compiles without a model, or one for a decision table.
 
-    Example: compiled-ai init triage.yaml
+    Example: compiled-ai init routing.yaml --from routing.xlsx --output queue
     """
     from compiled_ai.spec.starter import starter_text
 
+    if table is None and (sheet or output):
+        raise UsageError("--sheet and --output speak of a table.", remedy="Name it: --from TABLE.xlsx.")
     if file.exists() and not force:
         raise UsageError(f"{str(file)!r} exists already.", remedy="Name another file, or give --force.")
+    if table is None:
+        text = starter_text(file.stem)
+    else:
+        from compiled_ai.spec.table_starter import table_starter
+
+        text = table_starter(table, file, sheet=sheet, outputs=output or ())
     draft = file.with_name(f".{file.name}.draft")
-    draft.write_text(starter_text(file.stem), "utf-8")
+    draft.write_text(text, "utf-8")
     draft.replace(file)
     note(f"Wrote {file}. Next: compiled-ai compile {file}")
 
