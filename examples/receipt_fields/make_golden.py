@@ -364,7 +364,7 @@ def summary(sale: Receipt, page: Page, *, total: bool = False) -> None:
 def mart(sale: Receipt, page: Page) -> None:
     shop, dice, fixed = sale.shop, sale.dice, sale.shop.dice
     head(shop, page)
-    page.middle(f"INVOICE NO : {sale.number(5)}/103/T{sale.number(4)}", gap=1.6)
+    page.middle(f"INVOICE NO : {sale.number(5)}/7/K{sale.number(4)}", gap=1.6)
     page.row((20, sale.clock), (250, sale.number()), (-40, sale.day), exact=True, gap=1.6)
     for name, count, price in sale.items:
         page.row((20, f"{sale.number(4)} {name}"))
@@ -467,10 +467,10 @@ def stall(sale: Receipt, page: Page) -> None:
     head(shop, page, below=f"{sale.day} {sale.clock}")
     mark = dice.choice(("RM", "RM", "$"))
     page.middle("TAX INVOICE")
-    page.row((20, f"INVOICE # : OR{sale.number(8)}0350"), gap=1.4)
+    page.row((20, f"INVOICE # : OR{sale.number(8)}26"), gap=1.4)
     page.row((20, "ITEM QTY"), (520, "TOTAL"))
     for name, count, price in sale.items:
-        page.row((20, f"SR I00{sale.number(4)}- {name}"))
+        page.row((20, f"SR M{sale.number(4)}- {name}"))
         page.row((20, money(price, mark)), (265, str(count)), (-20, money(price * count, mark)), gap=1.2)
     words = (
         fixed.choice(("TOTAL AMOUNT", "SUBTOTAL", "TOTAL")),
@@ -484,16 +484,16 @@ def stall(sale: Receipt, page: Page) -> None:
     page.row((20, "CASH"), (-20, money(sale.cash, mark)))
     page.row((20, "CHANGE"), (-20, money(sale.change, mark)), gap=1.4)
     summary(sale, page)
-    page.middle(dice.choice(("LIKE US ON FACEBOOK!", "(PRICE INCLUSIVE OF GST)", "THANK YOU & COME AGAIN!")))
+    page.middle(dice.choice(("SEE YOU AGAIN!", "(PRICE INCLUSIVE OF GST)", "THANK YOU & COME AGAIN!")))
 
 
 def delivery(sale: Receipt, page: Page) -> None:
     shop, dice, fixed = sale.shop, sale.dice, sale.shop.dice
-    page.middle(fixed.choice(("ACCOUNT'S COPY", "CUSTOMER'S COPY", "** DUPLICATE **")), gap=1.6)
+    page.middle(fixed.choice(("OFFICE COPY", "CUSTOMER'S COPY", "** DUPLICATE **")), gap=1.6)
     head(shop, page)
-    page.middle("TAX INVOICE / ADJUSTMENT NOTE", gap=1.2)
-    page.row((230, f"CASH INV NO.: {sale.number(4)}F{sale.number(3)}"))
-    page.row((20, f"VE0{sale.number(3)}"), (330, f"DATE: {sale.day}"), exact=True)
+    page.middle("TAX INVOICE / DELIVERY NOTE", gap=1.2)
+    page.row((230, f"INV NO.: {sale.number(4)}B{sale.number(3)}"))
+    page.row((20, f"RT{sale.number(3)}"), (330, f"DATE: {sale.day}"), exact=True)
     page.row(
         (20, dice.choice(("ORKID FRESH MARKET SDN BHD", "RESTORAN SELERA AYAH", "KOPERASI WARGA BUKIT"))), exact=True
     )
@@ -587,15 +587,15 @@ def shelf(sale: Receipt, page: Page) -> None:
         page.row((20, "TOTAL SAVINGS"), (-60, money(off, "RM")))
     page.row((20, f"*GST @ {sale.rate}% INCLUDED IN TOTAL"), (-60, money(sale.tax, "RM")))
     if dice.random() < 0.4:
-        page.row((20, f"V2.8 {sale.day}"), exact=True)
+        page.row((20, f"POS 3.1 {sale.day}"), exact=True)
 
 
 def kiosk(sale: Receipt, page: Page) -> None:
     shop, fixed = sale.shop, sale.shop.dice
-    page.row((20, fixed.choice(("TQ FOR SHOPPING WITH US", "WELCOME", "THANK YOU, PLEASE COME AGAIN"))), gap=1.3)
+    page.row((20, fixed.choice(("THANKS FOR DROPPING BY", "WELCOME", "THANK YOU, PLEASE COME AGAIN"))), gap=1.3)
     if fixed.random() < 0.5:  # the address above the name
         address(shop, page)
-        page.row((20, f"CARELINE : 1800 88 {sale.number(4)}"))
+        page.row((20, f"HELPLINE : 1300 {sale.number(4)}"))
         *before, last = shop.name_lines
         for line in before:
             page.row((20, line), exact=True)
