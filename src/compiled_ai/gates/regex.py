@@ -6,8 +6,9 @@ The pattern is turned into its position automaton (Glushkov), whose edges count 
 ambiguity is looked for in the product of the automaton with itself (Weideman et al., 2016; Allauzen et al., 2008).
 
 Polynomial time is everywhere in harmless patterns (`\\s*:?\\s*`, `\\d+\\.?\\d*`), so of these only two kinds are
-refused: neighbours of one and the same wide class (`.*.*=`, `\\w+\\w+$`), and a separator that is optional
-between two demanded runs of the same class at the end of a whole-match (`\\d+E?\\d+$`).
+refused: neighbours of one and the same wide class (`.*.*=`, `\\w+\\w+$`; three of any class), a separator that is
+optional between two demanded runs of the same class at the end of a whole-match (`\\d+E?\\d+$`), and a repeated
+group for every character at the very beginning (`(\\s|\\S)*x`), which is tried anew at each place of the text.
 """
 
 from __future__ import annotations
@@ -101,6 +102,8 @@ def _judge(tree: Any, flags: int, pattern: str, whole: bool) -> str | None:
         return "takes exponential time on some texts: a repeated part can match the same characters in two ways"
     if _competing(tree, automaton, whole):
         return "takes quadratic time or worse: neighbouring repeats compete for the same characters"
+    if _starts_anywhere(tree, automaton):
+        return "takes quadratic time: it begins with a repeated group that takes every character, at every place"
     for inner in automaton.inner:
         problem = _judge(inner, flags, pattern, True)
         if problem:
@@ -180,16 +183,20 @@ def _repeat(low: int, high: Any, body: Any, automaton: _Automaton) -> _Part:
     endless = high is codes.MAXREPEAT or high >= LONG or (high > UNROLLED and _repeats_inside(body))
     if endless:
         copies = [_sequence(body, automaton) for _ in range(min(max(low, 1), UNROLLED))]
-        for _ in range(2 if copies[-1].doubled and not copies[-1].nullable else 1):
+        empty_turns = low >= LONG and copies[-1].nullable  # which of the demanded turns are empty: `(a?){30}`
+        for _ in range(2 if empty_turns or (copies[-1].doubled and not copies[-1].nullable) else 1):
             automaton.connect(copies[-1].last, copies[-1].first)
         required = min(low, len(copies))
     else:
         copies = [_sequence(body, automaton) for _ in range(min(high, UNROLLED))]
         required = min(low, len(copies))
+    optional = _Part()
+    for copy in reversed(copies[required:]):  # each only after the one before: `x{1,3}` is `x(x(x)?)?`
+        optional = replace(_concatenate(copy, optional, automaton), nullable=True)
     whole = _Part()
-    for index, copy in enumerate(copies):
-        whole = _concatenate(whole, copy if index < required else replace(copy, nullable=True), automaton)
-    return whole
+    for copy in copies[:required]:
+        whole = _concatenate(whole, copy, automaton)
+    return _concatenate(whole, optional, automaton)
 
 
 def _repeats_inside(body: Any) -> bool:
@@ -354,7 +361,11 @@ def _competing(tree: Any, automaton: _Automaton, whole: bool) -> bool:
     """Looks for neighbouring endless repeats of the same wide class, with something after them that can fail."""
     runs, after = _runs(tree, automaton), _demands_after(tree)
     wide = frozenset(automaton.alphabet)
+    row = 1
     for before, run, demanded in zip(runs, runs[1:], after[1:], strict=False):
+        row = row + 1 if run.adjacent and before.chars == run.chars else 1
+        if row > 2 and (demanded or whole):
+            return True
         shared = before.chars & run.chars
         if not run.linked or not shared or not (demanded or whole):
             continue
@@ -383,9 +394,38 @@ def _is_run(code: Any, argument: Any) -> bool:
     return (
         code in (codes.MAX_REPEAT, codes.MIN_REPEAT)
         and (argument[1] is codes.MAXREPEAT or argument[1] >= 100)
-        and len(_flat(argument[2])) == 1
-        and _flat(argument[2])[0][0] in (codes.LITERAL, codes.NOT_LITERAL, codes.ANY, codes.IN)
+        and _single(argument[2])
     )
+
+
+_ONE_CHARACTER = (codes.LITERAL, codes.NOT_LITERAL, codes.ANY, codes.IN)
+
+
+def _single(body: Any) -> bool:
+    """Is it one character, or a choice of such (`.|\\n`)?"""
+    items = _flat(body)
+    if len(items) != 1:
+        return False
+    code, argument = items[0]
+    return code in _ONE_CHARACTER or (code is codes.BRANCH and all(_single(branch) for branch in argument[1]))
+
+
+def _characters(body: Any, automaton: _Automaton) -> Chars:
+    """Characters that a body which is `_single` takes."""
+    code, argument = _flat(body)[0]
+    if code is codes.BRANCH:
+        return frozenset[str]().union(*(_characters(branch, automaton) for branch in argument[1]))
+    return _chars(code, argument, automaton)
+
+
+def _starts_anywhere(tree: Any, automaton: _Automaton) -> bool:
+    """`(\\s|\\S)*x`: tried at each place of the text, and each time a slow step for every character that is left."""
+    items = _flat(tree)
+    if len(items) < 2 or not _is_run(*items[0]) or items[0][1][1] is not codes.MAXREPEAT:
+        return False
+    body = items[0][1][2]
+    grouped = body[0][0] in (codes.SUBPATTERN, codes.BRANCH)
+    return grouped and _characters(body, automaton) >= set(automaton.alphabet) and _demands_after(tree)[0]
 
 
 def _empty(code: Any, argument: Any) -> bool:
@@ -399,8 +439,7 @@ def _runs(tree: Any, automaton: _Automaton) -> list[_Run]:
     adjacent, linked, between = False, False, frozenset[str]()
     for code, argument in _flat(tree):
         if _is_run(code, argument):
-            inner = _flat(argument[2])[0]
-            runs.append(_Run(_chars(*inner, automaton), argument[0] > 0, adjacent, between, linked))
+            runs.append(_Run(_characters(argument[2], automaton), argument[0] > 0, adjacent, between, linked))
             adjacent, linked, between = True, True, frozenset()
         else:
             adjacent = False

@@ -6,8 +6,8 @@ import ast
 import re
 
 from compiled_ai.gates.code import policy
-from compiled_ai.gates.code.constants import Constants
 from compiled_ai.gates.code.nodes import called_name, is_redirect_code, last_name, mentions, root_of, text_parts
+from compiled_ai.gates.code.paths import Paths
 from compiled_ai.gates.code.scopes import Imported, Parameter, Scope
 from compiled_ai.gates.code.wording import is_sql
 
@@ -17,7 +17,7 @@ _MUTATING_FUNCTIONS = frozenset(
 )
 
 
-class Calls(Constants):
+class Calls(Paths):
     """Calls: effects, switches, and what never ends."""
 
     def _call(self, node: ast.Call) -> None:
@@ -33,6 +33,7 @@ class Calls(Constants):
         self._fetch(node)
         self._headers(node)
         self._joined_call(node)
+        self._path_call(node)
         self._handed_in(node)
 
     def _joined_call(self, node: ast.Call) -> None:

@@ -181,7 +181,7 @@ _ADDRESSED = tuple(
         r"|language model|assistant|"
         r"chatbot|code reviewer|security (reviewer|auditor|analyst|scanner)|gpt\S*|claude)\b",
         r"\b(system prompt|jailbreak|developer mode|prompt injection|end of (system )?prompt|new instructions?\s*:)",
-        r"<\|?\s*(im_start|im_end|system|assistant|endoftext|user)\s*\|?>|\[/?INST\]|<<SYS>>"
+        r"(?<!\?P)<\|?\s*(im_start|im_end|system|assistant|endoftext|user)\s*\|?>|\[/?INST\]|<<SYS>>"
         r"|###\s*(instruction|system|response)"
         r"|\bBEGIN (SYSTEM|INSTRUCTIONS?)\b",
         r"\b(already|previously|has been|was|been|pre-?)\s*(security[- ])?(validated|approved|audited"

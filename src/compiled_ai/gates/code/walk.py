@@ -96,7 +96,7 @@ _CHECKS: Mapping[type[ast.AST], Callable[[_Walk, Any], None]] = {
     ast.Compare: _Walk._compare,
     ast.Dict: _Walk._dict,
     ast.JoinedStr: _Walk._joined,
-    ast.BinOp: _Walk._binary,
+    ast.BinOp: _Walk._division,
     ast.While: _Walk._while,
     ast.For: _Walk._for,
     ast.AsyncFor: _Walk._for,
