@@ -111,7 +111,7 @@ def test_large_tables_are_looked_up_by_column_and_stay_legible() -> None:
     text = "age,plan,outcome\n" + "".join(f"[{n}..{n + 1}),GOLD,R{n}\n" for n in range(30))
     source = _table(text, hit_policy="FIRST").source
     assert "DECIDE_ROWS = RowTable(" in source
-    assert '    # row 3 (plans.csv:4): age [2..3), plan GOLD\n    ((span(2, 3, "[)"), one_of("GOLD")), ' in source
+    assert '    # row 3 (plans.csv:4): age [2..3), plan GOLD\n    ("3", (span(2, 3, "[)"), one_of("GOLD")), ' in source
     assert source.endswith("    return DECIDE_ROWS.first(age, plan)\n")
 
 

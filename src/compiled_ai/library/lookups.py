@@ -157,15 +157,16 @@ def _admits_segment(cell: Admits, bounds: Sequence[Any], place: int) -> bool:
 
 
 class RowTable(Generic[R]):
-    """A decision table's rows: cells, and what a row yields. Reading it costs one look-up per column."""
+    """A decision table's rows: id, cells, and what a row yields. Reading it costs one look-up per column."""
 
-    __slots__ = ("_all", "_columns", "_results")
+    __slots__ = ("_all", "_columns", "_results", "ids")
 
-    def __init__(self, *rows: tuple[tuple[Admits, ...], R]) -> None:
-        self._results = tuple(result for _, result in rows)
+    def __init__(self, *rows: tuple[str, tuple[Admits, ...], R]) -> None:
+        self.ids = tuple(name for name, _, _ in rows)
+        self._results = tuple(result for _, _, result in rows)
         self._all = (1 << len(rows)) - 1
-        width = len(rows[0][0]) if rows else 0
-        self._columns = tuple(_Column([cells[column] for cells, _ in rows]).rows for column in range(width))
+        width = len(rows[0][1]) if rows else 0
+        self._columns = tuple(_Column([cells[column] for _, cells, _ in rows]).rows for column in range(width))
 
     def _applying(self, values: tuple[Any, ...]) -> int:
         rows = self._all
@@ -301,7 +302,7 @@ def load_tables(names: Mapping[str, Any], data: Mapping[str, str] | Path) -> dic
     Raises:
         ArtifactRefused: the data of a table is missing, or is not what its digest says.
     """
-    declared = {table.file: table for table in names.values() if isinstance(table, ReferenceTable)}
+    declared = {table.file: table for table in names.values() if type(table) is ReferenceTable}
     texts = {file: _data_text(table, data) for file, table in declared.items()}
     for file, table in declared.items():
         table.load_text(texts[file])

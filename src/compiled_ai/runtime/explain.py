@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,7 @@ from compiled_ai.records import RunRecord
 from compiled_ai.runtime.loading import ArtifactLike, as_program
 from compiled_ai.runtime.local import as_effect, effects_of
 from compiled_ai.runtime.stepper import Done, Failed, Pending, Program
-from compiled_ai.runtime.tracing import Trace, Traced, trace_run
+from compiled_ai.runtime.tracing import Trace, Traced, row_comments, trace_run
 
 if TYPE_CHECKING:
     from compiled_ai.runtime.store import RunStore
@@ -75,6 +75,8 @@ class Explanation:
     lines: tuple[SourceLine, ...] = ()
     calls: tuple[Mapping[str, Any], ...] = ()
     """Each function that ran: name, line, arguments, result."""
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """Each row of a decision table that decided: function, id, line of `workflow.py`, cells as written."""
     effects: tuple[Mapping[str, Any], ...] = ()
     origins: tuple[Origin, ...] = ()
     specification: Mapping[int, str] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class Explanation:
             "error": self.error,
             "lines": [line.to_json() for line in self.lines],
             "calls": [dict(call) for call in self.calls],
+            "rows": [dict(row) for row in self.rows],
             "effects": [dict(effect) for effect in self.effects],
             "evidence": [
                 {"field": origin.field, "place": origin.place, "text": origin.text} for origin in self.origins
@@ -106,13 +109,18 @@ class Explanation:
 
     def text(self) -> str:
         """The explanation as a page of plain text."""
-        parts = [self._head(), *self._source(), *self._effects(), *self._origins(), self._end()]
+        parts = [self._head(), *self._rows(), *self._source(), *self._effects(), *self._origins(), self._end()]
         return "\n".join(parts)
 
     def _head(self) -> str:
         title = f"Run {self.run_id}" + (f" of {self.workflow}, artifact {self.artifact[:12]}" if self.workflow else "")
         decided = canonical_json(self.output) if self.output is not None else self.error or "no decision"
         return f"{title}\n{self.status}: {decided}" if self.status else title
+
+    def _rows(self) -> list[str]:
+        if not self.rows:
+            return []
+        return ["", "Rows that decided:", *(f"  {row['function']}: {row['text']}" for row in self.rows)]
 
     def _source(self) -> list[str]:
         if not self.lines:
@@ -215,6 +223,7 @@ def explain_traced(record: RunRecord, artifact: Program | ArtifactLike, traced: 
         error=record.error,
         lines=lines,
         calls=tuple(_call(call) for call in traced.trace.calls),
+        rows=tuple(_rows_of(traced.trace, program.source)),
         effects=tuple(_effect(effect) for effect in traced.stepping.effects),
         origins=_origins_of(traced, record.input),
         specification=_specification(artifact, lines),
@@ -320,6 +329,14 @@ def _specification(artifact: Program | ArtifactLike, lines: tuple[SourceLine, ..
 def _call(call: Any) -> dict[str, Any]:
     arguments = dict(call.arguments)
     return {"function": call.function, "line": call.line, "arguments": arguments, "result": call.result}
+
+
+def _rows_of(trace: Trace, source: str) -> Iterator[dict[str, Any]]:
+    said = row_comments(source)
+    seen = dict.fromkeys((mark.function, row) for mark in trace.marks for row in mark.rows)
+    for function, row in seen:
+        line, text = said.get((function, row), (None, f"row {row}"))
+        yield {"function": function, "row": row, "line": line, "text": text}
 
 
 def _effect(effect: Any) -> dict[str, Any]:

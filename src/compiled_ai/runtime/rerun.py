@@ -58,7 +58,12 @@ class Parting:
 
     @property
     def responsible(self) -> str:
-        """The rule, row or line that a change is put down to: a branch that only one side takes, else a return."""
+        """The rule, row or line that a change is put down to: a row, a branch that only one side takes, or a return."""
+        now = next((mark for mark in (self.second, self.first) if mark is not None and mark.rows), None)
+        if now is not None:
+            before = self.first.rows if self.first is not None else ()
+            instead = f" (before: {_rows_named(before)})" if before and before != now.rows else ""
+            return f"{now.function}: {_rows_named(now.rows)}{instead}"
         for mark in (self.second, self.first):
             if mark is not None and mark.kind == "branch":
                 return f"{mark.function}: {mark.text}"
@@ -73,9 +78,13 @@ class Parting:
         }
 
 
+def _rows_named(rows: Sequence[str]) -> str:
+    return f"row{'s' if len(rows) > 1 else ''} {', '.join(rows)}"
+
+
 def _mark_json(mark: Mark) -> dict[str, Any]:
     told = {"function": mark.function, "line": mark.line, "text": mark.text, "kind": mark.kind}
-    return {**told, "values": dict(mark.values)}
+    return {**told, "values": dict(mark.values), "rows": list(mark.rows)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +126,9 @@ def _sides(parting: Parting) -> list[str]:
             continue
         values = ", ".join(f"{key} = {value}" for key, value in mark.values)
         read = f"   [{values}]" if values else ""
-        sides.append(f"  {name:6}  line {mark.line}, {mark.function}: {mark.text}{read}")
+        rows = f"{_rows_named(mark.rows)}: " if mark.rows else ""
+        result = f" = {mark.result}" if mark.result else ""
+        sides.append(f"  {name:6}  line {mark.line}, {mark.function}: {rows}{mark.text}{result}{read}")
     return sides
 
 
@@ -164,9 +175,7 @@ def _compare(
     after = _decision(second, now.outcome, now.trace)
     same = _same(before, after)
     parting = None if same else part(was.trace, now.trace)
-    return Comparison(
-        run_id=record.run_id, first=before, second=after, same=same, parting=parting, notes=tuple(notes)
-    )
+    return Comparison(run_id=record.run_id, first=before, second=after, same=same, parting=parting, notes=tuple(notes))
 
 
 def _under(program: Program, given: Any, effects: Sequence[EffectLike], live: Answers | None) -> Traced:
@@ -246,7 +255,7 @@ def part(first: Trace, second: Trace) -> Parting:
 
 
 def _alike(one: Mark, other: Mark) -> bool:
-    return (one.function, one.kind, one.text) == (other.function, other.kind, other.text)
+    return (one.function, one.kind, one.text, one.result) == (other.function, other.kind, other.text, other.result)
 
 
 def _lead_to_the_same(ones: Sequence[Mark], others: Sequence[Mark]) -> bool:

@@ -7,9 +7,10 @@ artifact's own is called, so an artifact cannot make its explanation endless.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date, time, timedelta
 from decimal import Decimal
 from inspect import CO_COROUTINE, CO_GENERATOR
@@ -18,6 +19,7 @@ from typing import Any
 
 from compiled_ai.canonical import plain_number
 from compiled_ai.errors import InputError
+from compiled_ai.library.lookups import RowTable
 from compiled_ai.library.values import YearsMonths, format_days_time
 from compiled_ai.runtime.stepper import EffectLike, Outcome, Program, Stepping
 
@@ -51,6 +53,10 @@ class Mark:
     kind: str
     """`branch` or `return`."""
     values: tuple[tuple[str, str], ...] = ()
+    rows: tuple[str, ...] = ()
+    """Ids of the rows of a decision table that it stands for."""
+    result: str = ""
+    """What was returned, where rows decided it: which row that was is not to be seen in the statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +124,18 @@ class _Branches:
     branches: dict[int, _Branch]
     returns: dict[int, str]
     starts: dict[int, int]
+    rows: dict[int, str]
+    """Lines that belong to a row of a decision table, by its id."""
 
     @classmethod
     def of(cls, source: str) -> _Branches:
-        found = cls({}, {}, {})
+        found = cls({}, {}, {}, {})
+        lines_above = source.splitlines()
         for node in ast.walk(ast.parse(source)):
+            if isinstance(node, (ast.If, ast.Return)):
+                row = _row_above(node.lineno, lines_above)
+                if row is not None:
+                    found.rows.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), row))
             if isinstance(node, (ast.If, ast.While)):
                 branch = _branch(node)
                 found.branches.update(dict.fromkeys(range(branch.line, branch.header + 1), branch))
@@ -132,6 +145,40 @@ class _Branches:
                 if isinstance(node, ast.Return):
                     found.returns.update(dict.fromkeys(lines, _text(node)))
         return found
+
+
+_ROW = re.compile(r"\s*# row (.+?) \((?:line \d+|.*[!:][A-Z]*\d+)\): ")
+
+
+def _row_above(line: int, lines: Sequence[str]) -> str | None:
+    """The id of the row that the comment right above a statement names."""
+    for above in range(line - 2, -1, -1):
+        if not lines[above].lstrip().startswith("#"):
+            return None
+        match = _ROW.match(lines[above])
+        if match:
+            return match[1]
+    return None
+
+
+def row_comments(source: str) -> dict[tuple[str, str], tuple[int, str]]:
+    """Returns what the source says of each row of its decision tables: function and row id to line and comment."""
+    found: dict[tuple[str, str], tuple[int, str]] = {}
+    waiting: dict[str, tuple[int, str]] = {}
+    function: str | None = None
+    for number, text in enumerate(source.splitlines(), 1):
+        match = _ROW.match(text)
+        if text.startswith(("def ", "async def ")):  # the rows of a large table stand in front of its function
+            function = text.partition("def ")[2].partition("(")[0]
+            found.update({(function, row): told for row, told in waiting.items()})
+            waiting.clear()
+        elif text.endswith("_ROWS = RowTable("):
+            function = None
+        if match and function is None:
+            waiting[match[1]] = (number, text.strip().removeprefix("# "))
+        elif match:
+            found[function or "", match[1]] = (number, text.strip().removeprefix("# "))
+    return found
 
 
 def _branch(node: ast.If | ast.While) -> _Branch:
@@ -175,11 +222,34 @@ class _Tracer:
         self._filename = filename
         self._branches = branches
         self._events = 0
+        self._found: dict[str, tuple[str, ...]] = {}
+        """Function to the rows that it has looked up and not returned yet."""
 
     def enter(self, frame: FrameType, event: str, _: Any) -> Any:
+        if event == "call" and frame.f_code is _APPLYING and not self.trace.truncated:
+            return self._looked_up
         if event != "call" or frame.f_code.co_filename != self._filename or self.trace.truncated:
             return None
         return _FrameTracer(self, frame).step
+
+    def _looked_up(self, frame: FrameType, event: str, value: Any) -> Any:
+        """Follows the look-up in a large decision table, which runs inside the library, to the rows that it finds."""
+        asked = frame.f_back
+        caller = asked.f_back if asked else None
+        if event == "return" and value is not None and asked and caller and caller.f_code.co_filename == self._filename:
+            rows = _row_ids(frame.f_locals["self"].ids, value, asked.f_code.co_name)
+            last, starts = self.trace.marks[-1] if self.trace.marks else None, self._branches.starts
+            if last and last.kind == "return" and starts.get(last.line) == starts.get(caller.f_lineno):
+                self.trace.marks[-1] = replace(last, rows=rows)
+            else:
+                self._found[caller.f_code.co_name] = rows
+        return self._looked_up
+
+    def returned(self, function: str, result: str) -> None:
+        """Puts the result to the return that rows decided."""
+        last = self.trace.marks[-1] if self.trace.marks else None
+        if last and last.rows and (last.kind, last.function) == ("return", function):
+            self.trace.marks[-1] = replace(last, result=result)
 
     def overrun(self) -> bool:
         self._events += 1
@@ -206,7 +276,9 @@ class _Tracer:
             if len(told.values) < _MOST_VISITS:
                 told.values.append(_values(branch.names, frame))
         elif number in said.returns:
-            self.mark(Mark(frame.f_code.co_name, number, said.returns[number], "return"))
+            function = frame.f_code.co_name
+            rows = self._found.pop(function, ()) or self._rows(number)
+            self.mark(Mark(function, number, said.returns[number], "return", rows=rows))
         return branch
 
     def went(self, branch: _Branch, taken: bool, function: str) -> None:
@@ -215,7 +287,11 @@ class _Tracer:
             visits.taken.append(taken)
         if taken:
             values = tuple(visits.values[-1].items()) if visits.values else ()
-            self.mark(Mark(function, branch.line, branch.text, "branch", values))
+            self.mark(Mark(function, branch.line, branch.text, "branch", values, self._rows(branch.line)))
+
+    def _rows(self, line: int) -> tuple[str, ...]:
+        row = self._branches.rows.get(line)
+        return () if row is None else (row,)
 
     def mark(self, mark: Mark) -> None:
         if len(self.trace.marks) < _MOST_MARKS:
@@ -246,10 +322,11 @@ class _FrameTracer:
         elif event == "return":
             self._close(0, frame.f_code.co_name)
             if self._arguments is not None and len(tracer.trace.calls) < _MOST_MARKS:
-                code = frame.f_code
+                code, result = frame.f_code, show(value)
                 tracer.trace.calls.append(
-                    Call(code.co_name, code.co_firstlineno, tuple(self._arguments.items()), show(value))
+                    Call(code.co_name, code.co_firstlineno, tuple(self._arguments.items()), result)
                 )
+                tracer.returned(code.co_name, result)
         return self.step
 
     def _close(self, line: int, function: str) -> None:
@@ -260,6 +337,15 @@ class _FrameTracer:
             if branch.first <= branch.header:
                 return  # its body is on the same line: the tracer cannot see whether it ran
             self._tracer.went(branch, branch.first <= line <= branch.last, function)
+
+
+_APPLYING = RowTable._applying.__code__
+
+
+def _row_ids(ids: Sequence[str], applying: int, method: str) -> tuple[str, ...]:
+    """The rows that a look-up yields, of those that apply (one bit each)."""
+    found = tuple(name for row, name in enumerate(ids) if applying >> row & 1)
+    return found[:1] if method == "first" else found
 
 
 def _suspends(code: CodeType) -> bool:

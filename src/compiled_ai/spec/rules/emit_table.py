@@ -239,11 +239,12 @@ class _Writer:
         cells = ", ".join(admits_source(region(cell)) for cell in row.cells)
         cells = f"({cells},)" if len(row.cells) == 1 else f"({cells})"
         made = self._made(row, 8)
-        line = f"    ({cells}, {made[0]}),"
+        name = literal(row.id)
+        line = f"    ({name}, {cells}, {made[0]}),"
         if len(made) == 1 and width(line) <= LINE:
             return [line]
         made[0] = f"        {made[0]}"
-        return ["    (", *_cells_lines(cells), *made[:-1], f"{made[-1]},", "    ),"]
+        return ["    (", f"        {name},", *_cells_lines(cells), *made[:-1], f"{made[-1]},", "    ),"]
 
 
 def _cells_lines(cells: str) -> list[str]:
