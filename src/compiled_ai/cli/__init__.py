@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from compiled_ai.cli import artifacts, build, demo, govern, runs
+from compiled_ai.cli import artifacts, build, demo, golden, govern, runs
 from compiled_ai.cli.output import fail, wants_json
 from compiled_ai.errors import CompiledAIError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for room in (build, artifacts, runs, govern, demo):
+for room in (build, golden, artifacts, runs, govern, demo):
     room.register(app)
 
 
