@@ -111,11 +111,14 @@ def check_golden(path: Path, *, artifacts: Sequence[SealedArtifact] = ()) -> Gol
     placed = _of_spec(spec) if named and spec else [] if named else _lines(path, errors)
     if spec is not None and not named:
         errors = _fit(spec, path)
-    findings = [*errors, *([] if spec or errors else _odd_types(placed)), *_twice(placed)]
+    count = len(placed)
+    wrong = [*errors, *([] if spec or errors else _odd_types(placed))]
+    placed = [each for each in placed if not any(finding.line == each.line for finding in wrong)]
+    findings = [*wrong, *_twice(placed)]
     missing, notes = _absent(placed, spec)
     programs, dropped = _independent(artifacts)
     against = _disagreements(placed, programs, spec) if len(programs) > 1 else []
-    return GoldenReport(str(path), len(placed), len(programs), (*findings, *missing, *against), (*notes, *dropped))
+    return GoldenReport(str(path), count, len(programs), (*findings, *missing, *against), (*notes, *dropped))
 
 
 # ---------------------------------------------------------------- reading
