@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,10 @@ class Compilation:
         lines.append(f"  {len(self.attempts)} attempt(s); tokens {tokens}; {replies}")
         lines.append(f"  {'provisional: ' + self.provisional if self.provisional else 'validated'}")
         return "\n".join([*lines, f"  {self.folder}"])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<pre>{escape(self.page())}</pre>"
 
     def describe(self) -> dict[str, Any]:
         """Returns the result as the command line prints it with `--json`."""

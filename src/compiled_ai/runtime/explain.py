@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -106,6 +107,10 @@ class Explanation:
             "specification": {str(line): text for line, text in self.specification.items()},
             "truncated": self.truncated,
         }
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<pre>{escape(self.text())}</pre>"
 
     def text(self) -> str:
         """The explanation as a page of plain text."""
