@@ -226,9 +226,13 @@ class _Writer:
             '    """Returns the validation rules that the value does not satisfy."""',
             "    problems: list[str] = []",
         ]
+        known: set[str] = set()
         for check in step.validation:
+            names, assigned = _named(check, _own_names(check, step))
+            lines += [f"    {name} = {value}" for name, value in assigned.items() if name not in known]
+            known.update(assigned)
             lines.append(textwrap.indent(_comment(f"line {check.mark.line}: {check.text}", indent=4), "    "))
-            lines.append(f"    if not ({emit_check(check, _own_names(check, step))}):")
+            lines.append(f"    if not ({emit_check(check, names)}):")
             lines.append(f"        problems.append({_literal(check.text)})")
         return "\n".join([*lines, "    return problems"])
 
@@ -258,7 +262,9 @@ class _Writer:
         if step.when is None:
             return "\n".join([*lines, body])
         kind = f"tuple[{step.class_name}, ...]" if step.for_each else step.class_name
-        names = {parameter.source: self._rule_value(parameter) for parameter in step.when.reads}
+        values = {parameter.source: self._rule_value(parameter) for parameter in step.when.reads}
+        names, assigned = _named(step.when, values, prefix=f"when_{step.identifier}_")
+        lines += [f"{name} = {value}" for name, value in assigned.items()]
         lines.append(f"{step.identifier}_result: {kind} | None = None")
         lines.append(_comment(f"line {step.when.mark.line}: when {step.when.text}", indent=4))
         lines.append(f"if {emit_check(step.when, names)}:")
@@ -381,6 +387,20 @@ def _own_names(check: Check, step: Step) -> dict[str, str]:
         value = f"value.{own.identifier}"
         names[parameter.source] = f"number({value})" if own.type.kind in ("integer", "float") else value
     return names
+
+
+def _named(check: Check, values: Mapping[str, str], *, prefix: str = "") -> tuple[dict[str, str], dict[str, str]]:
+    """Gives a name of its own to what may be missing and is computed, so that a test for null holds for its later uses.
+
+    Returns source to Python, and the names that are to be assigned first.
+    """
+    names, assigned = dict(values), {}
+    for parameter in check.reads:
+        value = values[parameter.source]
+        if parameter.type.optional and not re.fullmatch(r"[\w.]+", value):
+            name = f"{prefix}{parameter.identifier}"
+            names[parameter.source], assigned[name] = name, value
+    return names, assigned
 
 
 def _last(source: str) -> str:
@@ -531,9 +551,7 @@ def _import_order(name: str) -> tuple[int, str]:
     return (kind, name)
 
 
-def _places(
-    source: str, bodies: Mapping[str, str], imports: Mapping[str, tuple[str, ...]]
-) -> dict[str, FunctionPlace]:
+def _places(source: str, bodies: Mapping[str, str], imports: Mapping[str, tuple[str, ...]]) -> dict[str, FunctionPlace]:
     places: dict[str, FunctionPlace] = {}
     for step, body in bodies.items():
         at = source.index(body)

@@ -142,9 +142,11 @@ def _unexpected(fault: UnexpectedInput, tokens: Sequence[Token], lexer: Lexer) -
         end = tokens[-1]
         place = Place(end.end_line or 1, end.end_column or 1)
         return Refused(place, f"The text ends too early, after {_shown(lexer.text, end)!r}.{advice}")
-    at = tokens.index(token) if token in tokens else 0
-    before = next((tokens[i - 1] for i, t in enumerate(tokens) if t is token and i), None) if at or tokens else None
-    after = f" after {_shown(lexer.text, before)!r}" if before is not None else ""
+    at = next((index for index, each in enumerate(tokens) if each is token), 0)
+    after = f" after {_shown(lexer.text, tokens[at - 1])!r}" if at else ""
+    if token.type == "COMMA" and at >= 2 and tokens[at - 2].type in ("THEN", "ELSE"):
+        word = _shown(lexer.text, tokens[at - 1])
+        advice = f" An outcome of several fields names each of them: outcome = {word}, ..."
     return Refused(_place(token), f"Unexpected {_shown(lexer.text, token)!r}{after}.{advice}")
 
 

@@ -1,0 +1,114 @@
+"""Every example compiles as its README says, decides its golden cases, and is exported; with recorded replies only."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiled_ai.artifact import SealedArtifact, load_artifact
+from compiled_ai.canonical import parse_json
+from compiled_ai.compiler import CompileOptions, compile_spec
+from compiled_ai.config import Settings
+from compiled_ai.runtime.stepper import Done, load_program
+from compiled_ai.runtime.supplied import Supplied, decide
+from compiled_ai.spec.loader import load_spec
+from compiled_ai.spec.model import FunctionStep, RuleStep, WorkflowSpec
+from compiled_ai.spec.rules.ast import DecisionTable
+
+FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+RULES_ONLY = ("claim_routing", "eligibility", "prior_auth_glp1_complete")
+
+
+def specification(name: str) -> WorkflowSpec:
+    return load_spec(FOLDER / f"{name}.yaml")
+
+
+def recordings(name: str) -> Path:
+    return FOLDER / name / "recordings"
+
+
+def golden(name: str) -> list[dict[str, Any]]:
+    lines = (FOLDER / name / "golden.jsonl").read_text("utf-8").splitlines()
+    return [parse_json(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMPILED_AI_KEY", f"main:{base64.b64encode(b'examples' * 4).decode()}")
+        yield Settings(home, f"sqlite:///{home / 'runs.db'}")
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def compiled(request: pytest.FixtureRequest, settings: Settings) -> tuple[str, SealedArtifact]:
+    name: str = request.param
+    written = any(isinstance(step, FunctionStep) for step in specification(name).steps)
+    if written and not recordings(name).is_dir():
+        pytest.skip("needs a model, and no replies are recorded")
+    options = CompileOptions(model=f"recorded:{recordings(name)}" if written else None)
+    done = compile_spec(FOLDER / f"{name}.yaml", settings, options)
+    return name, load_artifact(done.folder, settings.artifacts)
+
+
+def test_the_examples_of_rules_are_there() -> None:
+    assert {*RULES_ONLY, "prior_auth_glp1"} <= set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_read_without_a_warning(name: str) -> None:
+    assert specification(name).warnings == ()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_readme_says_that_the_cases_are_synthetic(name: str) -> None:
+    assert "synthetic" in (FOLDER / name / "README.md").read_text("utf-8")
+
+
+def test_it_passes_all_stages(compiled: tuple[str, SealedArtifact]) -> None:
+    _, artifact = compiled
+    assert [stage["status"] for stage in artifact.report["stages"]] == ["passed"] * 4
+
+
+@pytest.mark.parametrize("name", RULES_ONLY)
+def test_golden_cases_cover_every_outcome(name: str) -> None:
+    cases = golden(name)
+    assert len(cases) >= 12
+    for step in specification(name).steps:
+        for field in step.result:
+            if field.name in ("outcome", "queue") and field.type.enum:
+                assert {case["expected"].get(field.name) for case in cases} == set(field.type.enum)
+
+
+@pytest.mark.parametrize("name", RULES_ONLY)
+def test_every_golden_case_is_decided_as_it_says(name: str, settings: Settings) -> None:
+    done = compile_spec(FOLDER / f"{name}.yaml", settings)
+    program = load_program(done.folder / "identity")
+    for case in golden(name):
+        end = decide(program, case["input"], Supplied(case.get("effects", {}), case.get("reviews", {})))
+        assert isinstance(end, Done), (case["id"], end)
+        assert {key: end.output[key] for key in case["expected"]} == case["expected"], case["id"]
+
+
+def test_claim_routing_has_sixty_rows_and_each_row_its_id() -> None:
+    tables = [
+        step.logic for step in specification("claim_routing").steps
+        if isinstance(getattr(step, "logic", None), DecisionTable)
+    ]  # fmt: skip
+    (table,) = tables
+    assert len(table.rows) == 60 and table.rows[0].id == "PRO-A1" and table.hit_policy == "UNIQUE"
+
+
+def test_every_branch_of_the_complete_review_has_a_golden_case() -> None:
+    (step,) = [each for each in specification("prior_auth_glp1_complete").steps if each.name == "evaluate_coverage"]
+    assert isinstance(step, RuleStep)
+    stated = re.findall(r'BECAUSE\s+"([^"]+)"', step.source_text)
+    reasons = [case["expected"]["reason"] for case in golden("prior_auth_glp1_complete")]
+    assert len(stated) == 18
+    assert [words for words in stated if not any(reason.startswith(words) for reason in reasons)] == []
