@@ -8,7 +8,8 @@ artifact = compiled_ai.load_artifact(compiled.digest)
 result = artifact.run({"patient_chart_summary": "..."}, model="anthropic:...")
 ```
 
-The names below have the same meaning as on the command line. Nothing is imported before it is used.
+The names below have the same meaning as on the command line (`make_plan` is `plan`, which names a module here).
+Nothing is imported before it is used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiled_ai.api import Artifact, compile, explain, load_artifact, load_spec, plan, run
+    from compiled_ai.api import Artifact, compile, explain, load_artifact, load_spec, make_plan, run
     from compiled_ai.config import Settings, load_settings
     from compiled_ai.errors import CompiledAIError
 
@@ -29,7 +30,7 @@ __all__ = [
     "load_artifact",
     "load_settings",
     "load_spec",
-    "plan",
+    "make_plan",
     "run",
 ]
 

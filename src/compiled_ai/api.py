@@ -118,12 +118,12 @@ def load_spec(path: str | Path) -> WorkflowSpec:
     return load(path)
 
 
-def plan(path: str | Path) -> CompilePlan:
+def make_plan(path: str | Path) -> CompilePlan:
     """Reads and plans a specification; calls nothing."""
     from compiled_ai.catalog import load_catalog
-    from compiled_ai.plan import make_plan
+    from compiled_ai.plan import make_plan as planned
 
-    return make_plan(load_spec(path), load_catalog())
+    return planned(load_spec(path), load_catalog())
 
 
 def compile(

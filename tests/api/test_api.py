@@ -46,7 +46,7 @@ def test_the_public_names_are_these_and_each_is_documented() -> None:
         "load_artifact",
         "load_settings",
         "load_spec",
-        "plan",
+        "make_plan",
         "run",
     ]
     for name in compiled_ai.__all__:
@@ -90,4 +90,4 @@ def test_wrong_inputs_and_names_are_told_apart(settings: Settings, artifact: com
 
 
 def test_a_plan_calls_nothing(settings: Settings) -> None:
-    assert compiled_ai.plan(settings.home / "triage.yaml").functions == ()
+    assert compiled_ai.make_plan(settings.home / "triage.yaml").functions == ()
