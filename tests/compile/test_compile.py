@@ -16,6 +16,7 @@ from compiled_ai.compiler import Compilation, CompileOptions, compile_spec
 from compiled_ai.config import Settings
 from compiled_ai.errors import BudgetExceeded, CompileFailed, ConfigError, KeyMissing, NotFound, Waiting
 from compiled_ai.models import Budget, RecordedModel, ScriptedModel, read_transcript
+from compiled_ai.runtime.keys import new_key
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -140,6 +141,27 @@ def test_a_pack_that_encrypts_needs_a_key_before_anything_is_asked(
     with pytest.raises(KeyMissing, match="keys new"):
         compile_spec(spec, settings, CompileOptions(model=f"exchange:{tmp_path / 'x'}"))
     assert not (tmp_path / "x").exists()
+
+
+def test_no_golden_case_of_a_protected_workflow_stands_in_the_home_in_the_clear(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = "ZQ7MARKERPATIENT"
+    monkeypatch.setenv("COMPILED_AI_KEY", new_key("test"))
+    text = SPEC.read_text("utf-8").replace("metadata:", "metadata:\n  compliance: [HIPAA]", 1)
+    spec = tmp_path / "spec" / "order_note.yaml"
+    spec.parent.mkdir()
+    spec.write_text(text, "utf-8")
+    golden = (HERE / "order_note" / "golden.jsonl").read_text("utf-8").replace("Hello,", f"Hello {marker},")
+    assert golden.count(marker) >= 3
+    (spec.parent / "order_note").mkdir()
+    (spec.parent / "order_note" / "golden.jsonl").write_text(golden, "utf-8")
+    reply = read_transcript(RECORDINGS).entries[-1].reply
+    _scripted(monkeypatch, reply)
+    compiled = compile_spec(spec, settings, CompileOptions(model="scripted:x"))
+    held = [path for path in settings.home.rglob("*") if path.is_file() and marker.encode() in path.read_bytes()]
+    assert held == []
+    assert (compiled.folder / "evidence" / "golden.jsonl.sealed").is_file()
 
 
 def _compile_example(name: str, settings: Settings) -> Compilation:

@@ -114,7 +114,7 @@ def _stages(
             spec,
             pools,
             boxes.open(),
-            cache=cache / "inputs" if cache else None,
+            cache=cache / "inputs" if cache and plan.sinks.get("caches", "clear") == "clear" else None,
             count=inputs,
             declared_errors=declared_errors,
             tell=tell,
