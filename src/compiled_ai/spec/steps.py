@@ -283,7 +283,7 @@ class _Reader:
         read = self._inputs(f"{said}\n{text(self.node, 'description') or ''}")
         model = text(self.node, "model")
         if model is None:
-            reason = "no model is named: the run names one, or the artifact pins the one that it was compiled with"
+            reason = "no model is named, so each run names one (--model)"
             self._default("model", "the model of the run", reason)
         reason = "a required field without a value is missing, never false: 'on_failure' decides"
         self._default("schema", "each field may also be answered 'unknown'", reason)
