@@ -60,6 +60,12 @@ class Attempt:
     report: ValidationReport
     usage: Usage
 
+    @property
+    def caught_by(self) -> list[str]:
+        """The stages that refuse the candidate, each by itself; with `explain_stages` every stage has looked."""
+        stages = self.report.stages
+        return [stage.name for stage in stages if "failed" in (stage.status, stage.measures.get("alone"))]
+
 
 @dataclass(frozen=True)
 class Compilation:
@@ -74,6 +80,8 @@ class Compilation:
     models: tuple[str, ...]
     seconds: float
     provisional: str | None
+    explained: bool = False
+    """Every stage has judged every candidate."""
 
     @property
     def digest(self) -> str:
@@ -90,6 +98,7 @@ class Compilation:
         replies = f"replies: {', '.join(self.origins)}" if self.origins else "no model was needed"
         tokens = f"{self.usage.input_tokens} in, {self.usage.output_tokens} out ({self.usage.origin})"
         lines.append(f"  {len(self.attempts)} attempt(s); tokens {tokens}; {replies}")
+        lines += _explained(self.attempts) if self.explained else []
         lines.append(f"  {'provisional: ' + self.provisional if self.provisional else 'validated'}")
         return "\n".join([*lines, f"  {self.folder}"])
 
@@ -115,6 +124,7 @@ class Compilation:
             "models": list(self.models),
             "provisional": self.provisional,
             "seconds": round(self.seconds, 3),
+            **({"caught_by": [attempt.caught_by for attempt in self.attempts]} if self.explained else {}),
         }
 
 
@@ -170,7 +180,7 @@ class _Compiler:
                 break  # nothing that a further attempt could change
             feedback = _by_step(attempt.report.findings, plan)
             pending = [function for function in plan.functions if function.step.name in feedback] or plan.functions
-        raise _gave_up(plan, attempts)
+        raise _gave_up(plan, attempts, explained=self.options.explain_stages)
 
     def _model(self, plan: CompilePlan) -> Model | None:
         if not plan.functions:
@@ -283,6 +293,7 @@ class _Compiler:
             models=tuple(sorted({reply.model for _, reply in self.replies})),
             seconds=seconds,
             provisional=provisional,
+            explained=self.options.explain_stages,
         )
         folder = seal(
             self.settings.artifacts,
@@ -419,6 +430,7 @@ def _told(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
         {
             "attempt": attempt.number,
             "asked": list(attempt.asked),
+            "caught_by": attempt.caught_by,
             "stages": [stage.model_dump(mode="json", exclude_none=True) for stage in attempt.report.stages],
             "tokens": attempt.usage.model_dump(mode="json"),
         }
@@ -436,9 +448,18 @@ def _unavailable(attempts: Sequence[Attempt]) -> StageUnavailable:
     )
 
 
-def _gave_up(plan: CompilePlan, attempts: Sequence[Attempt]) -> CompileFailed:
+def _explained(attempts: Sequence[Attempt]) -> list[str]:
+    """Says for each candidate which stage would have caught it alone."""
+    return [
+        f"  stages that catch attempt {each.number} alone: {', '.join(each.caught_by) or 'none, it is good'}"
+        for each in attempts
+    ]
+
+
+def _gave_up(plan: CompilePlan, attempts: Sequence[Attempt], *, explained: bool) -> CompileFailed:
     last = attempts[-1].report
-    listed = "\n".join(f"  attempt {each.number}: {_summary(each.report)}" for each in attempts)
+    told = [f"  attempt {each.number}: {_summary(each.report)}" for each in attempts]
+    listed = "\n".join([*told, *(_explained(attempts) if explained else [])])
     found = "\n".join(f"  {finding.rule}: {finding}" for finding in last.findings[:20])
     return CompileFailed(
         f"No candidate of {plan.spec.slug!r} passed in {len(attempts)} attempts.\n{listed}\nlast findings:\n{found}\n",
