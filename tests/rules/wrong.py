@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,7 @@ RULES: Mapping[str, str] = {
     "list of two kinds": 'kinds = [1, "x"]',
     "two types of one field": 'IF member THEN copay = 20 ELSE copay = "none"',
     "always null": "IF member THEN null",
+    "word beside a named field": "IF member THEN APPROVE, copay = 20",
     "set twice": "IF member THEN copay = 20, copay = 30",
     "computed twice": "total = age + 1\ntotal = age + 2",
     "reason that is a number": "IF member THEN APPROVE BECAUSE 5",
@@ -160,8 +163,39 @@ def _hidden_column(sheet: Any) -> None:
     sheet.column_dimensions["B"].hidden = True
 
 
+def _deep_merge(sheet: Any) -> None:
+    _routes(12)(sheet)
+    sheet.merge_cells("C13:C14")
+
+
+def _routes(count: int, **replaced: Any) -> Fill:
+    """Rows of age, code and outcome; `replaced` names a cell by its address."""
+
+    def fill(sheet: Any) -> None:
+        sheet.append(("age", "ndc", "outcome"))
+        for number in range(count):
+            sheet.append((number, f"0{number:04}", "APPROVE" if number % 2 else "DENY"))
+        for address, value in replaced.items():
+            sheet[address] = value
+
+    return fill
+
+
 SHEETS: Mapping[str, Fill] = {
     "merged cells": _merged,
+    "merged outputs far down": _deep_merge,
+    "lost leading zeros far down": _routes(13, B14=93),
+    "1-2 turned into a date far down": _routes(13, B14=date(2026, 2, 1)),
+    "1-2 turned into a date among numbers": _routes(3, A3=date(2026, 2, 1)),
+    "number among texts of an output": _routes(3, C4=7),
+    "date among texts of an output": _routes(3, C4=date(2026, 2, 1)),
+    "true or false in a column of text": _routes(3, B3=True),
+    "time in a column of numbers": _routes(3, A3=time(8, 30)),
+    "date kept as text": _cells(("born", "outcome"), ("1/2/2026", "APPROVE")),
+    "two columns of one name": _cells(("age", "age", "outcome"), (18, 19, "APPROVE")),
+    "curly quotes": _cells(("name", "outcome"), ("“Smith”", "APPROVE")),
+    "curly quotes around an outcome": _cells(("age", "outcome"), (18, "“APPROVE”")),
+    "contradicting rows": _cells(("age", "outcome"), (18, "APPROVE"), (18, "DENY")),
     "hidden row": _hidden_row,
     "hidden column": _hidden_column,
     "formula never calculated": _cells(("age", "outcome"), ("=1+1", "APPROVE")),
@@ -201,6 +235,66 @@ REFERENCES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
+def findings_of_formula(calculation: str, folder: Path) -> tuple[Finding, ...]:
+    """A formula with a stored value, in a workbook with this setting of its calculation."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.title = "Plans"
+    _cells(("age", "outcome"), ("=17+1", "APPROVE"))(book.active)
+    book.save(folder / "written.xlsx")
+    with zipfile.ZipFile(folder / "written.xlsx") as old, zipfile.ZipFile(folder / "plans.xlsx", "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            text = re.sub(rb"</f><v\s*/>|</f><v></v>", b"</f><v>18</v>", text)
+            new.writestr(name, re.sub(rb"<calcPr[^>]*/>", f"<calcPr {calculation}/>".encode(), text))
+    return read_sheet(folder / "plans.xlsx", file="plans.xlsx", sheet="Plans", range_=None, mark=MARK).findings
+
+
+FORMULAS: Mapping[str, str] = {
+    "calculated by hand, and not up to date": 'calcMode="manual" calcCompleted="0"',
+    "written by a program, to be calculated on opening": 'fullCalcOnLoad="1"',
+}
+UP_TO_DATE = ("", 'calcId="191029"', 'calcMode="manual"')
+PLACES: Mapping[str, Mapping[str, Any]] = {
+    "no such sheet": {"sheet": "Plan"},
+    "no range": {"range_": "A1 to C9"},
+    "empty range": {"range_": "E20:F30"},
+    "no workbook": {"file": "broken.xlsx"},
+}
+
+
+def findings_of_place(said: Mapping[str, Any], folder: Path) -> tuple[Finding, ...]:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.title = "Plans"
+    _routes(2)(book.active)
+    book.save(folder / "plans.xlsx")
+    (folder / "broken.xlsx").write_bytes(b"age,outcome")
+    asked = {"file": "plans.xlsx", "sheet": "Plans", "range_": None, **said}
+    return read_sheet(folder / asked["file"], mark=MARK, **asked).findings
+
+
+REFERENCE_SHEETS: Mapping[str, Fill] = {
+    "lost leading zeros": _cells(("ndc", "tier"), ("00093", 1), (93, 2)),
+    "1-2 turned into a date": _cells(("ndc", "tier"), ("1-1", 1), (date(2026, 2, 1), 2)),
+    "merged cells": _merged,
+    "key twice": _cells(("ndc", "tier"), ("00093", 1), ("00093", 2)),
+}
+
+
+def findings_of_reference_sheet(fill: Fill, folder: Path) -> tuple[Finding, ...]:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.title = "Drugs"
+    fill(book.active)
+    book.save(folder / "drugs.xlsx")
+    source = TableSource(name="formulary", file="drugs.xlsx", keys=("ndc",), mark=MARK)
+    return read_reference_table(source, folder=folder).findings
+
+
 def findings_of_reference(text: str, settings: Mapping[str, Any], folder: Path) -> tuple[Finding, ...]:
     (folder / "formulary.csv").write_text(text, "utf-8")
     said = {"keys": ("ndc",), **settings}
@@ -217,5 +311,10 @@ def all_findings(folder: Path) -> dict[str, list[str]]:
     found.update({f"condition: {name}": findings_of_condition(text) for name, text in CONDITIONS.items()})
     found.update({f"table: {name}": findings_of_table(*case) for name, case in TABLES.items()})
     found.update({f"sheet: {name}": findings_of_sheet(fill, folder) for name, fill in SHEETS.items()})
+    found.update({f"formula: {name}": findings_of_formula(said, folder) for name, said in FORMULAS.items()})
+    found.update({f"place: {name}": findings_of_place(said, folder) for name, said in PLACES.items()})
+    found.update(
+        {f"drug sheet: {name}": findings_of_reference_sheet(fill, folder) for name, fill in REFERENCE_SHEETS.items()}
+    )
     found.update({f"reference: {name}": findings_of_reference(*case, folder) for name, case in REFERENCES.items()})
     return {name: [str(one) for one in all_ if one.severity == "error"] for name, all_ in found.items()}

@@ -6,6 +6,7 @@ the range. The answer is a grid of typed cells: how the file was saved makes no 
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ def read_sheet(path: Path, *, file: str, sheet: str | None, range_: str | None, 
     if name not in formulas.sheetnames:
         report.add("sheet", here, f"{file!r} has no sheet {name!r}.{suggest(name, formulas.sheetnames)}")
         return SheetReading(None, tuple(report.findings))
-    reader = _Sheet(formulas[name], values[name], formulas, Report(file, f"{file}[{name}]"))
+    reader = _Sheet(formulas[name], values[name], Report(file, f"{file}[{name}]"), _calculated_later(path))
     bounds = reader.bounds(range_)
     if bounds is None:
         report.add("sheet", here, f"{range_!r} is no range of cells. Write for example A1:F60.")
@@ -59,6 +60,19 @@ def read_sheet(path: Path, *, file: str, sheet: str | None, range_: str | None, 
         report.add("sheet", here, f"{file}[{name}] has no cells{f' in {range_}' if range_ else ''}.")
     findings = (*report.findings, *reader.report.findings)
     return SheetReading(None if findings else grid, findings)
+
+
+_CALCULATION = re.compile(rb"<(?:\w+:)?calcPr\b[^>]*>")
+
+
+def _calculated_later(path: Path) -> bool:
+    """Whether the workbook asks to be calculated when it is opened, or was calculated by hand and is not up to date."""
+    with zipfile.ZipFile(path) as book:
+        found = _CALCULATION.search(book.read("xl/workbook.xml"))
+    said = dict(re.findall(rb'(\w+)\s*=\s*"([^"]*)"', found[0])) if found else {}
+    on = (b"1", b"true")
+    by_hand = said.get(b"calcMode") == b"manual" and said.get(b"calcCompleted", b"1") not in on
+    return by_hand or said.get(b"fullCalcOnLoad") in on
 
 
 @dataclass(frozen=True)
@@ -73,8 +87,9 @@ class _Bounds:
 class _Sheet:
     formulas: Any
     values: Any
-    book: Any
     report: Report
+    calculated_later: bool
+    """Stored values of formulas may be older than what they are computed from."""
     skipped: set[int] = field(default_factory=set)
 
     def bounds(self, range_: str | None) -> _Bounds | None:
@@ -136,7 +151,7 @@ class _Sheet:
         if self.formulas.cell(row, column).data_type == "f":
             if value is None:
                 self._refuse(place, "The formula has no stored value. Open the file in a spreadsheet and save it.")
-            elif self._may_be_stale():
+            elif self.calculated_later:
                 self._refuse(
                     place, "The formula's stored value may be stale: the workbook is set to be calculated later."
                 )
@@ -144,10 +159,6 @@ class _Sheet:
             self._refuse(place, f"The cell holds the error {value}. Correct it.")
             return None
         return self._typed(value, place)
-
-    def _may_be_stale(self) -> bool:
-        calculation = self.book.calculation
-        return bool(calculation is not None and (calculation.calcMode == "manual" and not calculation.calcCompleted))
 
     def _typed(self, value: Any, place: Place) -> Any:
         if value is None or isinstance(value, bool):

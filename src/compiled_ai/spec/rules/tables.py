@@ -436,7 +436,7 @@ class _Reader:
         if not self._cell_kind_fits(cell, kind, column.name):
             return Constant(place=cell.place, value=None, type=ANY)
         text = cell.text
-        if kind.kind in ("text", "any") and not text.startswith(('"', "'", "=")):
+        if kind.kind in ("text", "any") and not text.startswith(('"', "'", "=", *_CURLY)):
             return Constant(place=cell.place, value=text, type=TEXT)
         node = self._parsed(text.removeprefix("="), "value", cell, 1 if text.startswith("=") else 0)
         if node is None:
@@ -445,22 +445,9 @@ class _Reader:
 
     def _cell_kind_fits(self, cell: GridCell, kind: ValueType, column: str) -> bool:
         """A sheet's own types must agree with the column: this is where spreadsheets lose data."""
-        if self.table.grid.sheet is None:
-            return True
-        value = cell.value
-        message = ""
-        if kind.kind == "text" and isinstance(value, (Decimal, bool)):
-            message = f"is the number {cell.text}" if isinstance(value, Decimal) else f"is the truth value {cell.text}"
-            message += ", and the column holds text. A code may have lost its leading zeros: format the cell as text"
-        elif kind.kind not in ("date", "datetime", "time") and isinstance(value, (date, time)):
-            message = f"is the date {cell.text}, and the column holds {named(kind)}. "
-            message += "A value such as 1-2 may have been turned into a date: format the cell as text"
-        elif kind.kind in ("date", "datetime") and isinstance(value, Decimal):
-            message = f"is the number {cell.text}, and the column holds dates: format the cell as a date"
-        elif kind.kind == "number" and isinstance(value, bool):
-            message = f"is the truth value {cell.text}, and the column holds numbers"
-        elif kind.kind == "number" and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value.strip()):
-            message = f"is the text {value.strip()!r}, and the column holds numbers: format the cell as a number"
+        message = _local_date(cell, kind)
+        if not message and self.table.grid.sheet is not None:
+            message = _misfit(cell, kind)
         if message:
             self._cell("sheet_type", cell, f"Cell of column {column!r} {message}.")
         return not message
@@ -557,7 +544,36 @@ def _where(cell: GridCell) -> str:
     return re.sub(r"^.*[/\\\\]", "", cell.origin) or f"line {cell.place.line}"
 
 
-_BARE = re.compile(r"[^\s\"'<>=!?()\[\]@][^\"'<>=?()\[\]@]*")
+def _local_date(cell: GridCell, kind: ValueType) -> str:
+    """What is wrong with a date that is written as one's country writes it: it would be read as a division."""
+    found = re.search(r"\b\d{1,4}([/.])\d{1,2}\1\d{1,4}\b", cell.value) if isinstance(cell.value, str) else None
+    if found is None or kind.kind not in ("date", "datetime"):
+        return ""
+    return f"is the text {cell.text!r}, and the column holds dates: write 2026-01-31, or format the cell as a date"
+
+
+def _misfit(cell: GridCell, kind: ValueType) -> str:
+    """What is wrong with a sheet's cell in a column of this kind; empty if it fits."""
+    value, held = cell.value, named(kind)
+    if kind.kind == "text" and isinstance(value, Decimal):
+        lost = "A code may have lost its leading zeros: format the cell as text"
+        return f"is the number {cell.text}, and the column holds text. {lost}"
+    if kind.kind not in ("boolean", "any") and isinstance(value, bool):
+        return f"is the truth value {cell.text}, and the column holds {held}: format the cell as text, or correct it"
+    if isinstance(value, time) and kind.kind not in ("time", "any"):
+        return f"is the time {cell.text}, and the column holds {held}: format the cell as text, or correct it"
+    if kind.kind not in ("date", "datetime", "time") and isinstance(value, date):
+        turned = "A value such as 1-2 may have been turned into a date: format the cell as text"
+        return f"is the date {cell.text}, and the column holds {held}. {turned}"
+    if kind.kind in ("date", "datetime") and isinstance(value, Decimal):
+        return f"is the number {cell.text}, and the column holds dates: format the cell as a date"
+    if kind.kind == "number" and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value.strip()):
+        return f"is the text {value.strip()!r}, and the column holds numbers: format the cell as a number"
+    return ""
+
+
+_CURLY = "\u201c\u201d\u201e"
+_BARE = re.compile(rf"[^\s\"'<>=!?()\[\]@{_CURLY}][^\"'<>=?()\[\]@{_CURLY}]*")
 
 
 def _bare_words(text: str) -> bool:
