@@ -541,7 +541,7 @@ class _Session:
         code, cpu = status["exit"], status["cpu"]
         spent = cpu >= min(self._limits.cpu_seconds, self._limits.call_seconds) * 0.9
         if -code in _CPU_SIGNALS or (code == -signal.SIGKILL and spent):
-            return Outcome("limit", message=f"CPU time limit passed ({cpu:.1f} s used)")
+            return Outcome("limit", message="CPU time limit passed")  # without a figure: feedback is the same each time
         if code == -signal.SIGKILL:
             return Outcome("overrun", message="killed from outside (the machine may be out of memory)")
         how = f"signal {-code}" if code < 0 else f"exit code {code}"

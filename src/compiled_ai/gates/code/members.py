@@ -64,10 +64,11 @@ class Members(Values):
                 )
                 return
             texts = {folded}
-        for text in texts or ():
+        for text in sorted(texts or ()):
             problem = regex_problem(text, flags, whole=origin == "re.fullmatch")
             if problem:
                 self.fault("code.regex", f"pattern {text[:60]!r} {problem}", node)
+                return  # one text that the pattern may be is enough
 
     def _literal_names(self, origin: str, node: ast.expr) -> None:
         """`attrgetter("amount")` and `methodcaller("strip")`: constant, plain names, called on the spot."""
