@@ -15,7 +15,7 @@ from compiled_ai.artifact import SealedArtifact, load_artifact
 from compiled_ai.comparing import compare_artifacts
 from compiled_ai.compiler import Compilation, compile_spec
 from compiled_ai.config import Settings
-from compiled_ai.errors import ArtifactRefused, CompileFailed
+from compiled_ai.errors import ArtifactRefused, CompileFailed, SpecError
 from compiled_ai.export import export_package
 from compiled_ai.runtime.batch import run_batch
 from compiled_ai.runtime.explain import explain
@@ -24,6 +24,7 @@ from compiled_ai.runtime.rerun import rerun
 from compiled_ai.runtime.stepper import load_program
 from compiled_ai.runtime.store import RunStore
 from compiled_ai.runtime.supplied import decide
+from compiled_ai.spec.loader import load_spec_text
 
 FORMULARY = "ndc,tier,name\n00093-7214,1,Metformin\n00169-4130,3,Semaglutide\n"
 SPECIFICATION = """
@@ -159,3 +160,25 @@ def test_a_difference_names_rows_of_decision_tables_by_id_and_rows_of_data(
     told: dict[str, Any] = changes.to_json()
     assert [(row["id"], row["kind"]) for row in told["rows"]["share"]] == [("small", "changed"), ("large", "changed")]
     assert compare_artifacts(drug, drug).text() == "The two are the same."
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("drug list", "drug-list"), "Table 'drug-list' would be called DRUG_LIST, like table 'drug list'."),
+        (("share rows",), "Table 'share rows' would be called SHARE_ROWS, like the rows of step 'share'."),
+    ],
+)
+def test_two_things_of_one_python_name_are_refused(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    (tmp_path / "formulary.csv").write_text(FORMULARY, "utf-8")
+    tables = "".join(f"  {name}: {{file: formulary.csv, keys: [ndc]}}\n" for name in names)
+    text = SPECIFICATION.replace("tables:\n", f"tables:\n{tables}")
+    with pytest.raises(SpecError) as caught:
+        load_spec_text(text, folder=tmp_path)
+    assert message in str(caught.value)
+
+
+def test_large_reference_data_is_loaded_in_the_sandbox(compiled: Compiled) -> None:
+    data = FORMULARY + "".join(f"{number:09},{number % 5},Drug {number}\n" for number in range(50_000))
+    program = load_program(compiled(data=data).identity)
+    assert decide(program, {"ndc": "000049999", "amount": "1"}).output["outcome"] == "DENY"  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ from compiled_ai.runtime.stepper import (
     load_program,
 )
 from compiled_ai.runtime.supplied import APPROVED, Supplied, finish
-from compiled_ai.sandbox.calls import describe
+from compiled_ai.sandbox.calls import describe, loading_seconds
 
 
 def prepare(job: Mapping[str, Any]) -> Runs:
@@ -49,7 +49,7 @@ class Runs:
         self._call_seconds: float = job["call_seconds"]
         self._run = self._advance if job["advance"] else self._replay
         self.ready: list[Any] = ["ready"]
-        signal.setitimer(signal.ITIMER_PROF, self._call_seconds)
+        signal.setitimer(signal.ITIMER_PROF, loading_seconds(job))
         try:
             tables = {f"tables/{name}": text for name, text in job["tables"].items()}
             files = {"workflow.py": job["source"], "program.json": job["program"], **tables}

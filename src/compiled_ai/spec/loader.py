@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,6 +20,7 @@ from compiled_ai.spec.model import (
     Limits,
     Output,
     PackUse,
+    Step,
     Table,
     TemplateName,
     WorkflowSpec,
@@ -88,6 +89,7 @@ class _Loader:
         tables = self._tables(inputs)
         flow = self._flow(inputs, tables, packs, classes)
         steps = read_steps(flow)
+        self._constants(tables, steps)
         complete = len(steps) == len(flow.drafts) and not flow.broken
         outputs = read_outputs(self.tree.get("outputs"), flow.inputs, steps, self.notes, broken=not complete)
         cases = CaseReader(inputs, outputs, steps, self.notes.findings)
@@ -185,6 +187,17 @@ class _Loader:
             if reading.table is not None:
                 found[entry.key.text] = reading.table
         return found
+
+    def _constants(self, tables: Mapping[str, Table], steps: Sequence[Step]) -> None:
+        """Tables are constants of the assembled module: no two things in it may have one name."""
+        taken = {f"{step.identifier.upper()}_ROWS": f"the rows of step {quote(step.name)}" for step in steps}
+        taken |= {step.class_name: f"the result of step {quote(step.name)}" for step in steps}
+        for table in tables.values():
+            name = table.identifier.upper()
+            if name in taken and table.mark is not None:
+                message = f"Table {quote(table.name)} would be called {name}, like {taken[name]}. Rename the table."
+                self.notes.findings.add("duplicate_name", message, table.mark)
+            taken[name] = f"table {quote(table.name)}"
 
     def _table_source(self, name: Scalar, node: Node) -> TableSource | None:
         from compiled_ai.spec.reference_tables import TableSource
