@@ -135,10 +135,7 @@ def _feedback(plan: CompilePlan, feedback: Sequence[Finding], previous: str | No
     texts = plan.prompt.texts
     code = f"\n\n```python\n{previous.rstrip()}\n```" if previous else ""
     own = _own_lines(previous) if previous else []
-    whole = previous.splitlines() if previous else []
-    told = [
-        _told(finding, whole if finding.rule.startswith("reply.") else own) for finding in feedback[:_MOST_FINDINGS]
-    ]
+    told = [_told(finding, own) for finding in feedback[:_MOST_FINDINGS]]
     more = len(feedback) - _MOST_FINDINGS
     if more > 0:
         told.append(f"- and {more} more of this kind")
@@ -146,10 +143,7 @@ def _feedback(plan: CompilePlan, feedback: Sequence[Finding], previous: str | No
 
 
 def _told(finding: Finding, own: Sequence[str]) -> str:
-    """Writes a finding as the model reads it: rule, line with its code, message; nothing of this machine.
-
-    Findings about a reply count the lines of all that was taken from it (`own`), those of a stage the function's.
-    """
+    """Writes a finding as the model reads it: rule, line with its code, message; nothing of this machine."""
     place = ""
     if finding.line is not None:
         place = f"line {finding.line}"
