@@ -151,4 +151,6 @@ def test_a_row_that_is_changed_in_a_sheet_is_named_by_diff_and_impact(
     ]
     change = "row VIS-B4 changed: Queue 'SENIOR_EXAMINER' -> 'SPECIAL_INVESTIGATION'"
     assert compare_artifacts(before, after).text().startswith(f"decision table route:\n  {change}\n")
-    assert [group.responsible for group in impact(before, after, store=store).groups] == ["route: row VIS-B4"]
+    assert [(group.responsible, group.change) for group in impact(before, after, store=store).groups] == [
+        ("route: row VIS-B4", "SENIOR_EXAMINER -> SPECIAL_INVESTIGATION")
+    ]

@@ -73,6 +73,13 @@ def test_types_and_roles_are_told_by_the_cells_and_the_headers(tmp_path: Path) -
     assert [field.name for field in step.result] == ["queue", "reason"]
 
 
+def test_columns_right_of_an_output_are_outputs_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("age,queue,days,notes\n>= 18,DESK,3,x\n< 18,CHILD,5,y\n", "utf-8")
+    (tmp_path / "a.yaml").write_text(table_starter(tmp_path / "a.csv", tmp_path / "a.yaml"), "utf-8")
+    (step,) = load_spec(tmp_path / "a.yaml").steps
+    assert [field.name for field in step.result] == ["queue", "days", "reason"]
+
+
 def test_what_it_writes_compiles_and_decides_as_the_table_says(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "rates.csv").write_text(

@@ -372,17 +372,25 @@ def impact(
         second=other.digest,
         examined=len(compared),
         same=sum(each.same for each in compared),
-        groups=_grouped(changed),
+        groups=_grouped(changed, _short_fields(one)),
         not_known=tuple(each.run_id for each in compared if not each.same and each.second.status == "not known"),
         not_readable=unreadable,
     )
 
 
-def _grouped(changed: Sequence[Comparison]) -> tuple[Group, ...]:
+def _short_fields(program: Program) -> list[str]:
+    """Outputs by which changes can be told apart: enumerations first, then words and truth values."""
+    fields = program.output_type.fields
+    named = [part.name for part in fields if part.type.enum]
+    words = [part.name for part in fields if part.type.kind in ("string", "text", "boolean") and part.name != "reason"]
+    return [*named, *(name for name in words if name not in named)]
+
+
+def _grouped(changed: Sequence[Comparison], fields: Sequence[str]) -> tuple[Group, ...]:
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for each in changed:
         responsible = each.parting.responsible if each.parting else each.second.reason
-        groups.setdefault((responsible, _change(each)), []).append(each)
+        groups.setdefault((responsible, _change(each, fields)), []).append(each)
     sizes = Counter({key: len(members) for key, members in groups.items()})
     return tuple(
         Group(
@@ -395,7 +403,12 @@ def _grouped(changed: Sequence[Comparison]) -> tuple[Group, ...]:
     )
 
 
-def _change(each: Comparison) -> str:
+def _change(each: Comparison, fields: Sequence[str]) -> str:
+    """From what to what: the outcome, else the first short field that differs, else the status."""
+    before, after = each.first.output, each.second.output
+    for name in ("outcome", *fields):
+        if isinstance(before, dict) and isinstance(after, dict) and before.get(name) != after.get(name):
+            return f"{before.get(name)} -> {after.get(name)}"
     return f"{_named(each.first)} -> {_named(each.second)}"
 
 

@@ -1,7 +1,8 @@
 """`init --from table.xlsx`: a specification for a decision table that somebody keeps in a sheet.
 
-What the sheet does not say is guessed and written down, to be corrected: which columns are outputs (by their names,
-else the last), the type of each input (by its cells), the hit policy (UNIQUE if no two rows can apply at once).
+What the sheet does not say is guessed and written down, to be corrected: which columns are outputs (from the first
+that is called like one, else the last), the type of each input (by its cells), the hit policy (UNIQUE if no two rows
+can apply at once).
 """
 
 from __future__ import annotations
@@ -109,13 +110,19 @@ def _roles(grid: Grid, outputs: Sequence[str]) -> _Roles:
     special = {kind: _first(headers, names, outputs) for kind, names in (("id", _IDS), ("reason", _REASONS))}
     special["notes"] = _first(headers, _NOTES, outputs)
     left = [name for name in headers if name not in special.values()]
-    chosen = list(outputs) or [name for name in left if _plain(name) in _OUTPUTS] or left[-1:]
+    chosen = list(outputs) or _outputs(left)
     inputs = tuple(name for name in left if name not in chosen)
     if not inputs or not chosen:
         raise UsageError(
             f"{grid.file!r} has no column to decide by, or none that is decided.", remedy="A table needs both."
         )
     return _Roles(inputs, tuple(chosen), special["id"], special["reason"], special["notes"])
+
+
+def _outputs(columns: Sequence[str]) -> list[str]:
+    """From the first column that is called like an output on, all are outputs; without one, the last."""
+    first = next((place for place, name in enumerate(columns) if place and _plain(name) in _OUTPUTS), -1)
+    return list(columns[first:])
 
 
 def _first(headers: Sequence[str], names: frozenset[str], outputs: Sequence[str]) -> str | None:
