@@ -20,6 +20,7 @@ import hmac
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from functools import cached_property
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from compiled_ai.canonical import canonical_json, digest, digest_json, parse_json
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 _SHORTEST_PREFIX = 6
 _LIBRARY = "compiled_ai.library."
 _PARTS = ("identity", "evidence")
+_SIGNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""Names of signers: they name files in `trusted_keys/`, and a seal comes from whoever made the artifact."""
 
 
 @dataclass(frozen=True)
@@ -212,12 +216,13 @@ def _write_sealed(
         for file, data in evidence.items():
             _write(draft / "evidence" / file, data)
         name = folder_digest(draft / "identity")
-        sealed = {
+        sealed: dict[str, Any] = {
             "identity": name,
             "evidence": folder_digest(draft / "evidence"),
             "files": {f"{part}/{file}": hash_ for part in _PARTS for file, hash_ in _listing(draft / part).items()},
-            "home": _home_mark(artifacts, name, create=True),
+            "home": "",
         }
+        sealed["home"] = _home_mark(artifacts, _sealed_text(sealed), create=True)
         _write(draft / "seal.json", canonical_json(sealed) + "\n")
         target = parent / name
         _swap(draft, target)
@@ -303,18 +308,23 @@ def _home_key(artifacts: Path, *, create: bool) -> bytes | None:
     return path.read_bytes()
 
 
-def _home_mark(artifacts: Path, identity: str, *, create: bool = False) -> str:
+def _sealed_text(sealed: Mapping[str, Any]) -> str:
+    """What a mark, a signature or a person vouches for: what decides, and what was found about it."""
+    return f"{sealed.get('identity')} {sealed.get('evidence')}"
+
+
+def _home_mark(artifacts: Path, text: str, *, create: bool = False) -> str:
     key = _home_key(artifacts, create=create)
-    return hmac.new(key, identity.encode(), sha256).hexdigest() if key else ""
+    return hmac.new(key, text.encode(), sha256).hexdigest() if key else ""
 
 
-def trust(artifacts: Path, identity: str, *, by: str, reason: str) -> None:
+def trust(artifacts: Path, sealed: str, *, by: str, reason: str) -> None:
     """Accepts an artifact that was not compiled in this home, by hand and on record."""
     path = artifacts / "trusted.json"
     with locked(artifacts):
         known = read_json(path) if path.exists() else {}
         entry = {"by": by, "reason": reason, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        replace_json(path, {**known, identity: entry})
+        replace_json(path, {**known, sealed: entry})
 
 
 def adopt(artifacts: Path, folder: Path, *, by: str, reason: str) -> Path:
@@ -337,7 +347,7 @@ def adopt(artifacts: Path, folder: Path, *, by: str, reason: str) -> Path:
             shutil.copytree(folder, draft)
             draft.rename(target)
         _add_label(parent, str(manifest["version"]), identity)
-    trust(artifacts, identity, by=by, reason=reason)
+    trust(artifacts, _sealed_text(read_json(target / "seal.json")), by=by, reason=reason)
     return target
 
 
@@ -346,28 +356,33 @@ def sign(folder: Path, private_key: Path, *, name: str) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    if not _SIGNER.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a signer.", remedy="Use letters, digits, '-' and '_'.")
     key = load_pem_private_key(private_key.read_bytes(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageError(f"{private_key.name!r} is no Ed25519 private key.", remedy="Make one in PEM form.")
     sealed = read_json(folder / "seal.json")
-    signatures = {**sealed.get("signatures", {}), name: key.sign(str(sealed["identity"]).encode()).hex()}
+    signatures = {**sealed.get("signatures", {}), name: key.sign(_sealed_text(sealed).encode()).hex()}
     replace_json(folder / "seal.json", {**sealed, "signatures": signatures})
 
 
 def _trusted_because(artifacts: Path, sealed: Mapping[str, Any]) -> str | None:
-    mark = _home_mark(artifacts, sealed["identity"])
+    mark = _home_mark(artifacts, _sealed_text(sealed))
     if mark and hmac.compare_digest(mark, str(sealed.get("home", ""))):
         return "compiled here"
     for name, signature in sealed.get("signatures", {}).items():
-        if _signature_holds(artifacts.parent / "trusted_keys" / f"{name}.pem", sealed["identity"], signature):
+        if not _SIGNER.fullmatch(name):
+            continue
+        public_key = artifacts.parent / "trusted_keys" / f"{name}.pem"
+        if _signature_holds(public_key, _sealed_text(sealed), signature):
             return f"signed by {name}"
     path = artifacts / "trusted.json"
-    entry = (read_json(path) if path.exists() else {}).get(sealed["identity"])
+    entry = (read_json(path) if path.exists() else {}).get(_sealed_text(sealed))
     return f"trusted by {entry['by']}: {entry['reason']}" if entry else None
 
 
 def _signature_holds(public_key: Path, identity: str, signature: str) -> bool:
-    if not public_key.is_file() or "/" in public_key.stem:
+    if not public_key.is_file():
         return False
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -400,7 +415,7 @@ def load_artifact(folder: Path, artifacts: Path, *, gate: Gate | None = None) ->
     Raises:
         ArtifactRefused: altered (says which file), untrusted, or of another interface.
     """
-    sealed = read_json(folder / "seal.json")
+    sealed = _read_seal(folder)
     differing = altered_files(folder)
     if differing:
         raise ArtifactRefused(
@@ -426,9 +441,20 @@ def load_artifact(folder: Path, artifacts: Path, *, gate: Gate | None = None) ->
     return loaded
 
 
+def _read_seal(folder: Path) -> dict[str, Any]:
+    """Reads a seal and checks its shape: it may come from anybody."""
+    sealed = read_json(folder / "seal.json")
+    texts = [sealed.get(name) for name in ("identity", "evidence", "home")]
+    if not all(isinstance(text, str) and text.isascii() for text in texts) or not all(
+        isinstance(sealed.get(name, {}), dict) for name in ("files", "signatures")
+    ):
+        raise ArtifactRefused(f"The seal of {folder.name[:12]!r} is not as it was written.")
+    return sealed
+
+
 def altered_files(folder: Path) -> tuple[str, ...]:
     """Names what is not as it was sealed: files changed, missing or added (empty: the artifact is whole)."""
-    sealed = read_json(folder / "seal.json")
+    sealed = _read_seal(folder)
     then: Mapping[str, str] = sealed.get("files", {})
     now = {f"{part}/{name}": hash_ for part in _PARTS for name, hash_ in _listing(folder / part).items()}
     named = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
@@ -486,19 +512,35 @@ def find_artifact(artifacts: Path, name: str) -> Path:
     workflow, _, version = name.partition("@")
     parent = artifacts / workflow
     if workflow and "/" not in workflow and parent.is_dir():
-        return parent / _labelled(read_labels(parent), workflow, version)
+        return parent / _labelled(parent, workflow, version)
     return _by_prefix(artifacts, name)
 
 
-def _labelled(labels: Labels, workflow: str, version: str) -> str:
+def _labelled(parent: Path, workflow: str, version: str) -> str:
+    labels = read_labels(parent)
     if version:
         if version not in labels.versions:
             raise NotFound(f"{workflow!r} has no version {version!r}.{suggest(version, labels.versions)}")
-        return labels.versions[version]
+        newest, promoted = labels.versions[version], labels.promoted
+        if promoted and promoted != newest and _version_of(parent / promoted) == version:
+            raise NotFound(
+                f"{workflow}@{version} is two artifacts: {promoted[:12]} (promoted) and {newest[:12]} (newer).",
+                remedy="Name the digest, and give each change of the specification a version of its own.",
+            )
+        if _version_of(parent / newest) != version:
+            raise ArtifactRefused(
+                f"The label {workflow}@{version} points at {newest[:12]}, which is another version.",
+                remedy="labels.json was altered; name the digest instead.",
+            )
+        return newest
     chosen = labels.promoted or (labels.compiled[-1] if labels.compiled else None)
     if chosen is None:
         raise NotFound(f"{workflow!r} has no compiled artifact.", remedy="Compile its specification first.")
     return chosen
+
+
+def _version_of(folder: Path) -> str:
+    return str(read_json(folder / "identity" / "manifest.json")["version"])
 
 
 def _by_prefix(artifacts: Path, prefix: str) -> Path:
@@ -509,9 +551,8 @@ def _by_prefix(artifacts: Path, prefix: str) -> Path:
         return found[0]
     if found:
         raise NotFound(f"The digest prefix {prefix!r} is ambiguous: {len(found)} artifacts begin with it.")
-    known = [path.name for path in artifacts.glob("*") if path.is_dir()] if artifacts.is_dir() else []
     raise NotFound(
-        f"No artifact {prefix!r} in {artifacts.parent.name!r}.{suggest(prefix, known)}",
+        f"No artifact {prefix!r} in {str(artifacts.parent)!r}.{suggest(prefix, known_workflows(artifacts))}",
         remedy="`compiled-ai list` shows what there is.",
     )
 
@@ -532,7 +573,24 @@ def all_artifacts(artifacts: Path) -> Iterator[tuple[str, Labels, Path]]:
 
 def read_labels(parent: Path) -> Labels:
     path = parent / "labels.json"
-    return Labels(**read_json(path)) if path.exists() else Labels()
+    return _labels_of(read_json(path)) if path.exists() else Labels()
+
+
+def _labels_of(kept: Mapping[str, Any]) -> Labels:
+    shape: dict[str, type | tuple[type, ...]] = {
+        "versions": dict,
+        "compiled": list,
+        "promoted": (str, NoneType),
+        "history": list,
+    }
+    texts = [*kept.get("versions", {}).values(), *kept.get("compiled", ())] if isinstance(kept, dict) else []
+    if (
+        set(kept) != set(shape)
+        or any(not isinstance(kept[name], kind) for name, kind in shape.items())
+        or any(not isinstance(text, str) for text in texts)
+    ):
+        raise ArtifactRefused("labels.json is not as it was written.", remedy="Restore it from a backup.")
+    return Labels(**kept)
 
 
 def _write_labels(parent: Path, labels: Labels) -> None:
@@ -555,11 +613,28 @@ def promote(artifacts: Path, loaded: SealedArtifact, *, by: str, accept_provisio
 def rollback(artifacts: Path, workflow: str, *, by: str) -> Labels:
     """Returns to the version that was promoted before the present one."""
     parent = artifacts / workflow
-    labels = read_labels(parent)
-    earlier = [entry["digest"] for entry in labels.history if entry["digest"] != labels.promoted]
-    if not labels.promoted or not earlier:
+    if not (parent / "labels.json").exists():
+        raise NotFound(f"There is no workflow {workflow!r}.{suggest(workflow, known_workflows(artifacts))}")
+    standing = _standing(read_labels(parent))
+    if len(standing) < 2:
         raise UsageError(f"{workflow!r} has no earlier promotion to return to.", remedy="Promote a version instead.")
-    return _move(parent, earlier[-1], by=by, action="rollback", reason="")
+    return _move(parent, standing[-2], by=by, action="rollback", reason="")
+
+
+def _standing(labels: Labels) -> list[str]:
+    """Returns the digests that were promoted and not withdrawn since, the present one last."""
+    standing: list[str] = []
+    for entry in labels.history:
+        if entry["action"] == "rollback":
+            standing.pop()
+        elif standing[-1:] != [entry["digest"]]:
+            standing.append(entry["digest"])
+    return standing
+
+
+def known_workflows(artifacts: Path) -> list[str]:
+    """Returns the names of the workflows that have an artifact here."""
+    return sorted(path.parent.name for path in artifacts.glob("*/labels.json"))
 
 
 def _move(parent: Path, chosen: str, *, by: str, action: str, reason: str) -> Labels:

@@ -239,7 +239,26 @@ class _Writer:
     def flow(self) -> str:
         phases = [*self._clocks(), *(self._phase(number, step) for number, step in enumerate(self.spec.steps, 1))]
         values = ",\n    ".join(self._read(output.source) for output in self.spec.outputs)
-        return "\n\n".join([*phases, f"return Output(\n    {values},\n)"])
+        made = f"Output(\n    {values},\n)"
+        if not self.spec.properties:
+            return "\n\n".join([*phases, f"return {made}"])
+        checks = "\n".join(self._property(check) for check in self.spec.properties)
+        return "\n\n".join([*phases, f"output = {made}", checks, "return output"])
+
+    def _property(self, check: Check) -> str:
+        """What every run must satisfy; a run that does not fails."""
+        names = {parameter.source: self._property_value(parameter) for parameter in check.reads}
+        told = _literal(f"the property of line {check.mark.line} does not hold: {check.text}")
+        comment = _comment(f"line {check.mark.line}: {check.text}", indent=4)
+        return f"{comment}\nif not ({emit_check(check, names)}):\n    raise ValueError({told})"
+
+    def _property_value(self, parameter: Parameter) -> str:
+        head, *path = parameter.source.split(".")
+        if head != "outputs":
+            return self._rule_value(parameter)
+        outputs = FieldType("object", fields=tuple(output.field for output in self.spec.outputs))
+        value = _walk("output", outputs, path)
+        return f"number({value})" if parameter.type.kind in ("integer", "float") else value
 
     def _clocks(self) -> Iterator[str]:
         """The date and the time are effects: asked for once, recorded, the same on every replay."""
@@ -247,7 +266,7 @@ class _Writer:
             parameter.source
             for step in self.spec.steps
             for parameter in (*step.parameters, *(step.when.reads if step.when else ()))
-        }
+        } | {parameter.source for check in self.spec.properties for parameter in check.reads}
         if "today()" in sources:
             yield "today = await ctx.today()"
         if "now()" in sources:

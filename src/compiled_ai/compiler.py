@@ -18,7 +18,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from compiled_ai.artifact import SealedFunction, seal
+from compiled_ai.artifact import SealedFunction, read_labels, seal
 from compiled_ai.assemble import Assembled, assemble, provided_names
 from compiled_ai.canonical import canonical_json
 from compiled_ai.catalog import Sink, load_catalog
@@ -295,6 +295,7 @@ class _Compiler:
             provisional=provisional,
             explained=self.options.explain_stages,
         )
+        held = read_labels(self._folder(plan)).versions.get(plan.spec.version)
         folder = seal(
             self.settings.artifacts,
             workflow=plan.spec.slug,
@@ -303,6 +304,11 @@ class _Compiler:
             evidence=self._evidence(plan, assembled, compilation),
             functions={each.step.name: self._sealed(each, assembled) for each in plan.functions},
         )
+        if held is not None and held != folder.name:
+            self.progress(
+                f"note: version {plan.spec.version} was {held[:12]} and is now {folder.name[:12]}; "
+                "give each change a metadata.version of its own"
+            )
         return replace(compilation, folder=folder)
 
     def _sealed(self, function: FunctionPlan, assembled: Assembled) -> SealedFunction:
@@ -349,7 +355,7 @@ class _Compiler:
     def _require_keys(self, plan: CompilePlan) -> None:
         """Stops before anything is done if a pack will want encryption and there is no key."""
         if any(plan.sinks.get(sink) == "encrypted" for sink in ("golden_cases", "prompts")):
-            packs = ", ".join(pack.name for pack in plan.packs)
+            packs = ", ".join(pack.name for pack in plan.packs if "encrypted" in pack.sinks.values())
             self._keys.require(f"The golden cases and transcripts of an artifact under {packs}")
 
     @cached_property
@@ -440,10 +446,11 @@ def _told(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
 
 def _unavailable(attempts: Sequence[Attempt]) -> StageUnavailable:
     stage = next(stage for stage in attempts[-1].report.stages if stage.status == "error")
-    why = "; ".join(str(finding) for finding in stage.findings) or "it gave no reason"
+    why = "; ".join(str(finding).rstrip(".") for finding in stage.findings) or "it gave no reason"
     return StageUnavailable(
         f"The stage {stage.name!r} could not judge the candidate: {why}.",
-        remedy="Nothing was accepted. `compiled-ai doctor` says what is missing.",
+        remedy="Nothing was accepted."
+        + ("" if stage.name == "accuracy" else " `compiled-ai doctor` says which tools there are."),
         details=_told(attempts),
     )
 

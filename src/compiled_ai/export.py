@@ -51,7 +51,10 @@ def decide(value: Any, *, effects: dict[str, Any] | None = None, reviews: dict[s
     return end.output
 '''
 
-_MAIN = '''"""Decides one input, or checks every golden case: `python -m {package} INPUT.json | check`."""
+_MAIN = '''"""Decides one input, or checks every golden case: `python -m {package} INPUT.json [SUPPLIED.json] | check`.
+
+SUPPLIED.json is `{{"effects": {{step: result}}, "reviews": {{step: decision}}}}`: what model calls and people answered.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +63,7 @@ from pathlib import Path
 
 from {package} import decide
 from {package}.support.canonical import canonical_json, parse_json
+from {package}.support.errors import CompiledAIError
 
 
 def check() -> int:
@@ -76,16 +80,24 @@ def check() -> int:
         if end != case["artifact_output"]:
             wrong.append(case["id"])
     print(f"{{len(cases) - len(wrong)}} of {{len(cases)}} golden cases identical")
-    return 1 if wrong else 0
+    if not cases:
+        print("no golden case was exported: there was none, or a compliance pack protects them")
+    return 1 if wrong or not cases else 0
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         print(__doc__)
         return 2
     if sys.argv[1] == "check":
         return check()
-    print(canonical_json(decide(parse_json(Path(sys.argv[1]).read_text("utf-8")))))
+    try:
+        given = parse_json(Path(sys.argv[1]).read_text("utf-8"))
+        supplied = parse_json(Path(sys.argv[2]).read_text("utf-8")) if len(sys.argv) == 3 else {{}}
+        print(canonical_json(decide(given, effects=supplied.get("effects"), reviews=supplied.get("reviews"))))
+    except (OSError, ValueError, CompiledAIError) as fault:
+        print(f"error: {{fault}}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -97,8 +109,12 @@ _README = """# {title} {version}
 
 Exported from artifact `{digest}`. It needs Python {python} and what `requirements.txt` names.
 
-    python -m {package} INPUT.json
+    python -m {package} INPUT.json [SUPPLIED.json]
     python -m {package} check
+
+An export calls no model and asks nobody: where the workflow has bounded calls or reviews, SUPPLIED.json gives
+their results as `{{"effects": {{step: result}}, "reviews": {{step: decision}}}}`, a decision being an object with
+`action`, `by`, `reason`, `value` and `at`. From Python: `{package}.decide(...)`.
 
 `check` runs every golden case and compares it with what the artifact answered when this was exported.
 """

@@ -16,7 +16,7 @@ from compiled_ai.library.types import Field, FieldType
 from compiled_ai.pools import Pools, split
 from compiled_ai.records import Finding
 from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_cases
-from compiled_ai.spec.model import CallStep, FunctionStep, GoldenCase, Mark, Parameter, WorkflowSpec
+from compiled_ai.spec.model import CallStep, FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
 
 USUAL_LINES = 20
 """A function is asked for with `USUAL_LINES` to `limits.function_lines` lines."""
@@ -152,7 +152,12 @@ def make_plan(
     Raises:
         SpecError: the specification names a template, pack, module or setting that the catalogue does not have.
     """
-    faults = [*_template_faults(spec, catalog), *_module_faults(spec, catalog), *_call_faults(spec, catalog)]
+    faults = [
+        *_template_faults(spec, catalog),
+        *_module_faults(spec, catalog),
+        *_call_faults(spec, catalog),
+        *_pattern_faults(spec),
+    ]
     if faults:
         raise SpecError("; ".join(str(fault) for fault in faults), details=tuple(faults))
     packs = tuple(catalog.packs[use.name] for use in spec.packs)
@@ -227,6 +232,41 @@ def _call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
             continue
         for message in module.check_settings(step.settings):
             yield _fault(spec, "plan.setting", message, step.mark, step.name)
+
+
+def _pattern_faults(spec: WorkflowSpec) -> Iterator[Finding]:
+    """Patterns that can run for ages on a hostile text: declared for a field, or written into a rule."""
+    from compiled_ai.gates.regex import regex_problem
+
+    for name, pattern, mark in _patterns(spec):
+        problem = regex_problem(pattern)
+        if problem is not None:
+            message = f"The pattern {pattern!r} of {name} can run for ages: {problem}. Write it without nested repeats."
+            yield _fault(spec, "plan.pattern", message, mark)
+
+
+def _patterns(spec: WorkflowSpec) -> Iterator[tuple[str, str, Mark | None]]:
+    fields = [(field, None) for field in spec.inputs]
+    fields += [(field, step.mark) for step in spec.steps for field in step.result]  # type: ignore[misc]
+    for field, mark in fields:
+        for kind in _all_types(field.type):
+            if kind.pattern is not None:
+                yield f"field {field.name!r}", kind.pattern, mark
+    for step in spec.steps:
+        if isinstance(step, RuleStep):
+            for pattern in _WRITTEN_PATTERN.findall(step.source_text):
+                yield f"step {step.name!r}", pattern, step.logic_mark
+
+
+_WRITTEN_PATTERN = re.compile(r'(?i:\bmatches)\s+"([^"]*)"')
+
+
+def _all_types(kind: FieldType) -> Iterator[FieldType]:
+    yield kind
+    if kind.items is not None:
+        yield from _all_types(kind.items)
+    for field in kind.fields:
+        yield from _all_types(field.type)
 
 
 # ---------------------------------------------------------------- choices

@@ -18,6 +18,7 @@ from compiled_ai.artifact import (
     all_artifacts,
     altered_files,
     find_artifact,
+    folder_digest,
     load_artifact,
     promote,
     read_labels,
@@ -25,7 +26,7 @@ from compiled_ai.artifact import (
     seal,
     sign,
 )
-from compiled_ai.canonical import canonical_json
+from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.closure import library_closure
 from compiled_ai.errors import ArtifactRefused, NotFound, UsageError
 from compiled_ai.export import export_package
@@ -194,6 +195,71 @@ def test_a_signature_of_a_trusted_key_is_accepted_and_of_another_key_is_not(arti
         _load(folder, elsewhere)
     trusted.write_bytes(secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     assert _load(folder, elsewhere).trusted_because == "signed by release"
+
+
+def test_a_signer_cannot_bring_the_public_key_along(artifacts: Path, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    folder, secret = _seal(artifacts), Ed25519PrivateKey.generate()
+    pem, public = tmp_path / "mine.pem", folder / "mine.pem"
+    pem.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(UsageError, match="no name of a signer"):
+        sign(folder, pem, name=str(folder / "mine"))
+    sign(folder, pem, name="mine")
+    text = (folder / "seal.json").read_text("utf-8").replace('"mine"', canonical_json(str(folder / "mine")))
+    (folder / "seal.json").write_text(text, "utf-8")
+    with pytest.raises(ArtifactRefused, match="nobody here vouches"):
+        _load(folder, tmp_path / "other" / "artifacts")
+
+
+def test_evidence_cannot_be_rewritten_and_sealed_again(artifacts: Path) -> None:
+    folder = _seal(artifacts, provisional="no sealed cases")
+    (folder / "evidence" / "report.json").write_text('{"provisional":null}', "utf-8")
+    sealed = parse_json((folder / "seal.json").read_text("utf-8"))
+    sealed["evidence"] = folder_digest(folder / "evidence")
+    sealed["files"]["evidence/report.json"] = digest((folder / "evidence" / "report.json").read_bytes())
+    (folder / "seal.json").write_text(canonical_json(sealed), "utf-8")
+    assert altered_files(folder) == ()
+    with pytest.raises(ArtifactRefused, match="nobody here vouches"):
+        _load(folder, artifacts)
+
+
+def test_a_label_that_points_at_another_version_is_refused(artifacts: Path) -> None:
+    first, _ = _seal(artifacts), _seal(artifacts, factor=3, version="1.1.0")
+    labels = parse_json((first.parent / "labels.json").read_text("utf-8"))
+    labels["versions"]["1.1.0"] = first.name
+    (first.parent / "labels.json").write_text(canonical_json(labels), "utf-8")
+    with pytest.raises(ArtifactRefused, match="which is another version"):
+        find_artifact(artifacts, "doubling@1.1.0")
+
+
+def test_a_version_that_names_a_promoted_and_a_newer_artifact_is_ambiguous(artifacts: Path) -> None:
+    first = _seal(artifacts)
+    promote(artifacts, _load(first, artifacts), by="ana")
+    _seal(artifacts, factor=3)
+    with pytest.raises(NotFound, match="is two artifacts"):
+        find_artifact(artifacts, "doubling@1.0.0")
+
+
+@pytest.mark.parametrize("text", ['{"x":1}', '{"compiled":5}', "[]", '{"versions":{"1.0.0":5}}'])
+def test_labels_of_another_shape_are_refused(artifacts: Path, text: str) -> None:
+    (_seal(artifacts).parent / "labels.json").write_text(text, "utf-8")
+    with pytest.raises(ArtifactRefused, match=r"labels\.json"):
+        find_artifact(artifacts, "doubling")
+
+
+def test_two_rollbacks_go_back_two_promotions(artifacts: Path) -> None:
+    versions = [_seal(artifacts, factor=factor, version=f"1.{factor}.0") for factor in (1, 2, 3)]
+    for folder in versions:
+        promote(artifacts, _load(folder, artifacts), by="ana")
+    assert rollback(artifacts, "doubling", by="ana").promoted == versions[1].name
+    assert rollback(artifacts, "doubling", by="ana").promoted == versions[0].name
+    with pytest.raises(UsageError, match="no earlier promotion"):
+        rollback(artifacts, "doubling", by="ana")
+    with pytest.raises(NotFound, match="Did you mean 'doubling'"):
+        rollback(artifacts, "doublin", by="ana")
 
 
 def test_a_function_that_the_gate_refuses_is_not_loaded(artifacts: Path) -> None:

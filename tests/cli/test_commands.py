@@ -219,6 +219,50 @@ def test_batch_keeps_order_and_reports_poison_lines(desk: Home, tmp_path: Path) 
     assert desk(*arguments, "--strict").code == 1
 
 
+def test_batch_does_not_write_over_its_input(desk: Home, tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_text('{"ticket": "A", "waiting": 9}\n', "utf-8")
+    ran = desk("batch", "triage@1.0.0", str(file), str(file))
+    assert (ran.code, "is input and output at once" in ran.err) == (2, True)
+    assert file.read_text("utf-8") == '{"ticket": "A", "waiting": 9}\n'
+
+
+def test_once_with_another_input_is_a_mistake(desk: Home) -> None:
+    first = desk("run", "triage@1.0.0", "--input", '{"ticket": "T-two", "waiting": 1}', "--once")
+    other = desk("run", "triage@1.0.0", "--input", '{"ticket": "T-two", "waiting": 2}', "--once")
+    assert (first.code, other.code, "has the same reference and another input" in other.err) == (0, 2, True)
+
+
+def test_a_purge_says_who_and_why(desk: Home) -> None:
+    ran = desk("runs", "purge", _run_of(desk, "T-3"))
+    assert (ran.code, "--by WHO --reason WHY" in ran.err) == (2, True)
+
+
+def test_a_property_that_does_not_hold_fails_the_run(home: Home) -> None:
+    text = SPEC.format(days=7, version="1.0.0") + "properties: ['outcome != \"URGENT\" OR waiting <= 30']\n"
+    (home.folder / "triage.yaml").write_text(text, "utf-8")
+    home.compiled("triage.yaml")
+    assert home("run", "triage", "--input", '{"ticket": "T", "waiting": 30}').code == 0
+    ran = home("run", "triage", "--input", '{"ticket": "T", "waiting": 31}')
+    assert (ran.code, "the property of line 11 does not hold" in ran.out) == (1, True)
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line(desk: Home) -> None:
+    ran = desk("batch", "triage@1.0.0", "nothing.jsonl", "/proc/nowhere/out.jsonl")
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+
+
+def test_a_text_that_no_terminal_can_show_does_not_crash_the_command(home: Home) -> None:
+    text = SPEC.format(days=7, version="1.0.0").replace("outputs: [decide.outcome, decide.reason]", "outputs: [ticket]")
+    (home.folder / "triage.yaml").write_text(text, "utf-8")
+    home.compiled("triage.yaml")
+    ran = home("run", "triage", "--input", '{"ticket": "\\ud800", "waiting": 1}', "--json")
+    assert "Traceback" not in ran.err
+    assert ran.code == 0, ran.err
+    assert ran.json["output"] == {"ticket": "\ud800"}
+
+
 def test_score_counts_missing_labels_not_at_all(desk: Home, tmp_path: Path) -> None:
     cases = [{"t": "A", "w": 9, "expected": {"outcome": "URGENT"}}, {"t": "B", "w": 9, "expected": {"outcome": None}},
              {"t": "C", "w": 9, "expected": {"outcome": "NORMAL"}}]  # fmt: skip

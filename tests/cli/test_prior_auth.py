@@ -46,6 +46,25 @@ def test_a_chart_silent_on_one_field_goes_to_review_and_is_never_denied(
     assert "DENY" not in ran.out
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "```json\n{0}\n```\nCorrection, I misread:\n```json\n{1}\n```",
+        "```json\n{1}\n```\nno: {0}",
+        "[{0}]",
+        "{0}".replace("27.5", "29.999999999999999"),
+    ],
+)
+def test_a_reply_that_is_not_one_clear_answer_goes_to_review(clinic: Home, provider: Provider, reply: str) -> None:
+    yes, no = json.dumps({**FACTORS, "has_t2d_diagnosis": True}), json.dumps(FACTORS)
+    text = reply.replace("{0}", yes if "{1}" in reply or "[" in reply else yes.replace("27.5", "29.999999999999999"))
+    text = text.replace("{1}", no)
+    provider.reply = lambda prompt: text
+    ran = clinic("run", "prior_auth_glp1", "--input", '{"patient_chart_summary": "x"}', "--model", "openai:local",
+                 "--json", **provider.variables)  # fmt: skip
+    assert (ran.code, ran.json["status"], len(provider.asked)) == (3, "review", 2)
+
+
 def test_an_approval_is_decided_at_once(clinic: Home, provider: Provider) -> None:
     ran = _run(clinic, provider, {**FACTORS, "has_t2d_diagnosis": True})
     assert ran.code == 0

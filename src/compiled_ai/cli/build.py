@@ -88,14 +88,14 @@ def check(specs: Specs, as_json: Json = False) -> None:
 
 
 def _checked(result: dict[str, Any]) -> str:
-    lines = [
-        f"{finding.get('file')}:{finding.get('line')}:{finding.get('column')}: "
-        f"{finding['severity']}: {finding['message']}"
-        for finding in result["findings"]
-    ]
+    lines = [f"{_place(finding)}: {finding['severity']}: {finding['message']}" for finding in result["findings"]]
     errors = sum(finding["severity"] == "error" for finding in result["findings"])
     end = f"{result['file']}: {errors} error{'s' if errors != 1 else ''}" if errors else f"{result['file']}: ok"
     return "\n".join([*lines, end])
+
+
+def _place(finding: dict[str, Any]) -> str:
+    return ":".join(str(finding[key]) for key in ("file", "line", "column") if finding.get(key) is not None)
 
 
 def plan(spec: Spec, as_json: Json = False) -> None:

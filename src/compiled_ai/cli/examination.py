@@ -61,7 +61,7 @@ def _keys(settings: Settings) -> Iterator[Check]:
     if ring.can_encrypt:
         yield _check("keys", "ok", f"current {ring.names[0]!r}; {len(ring.names)} known")
     else:
-        remedy = 'export COMPILED_AI_KEY="$(compiled-ai keys new main)"'
+        remedy = 'Make one once and keep it: export COMPILED_AI_KEY="$(compiled-ai keys new)"'
         yield _check("keys", "note", "no master key: workflows under a pack that encrypts will refuse to run", remedy)
 
 

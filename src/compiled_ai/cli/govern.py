@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,8 +157,8 @@ def runs_anchor(
 def runs_purge(
     run: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]")] = None,
     before: Annotated[str, typer.Option("--before", help="ISO date: all ended runs begun earlier")] = "",
-    by: Annotated[str, typer.Option("--by", help="who purges")] = "",
-    reason: Annotated[str, typer.Option("--reason", help="why")] = "",
+    by: Annotated[str, typer.Option("--by", help="who purges (needed)")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="why (needed)")] = "",
     as_json: Json = False,
 ) -> None:
     """Destroys the keys and payloads of ended runs; that they happened stays in the chain.
@@ -165,9 +167,11 @@ def runs_purge(
     """
     if not run and not before:
         raise UsageError("Nothing is named to purge.", remedy="Name runs, or give --before DATE.")
+    if not by.strip() or not reason.strip():
+        raise UsageError("A purge destroys records.", remedy="Say who does it and why: --by WHO --reason WHY.")
     settings = load_settings()
     with open_store(settings, writes=True) as store:
-        purged = store.purge(run or (), before=before or None, by=by or settings.actor, reason=reason)
+        purged = store.purge(run or (), before=before or None, by=by, reason=reason)
     emit({"purged": list(purged)}, as_json=as_json, text=f"Purged {len(purged)} runs.")
 
 
@@ -247,20 +251,22 @@ def review_decide(
             programs=program_source(settings),
             model=model or None,
         )
-    emit_result(result, as_json=as_json)
+    emit_result(result, as_json=as_json, rejected=reject)
 
 
 # ---------------------------------------------------------------------------------------------- keys, gates
 
 
-def keys_new(name: Annotated[str, typer.Argument(help="name of the key, for example main-2026")] = "main") -> None:
-    """Prints a fresh master key, to be put into COMPILED_AI_KEY or a keys file. Keep it: without it records are lost.
+def keys_new(name: Annotated[str, typer.Argument(help="name of the key; by default a name of its own")] = "") -> None:
+    """Prints a fresh master key. Make one once, keep it in a safe place, and configure that same line in every shell.
+
+    Without it what was encrypted under it is lost.
 
     Example: export COMPILED_AI_KEY="$(compiled-ai keys new main-2026)"
     """
     from compiled_ai.runtime.keys import new_key
 
-    sys.stdout.write(new_key(name) + "\n")
+    sys.stdout.write(new_key(name or f"key-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}") + "\n")
 
 
 def keys_rotate(as_json: Json = False) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from compiled_ai.canonical import plain_number
 from compiled_ai.errors import CompiledAIError
 
 
@@ -31,8 +32,8 @@ def _exact(value: Any, depth: int) -> str:
     if isinstance(value, (list, tuple)) and value:
         inner = ",\n".join(f"{pad}{_exact(item, depth + 1)}" for item in value)
         return f"[\n{inner}\n{end}]"
-    if isinstance(value, Decimal):
-        return format(value, "f")
+    if isinstance(value, (Decimal, float)):
+        return plain_number(value)
     if isinstance(value, (dict, list, tuple)):
         return "{}" if isinstance(value, dict) else "[]"
     return json.dumps(value, ensure_ascii=False, default=str)

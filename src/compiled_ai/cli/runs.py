@@ -92,8 +92,8 @@ def read_input(text: str) -> Any:
     return parse_json(path.read_bytes())
 
 
-def emit_result(result: Any, *, as_json: bool) -> None:
-    """Prints a run's result; exit 1 if it failed, 3 while a person is awaited."""
+def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:
+    """Prints a run's result; exit 1 if it failed (unless a person has just rejected it), 3 while one is awaited."""
     from compiled_ai.cli.output import dumps
 
     shown = result.to_json()
@@ -103,7 +103,7 @@ def emit_result(result: Any, *, as_json: bool) -> None:
     for review in shown.get("reviews", ()):
         lines.append(f"waits for a person: {review.get('review_id') or review['step']}: {review.get('reason', '')}")
     emit(shown, as_json=as_json, text="\n".join(lines))
-    if result.status == "failed":
+    if result.status == "failed" and not rejected:
         raise typer.Exit(1)
     if result.status in ("review", "waiting"):
         raise typer.Exit(3)

@@ -294,7 +294,7 @@ def _integer(kind: FieldType, _: Classes) -> Convert:
     return convert
 
 
-_PLAIN = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?")
+_PLAIN = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400})?")
 
 
 def _decimal(kind: FieldType, _: Classes) -> Convert:
@@ -321,6 +321,8 @@ def _float(kind: FieldType, _: Classes) -> Convert:
             raise Mismatch("out of the range of a float") from None
         if not math.isfinite(result):
             raise Mismatch("NaN and infinity are refused")
+        if isinstance(value, Decimal) and value != Decimal(repr(result)):
+            raise Mismatch("more digits than a float can hold; declare the field as decimal")
         _bounded(kind, result)
         return result
 
@@ -355,7 +357,7 @@ def _parsed(name: str, python: type, parse: Callable[[str], Any]) -> Callable[[F
     return make
 
 
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _iso_date(text: str) -> date:

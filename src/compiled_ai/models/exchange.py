@@ -20,6 +20,7 @@ from compiled_ai.errors import ConfigError, InputError, ModelFailed
 from compiled_ai.models.budget import Budget
 from compiled_ai.models.request import Reply, Request, Sealer, estimated_usage, waiting
 from compiled_ai.models.transcript import (
+    Entry,
     Transcript,
     read_transcript,
     replace_file,
@@ -56,7 +57,7 @@ class ExchangeModel:
         files = ExchangeFiles.of(self._folder, request)
         reply = files.read_reply(request)
         if reply is None:
-            entry = self._transcript.get(request.key)
+            entry = self._transcript.get(request.key) or self._taken_elsewhere(request)
             if entry is None:
                 raise self._ask_by_file(request, files)
             reply = entry.as_reply()
@@ -66,6 +67,12 @@ class ExchangeModel:
         if self._protect is not None:
             files.delete()
         return reply
+
+    def _taken_elsewhere(self, request: Request) -> Entry | None:
+        """Another process may have read the reply, kept it, and removed its file."""
+        if transcript_file(self._folder).exists():
+            self._transcript.extend(read_transcript(self._folder, protect=self._protect))
+        return self._transcript.get(request.key)
 
     def _ask_by_file(self, request: Request, files: ExchangeFiles) -> Exception:
         if self._budget is not None:

@@ -181,7 +181,8 @@ class _Failure:
     def error(self, tries: int, wait: float) -> ModelFailed:
         count = f" after {tries} tries" if tries > 1 else ""
         asks = f" and asks to wait {wait:.0f} seconds" if self.retry_after is not None and self.passing else ""
-        return ModelFailed(f"The model's provider {self.what}{asks}{count}.", remedy=self.remedy)
+        told = {"caller": not self.passing and "too long" not in self.what}
+        return ModelFailed(f"The model's provider {self.what}{asks}{count}.", remedy=self.remedy, details=told)
 
 
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b")

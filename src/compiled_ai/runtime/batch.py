@@ -331,6 +331,8 @@ def run_batch(
     Raises:
         UsageError: A column or an input is not there. Nothing has run.
     """
+    if source.exists() and target.exists() and source.samefile(target):
+        raise UsageError(f"{str(source)!r} is input and output at once.", remedy="Name another file for the output.")
     program = artifact if isinstance(artifact, Program) else as_program(artifact)
     header = LineReader(source).header()
     batch = Batch(

@@ -111,6 +111,8 @@ def ask_bounded(info: StepInfo, request: EffectRequest, model: Model) -> Recorde
     try:
         reply = model.ask(bounded_request(info, request))
     except ModelFailed as fault:
+        if isinstance(fault.details, dict) and fault.details.get("caller"):
+            raise
         return _recorded(request, "failed", error=fault.message, origin=model.name, milliseconds=_since(started))
     if reply.truncated:
         error = f"the reply was cut off ({reply.finish_reason})"
@@ -148,21 +150,27 @@ _FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
 def parse_reply(text: str) -> Any:
     """Returns the one JSON object of a reply, also out of a code fence or a sentence around it.
 
-    A reply without one is returned as it is (text): the stepper then counts it as an answer that does not fit.
+    A reply without one, or with two that differ, is returned as it is (text): the stepper then counts it as an answer
+    that does not fit.
     """
+    found: list[dict[str, Any]] = []
     for candidate in _candidates(text):
         try:
             value = parse_json(candidate)
         except InputError:
             continue
-        if isinstance(value, dict):
-            return value
-    return text
+        if candidate is text and not isinstance(value, dict):
+            return text
+        if isinstance(value, dict) and value not in found:
+            found.append(value)
+    return found[0] if len(found) == 1 else text
 
 
 def _candidates(text: str) -> list[str]:
-    found = [text.strip(), *_FENCED.findall(text)]
-    first, last = text.find("{"), text.rfind("}")
+    """The whole reply, each fenced block, and what stands between braces outside of the blocks."""
+    found = [text, *_FENCED.findall(text)]
+    rest = _FENCED.sub("", text)
+    first, last = rest.find("{"), rest.rfind("}")
     if 0 <= first < last:
-        found.append(text[first : last + 1])
+        found.append(rest[first : last + 1])
     return found

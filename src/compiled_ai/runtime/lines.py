@@ -113,8 +113,11 @@ class LineReader:
     def __iter__(self) -> Iterator[RawLine]:
         if self.is_csv:
             rows = self._rows()
-            next(rows, None)
-            yield from rows
+            width = len(next(rows, ()))
+            try:
+                yield from rows
+            except csv.Error as fault:  # from an unclosed quote on, nobody can tell the rows apart: one failed line
+                yield [f"the rest cannot be read: {fault}"] * (width + 1)
             return
         with self.path.open("rb") as stream:
             while line := _one_line(stream):

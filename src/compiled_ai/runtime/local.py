@@ -13,6 +13,7 @@ from functools import lru_cache
 from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import CompiledAIError, ConfigError, InputError, RunFailed, UsageError, Waiting
 from compiled_ai.records import Effect, RunRecord, RunStatus
 from compiled_ai.runtime.ids import new_run_id
@@ -245,10 +246,28 @@ def _run_on_record(
         result = RunResult(stepping, outcome, started)
         run_id = store.save(result.record(), protection, once=once)
     if run_id != result.run_id:
-        return kept(store, run_id, stepping.program)
+        return _existing(store, run_id, stepping, answers)
     if isinstance(outcome, Pending):
         return go_on(store, run_id, stepping, outcome, answers, started)
     return result
+
+
+def _existing(store: RunStore, run_id: str, stepping: Stepping, answers: Answers) -> RunResult:
+    """Returns the run that `once` found, carried on if it waits for a model; another input is a mistake."""
+    record = store.load(run_id)
+    given = stepping.program.encode_input(stepping.input)
+    if not _withheld(record.input) and canonical_json(record.input) != canonical_json(given):
+        raise UsageError(
+            f"Run {run_id!r} has the same reference and another input.",
+            remedy="Run without --once, or correct the input.",
+        )
+    if record.status == "waiting":
+        return resume(run_id, store=store, programs=lambda _: stepping.program, model=answers.model)
+    return kept(store, run_id, stepping.program)
+
+
+def _withheld(value: Any) -> bool:
+    return isinstance(value, dict) and "withheld" in value
 
 
 def go_on(
@@ -330,11 +349,23 @@ def _quiet(fault: InputError, program: Program) -> InputError:
     """Tells an input that does not fit without its values, where a pack protects error texts."""
     if not hides_errors(program):
         return fault
-    paths = [told["path"] for told in fault.details or ()]
-    return InputError(
-        f"The input does not fit: {', '.join(paths) or 'it is no object'} (values are not shown here).",
-        details=[{"path": path, "message": "does not fit"} for path in paths],
-    )
+    told = [{"path": each["path"], "message": _without_value(each["message"])} for each in fault.details or ()]
+    listed = "; ".join(f"{each['path']}: {each['message']}" for each in told)
+    shown = listed or "it is no object"
+    return InputError(f"The input does not fit: {shown} (values are not shown here).", details=told)
+
+
+def _without_value(message: str) -> str:
+    """Says what is wrong with a value and leaves out the value."""
+    for kept in ("required", "unknown field"):
+        if message.startswith(kept):
+            return message
+    if message.startswith("expected "):
+        return message.split(", got ")[0]
+    for part in ("is not one of the allowed values", "does not match the pattern", "is less than", "is more than"):
+        if part in message:
+            return f"{part}{message.split(part, 1)[1] if part.startswith('is ') and 'than' in part else ''}"
+    return message if "are allowed" in message else "does not fit"
 
 
 @dataclass(slots=True)

@@ -312,7 +312,7 @@ def _list_edges(kind: FieldType, chance: Chance) -> list[Any]:
 
 def _object_edges(kind: FieldType, chance: Chance) -> list[Any]:
     """Each field at each of its edges, the others anything."""
-    make = maker(kind, chance)
+    make = _makers(kind, chance)
     found = []
     for field in kind.fields:
         for value in ([None] if field.type.optional else []) + edges(field.type, chance)[:12]:
