@@ -583,12 +583,8 @@ def _labels_of(kept: Mapping[str, Any]) -> Labels:
         "promoted": (str, NoneType),
         "history": list,
     }
-    texts = [*kept.get("versions", {}).values(), *kept.get("compiled", ())] if isinstance(kept, dict) else []
-    if (
-        set(kept) != set(shape)
-        or any(not isinstance(kept[name], kind) for name, kind in shape.items())
-        or any(not isinstance(text, str) for text in texts)
-    ):
+    right = set(kept) == set(shape) and all(isinstance(kept[name], kind) for name, kind in shape.items())
+    if not right or not all(isinstance(text, str) for text in (*kept["versions"].values(), *kept["compiled"])):
         raise ArtifactRefused("labels.json is not as it was written.", remedy="Restore it from a backup.")
     return Labels(**kept)
 

@@ -244,7 +244,7 @@ def test_a_property_that_does_not_hold_fails_the_run(home: Home) -> None:
     home.compiled("triage.yaml")
     assert home("run", "triage", "--input", '{"ticket": "T", "waiting": 30}').code == 0
     ran = home("run", "triage", "--input", '{"ticket": "T", "waiting": 31}')
-    assert (ran.code, "the property of line 11 does not hold" in ran.out) == (1, True)
+    assert (ran.code, "the property of line 12 does not hold" in ran.out) == (1, True)
 
 
 def test_a_place_that_cannot_be_written_is_told_in_one_line(desk: Home) -> None:
