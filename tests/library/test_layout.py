@@ -176,9 +176,9 @@ def test_a_us_address_is_split() -> None:
     ids=["one line", "digits", "brackets", "colons", "labels", "symbols", "columns"],
 )
 def test_a_hostile_page_of_a_megabyte_ends_soon(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     page = Page.from_text(text)
     page.labelled("Invoice #", "Total", kind="money")
     page.labelled("Amount Due", kind="name")
     issuer(page), issuer_address(page)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 60  # a blow-up takes hours; how fast it is, bench/documents.py says
