@@ -157,6 +157,7 @@ def make_plan(
         *_module_faults(spec, catalog),
         *_call_faults(spec, catalog),
         *_pattern_faults(spec),
+        *_case_faults(spec, catalog),
     ]
     if faults:
         raise SpecError("; ".join(str(fault) for fault in faults), details=tuple(faults))
@@ -232,6 +233,22 @@ def _call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
             continue
         for message in module.check_settings(step.settings):
             yield _fault(spec, "plan.setting", message, step.mark, step.name)
+
+
+def _case_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
+    """A specification is stored in the clear: cases that a pack encrypts belong into a file of their own."""
+    packs = [catalog.packs[use.name] for use in spec.packs if use.name in catalog.packs]
+    encrypting = [pack.name for pack in packs if pack.sinks.get("golden_cases") != "clear"]
+    inside = spec.examples or any(getattr(step, "examples", ()) for step in spec.steps)
+    if encrypting and "synthetic" not in (spec.data_basis or "") and (inside or _GOLDEN_INSIDE.search(spec.text)):
+        message = (
+            f"{encrypting[0]} encrypts golden cases, and a specification is stored in the clear. Put the cases into a "
+            "file (golden: cases.jsonl), or say in metadata.data_basis that they are synthetic."
+        )
+        yield _fault(spec, "plan.inline_cases", message)
+
+
+_GOLDEN_INSIDE = re.compile(r"^golden:[ \t]*(?:#.*|\[.*)?$", re.MULTILINE)
 
 
 def _pattern_faults(spec: WorkflowSpec) -> Iterator[Finding]:

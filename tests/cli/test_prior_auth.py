@@ -169,3 +169,23 @@ def test_explain_ends_with_reproduced_and_shows_the_line(clinic: Home, provider:
     assert explained.code == 0, explained.err
     assert "IF has_t2d_diagnosis THEN APPROVE" in explained.out
     assert explained.out.rstrip().splitlines()[-1].startswith("reproduced")
+
+
+def test_replies_can_be_recorded_and_replayed_sealed_where_a_pack_asks(
+    clinic: Home, provider: Provider, tmp_path: Path
+) -> None:
+    provider.reply = lambda prompt: json.dumps({**FACTORS, "has_t2d_diagnosis": True})
+    run = ("run", "prior_auth_glp1", "--input", json.dumps({"patient_chart_summary": MARKER}), "--json")
+    folder = tmp_path / "kept"
+    assert clinic(*run, "--record", str(folder)).code == 2
+    assert clinic(*run, "--model", "openai:local", "--record", str(folder), **provider.variables).code == 0
+    again = clinic(*run, "--model", f"recorded:{folder}")
+    assert (again.code, again.json["output"]["outcome"]) == (0, "APPROVE")
+    assert [path for path in folder.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()] == []
+
+
+def test_cases_inside_a_protected_specification_are_refused(home: Home) -> None:
+    text = Path(SPEC).read_text("utf-8") + "golden:\n  - {id: a, input: {patient_chart_summary: x}, expected: {outcome: DENY}}\n"
+    (home.folder / "inline.yaml").write_text(text, "utf-8")
+    ran = home("check", "inline.yaml")
+    assert (ran.code, "a specification is stored in the clear" in ran.out) == (2, True)

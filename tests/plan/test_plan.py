@@ -233,7 +233,9 @@ def test_small_inputs_keep_to_their_number(spec: MakeSpec, case: MakeCase) -> No
 def test_real_records_are_shown_under_hipaa_only_on_a_stated_basis(spec: MakeSpec, case: MakeCase) -> None:
     packs = (PackUse("HIPAA", MARK),)
     golden, examples = documents(case), (case(900, "an example"),)
-    silent = plan(spec(golden=golden, examples=examples, packs=packs))
+    with pytest.raises(SpecError, match="a specification is stored in the clear"):
+        plan(spec(golden=golden, examples=examples, packs=packs))
+    silent = plan(spec(golden=golden, packs=packs))
     assert silent.functions[0].shown == ()
     assert any("HIPAA needs metadata.data_basis" in choice.reason for choice in silent.choices)
     assert plan(spec(golden=golden, packs=packs, data_basis="synthetic")).functions[0].shown

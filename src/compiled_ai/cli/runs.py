@@ -46,6 +46,7 @@ def run(
     given: Annotated[str, typer.Option("--input", help="FILE, - for standard input, or JSON text")] = "-",
     model: Model = "",
     once: Annotated[bool, typer.Option("--once", help="return the existing run of the same reference")] = False,
+    record: Annotated[Path | None, typer.Option("--record", help="folder for the replies of bounded calls")] = None,
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -53,13 +54,17 @@ def run(
 
     Example: compiled-ai run prior_auth_glp1 --input '{"patient_chart_summary": "..."}' --model anthropic:NAME
     """
+    from compiled_ai.runtime.local import recording
     from compiled_ai.runtime.local import run as run_local
 
     settings = load_settings()
+    if record is not None and not model:
+        raise UsageError("--record keeps the replies of a model.", remedy="Name the model with --model.")
     loaded = open_artifact(settings, name)
     value = read_input(given)
+    asked = recording(model, record, loaded.program["sinks"]) if record is not None else model or None
     with nullcontext() if no_store else open_store(settings, writes=True) as store:
-        result = run_local(loaded, value, store=store, model=model or None, once=once)
+        result = run_local(loaded, value, store=store, model=asked, once=once)
     emit_result(result, as_json=as_json)
 
 

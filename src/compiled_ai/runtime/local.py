@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -452,6 +453,14 @@ def _opened(name: str, *, sealed: bool) -> Model:
         _models[name, sealed] = open_model(name, protect=_sealer() if sealed else None)
     model: Model = _models[name, sealed]
     return model
+
+
+def recording(name: str, folder: Path, sinks: Mapping[str, str]) -> Model:
+    """Opens a model whose replies are kept in a folder, for `recorded:DIR`; sealed where a pack protects prompts."""
+    from compiled_ai.models import open_model
+
+    sealed = sinks.get("prompts", "clear") != "clear"
+    return open_model(name, record=folder, protect=_sealer() if sealed else None)
 
 
 def _sealer() -> TextSealer:
