@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from store_samples import ALL_ENCRYPTED, Place, run_record, waiting_record
 
 from compiled_ai.errors import InputError, NotFound, ReviewConflict
 from compiled_ai.records import ReviewDecision
+from compiled_ai.runtime.keys import KeyRing, new_key
 from compiled_ai.runtime.store import CLEAR, Protection, Review, RunStore, now_text
 
 
@@ -156,3 +158,17 @@ def test_a_run_stored_whole_may_wait_for_a_review(store: RunStore) -> None:
     store.decide(review, decision())
     store.finish(run_id, "completed", {"outcome": "DENY"})
     assert store.load(run_id).output == {"outcome": "DENY"}
+
+
+def test_one_record_that_cannot_be_opened_hides_no_other_review(tmp_path: Path) -> None:
+    """A run was stored under a key that is no longer the one of its name."""
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    first, second = (KeyRing.from_environment({"COMPILED_AI_KEY": new_key("main")}, home=tmp_path) for _ in range(2))
+    with RunStore.open(url, keys=KeyRing.from_environment({}, home=tmp_path)) as store:
+        ask(store, store.start(waiting_record(), CLEAR))
+    with RunStore.open(url, keys=second) as store:
+        ask(store, store.start(waiting_record(), ALL_ENCRYPTED))
+    with RunStore.open(url, keys=first) as store:
+        reasons = sorted(review.reason for review in store.reviews())
+    assert reasons[0].startswith("(cannot be read: The key named 'main'")
+    assert reasons[1] == "a denial"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from compiled_ai.errors import InputError, NotFound, ReviewConflict
+from compiled_ai.errors import InputError, KeyMissing, NotFound, ReviewConflict, StoreFailed
 from compiled_ai.records import ReviewDecision
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.store.dialects import Database
@@ -91,7 +91,7 @@ def reviews(session: Session, status: str | None) -> tuple[Review, ...]:
             () if status is None else (status,),
         ).fetchall()
         told: dict[str, Told] = {}
-        return tuple(_read(session, database, row, told) for row in rows)
+        return tuple(_listed(session, database, row, told) for row in rows)
 
 
 def review(session: Session, review_id: str) -> Review:
@@ -109,6 +109,31 @@ def _row(database: Database, review_id: str) -> Any:
     if len(rows) > 1 and rows[0][0] != review_id:
         raise NotFound(f"Several reviews begin with {review_id!r}.", remedy="Give more of the id.")
     return rows[0]
+
+
+def _listed(session: Session, database: Database, row: Any, known: dict[str, Told]) -> Review:
+    """One record that cannot be opened must not hide the reviews of all others."""
+    try:
+        return _read(session, database, row, known)
+    except (KeyMissing, StoreFailed) as fault:
+        review_id, run_id, step, item, attempt, status, opened, deadline, _ = row
+        run = run_row(database, run_id)
+        return Review(
+            review_id=review_id,
+            run_id=run_id,
+            workflow=run.workflow,
+            artifact=run.artifact,
+            step=step,
+            item=item,
+            attempt=attempt,
+            status=status,
+            proposed=None,
+            reason=f"(cannot be read: {fault.message})",
+            problems=(),
+            opened_at=iso(opened),
+            deadline=None if deadline is None else iso(deadline),
+            decision=None,
+        )
 
 
 def _read(session: Session, database: Database, row: Any, known: dict[str, Told]) -> Review:
