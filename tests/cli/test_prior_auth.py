@@ -185,7 +185,8 @@ def test_replies_can_be_recorded_and_replayed_sealed_where_a_pack_asks(
 
 
 def test_cases_inside_a_protected_specification_are_refused(home: Home) -> None:
-    text = Path(SPEC).read_text("utf-8") + "golden:\n  - {id: a, input: {patient_chart_summary: x}, expected: {outcome: DENY}}\n"
+    case = "golden:\n  - {id: a, input: {patient_chart_summary: x}, expected: {outcome: DENY}}\n"
+    text = Path(SPEC).read_text("utf-8") + case
     (home.folder / "inline.yaml").write_text(text, "utf-8")
     ran = home("check", "inline.yaml")
     assert (ran.code, "a specification is stored in the clear" in ran.out) == (2, True)
