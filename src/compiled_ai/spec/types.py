@@ -9,27 +9,12 @@ from decimal import Decimal
 from typing import Any, cast
 
 from compiled_ai.errors import suggest
-from compiled_ai.library.types import Field, FieldType, Kind
+from compiled_ai.library.types import KINDS, Field, FieldType, Kind
 from compiled_ai.spec.findings import Findings, quote
 from compiled_ai.spec.names import Names, camel_case
 from compiled_ai.spec.yaml_source import Fields, Items, Node, Scalar, describe
 
-SIMPLE_KINDS = (
-    "text",
-    "string",
-    "integer",
-    "decimal",
-    "money",
-    "float",
-    "boolean",
-    "date",
-    "time",
-    "datetime",
-    "days_time_duration",
-    "years_months_duration",
-    "box",
-    "json",
-)
+SIMPLE_KINDS = tuple(kind for kind in KINDS if kind not in ("list", "object"))
 SPELLINGS = {
     "days-time duration": "days_time_duration",
     "days and time duration": "days_time_duration",
