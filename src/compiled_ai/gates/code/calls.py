@@ -61,22 +61,26 @@ class Calls(Paths):
         if self.script or name not in policy.MUTATORS | _MUTATING_FUNCTIONS:
             return
         bound = isinstance(node.func, ast.Attribute) and name in policy.MUTATORS
+        if bound and isinstance(node.func, ast.Attribute):
+            self._class_value_changed(node.func.value, node)
         unbound = node.args[:1] if name in _MUTATING_FUNCTIONS or self._is_type(node.func) else []
         for changed in ([node.func] if bound else []) + unbound:
             root = root_of(changed)
             if isinstance(root, ast.Name) and self._is_shared(root.id, self.scope):
-                self.fault("code.state", f"{root.id!r} is shared by all runs and must not be changed", node)
+                self._shared_changed(root.id, node)
 
     def _is_type(self, func: ast.expr) -> bool:
         return isinstance(func, ast.Attribute) and last_name(func.value) in _CONTAINERS
 
     def _is_shared(self, name: str, scope: Scope, depth: int = 0) -> bool:
-        """Tells whether a name stands for a value of the module, also by another name."""
+        """Tells whether a name stands for a value of the module or for a default, also by another name."""
         holder = scope.find(name)
         if holder is None:
             return name not in policy.BUILTINS and self.mode == "function" and name not in _CONTAINERS
         if holder.kind == "module":
             return self.scope.kind != "module" and self._is_container(holder, name)
+        if self._is_shared_default(holder, name):
+            return True
         aliases = [value for value in holder.values[name] if isinstance(value, ast.Name)]
         plain = [value for value in aliases if self._plainly_assigned(name, value)]
         return depth < 4 and any(self._is_shared(value.id, holder, depth + 1) for value in plain)

@@ -7,7 +7,14 @@ import re
 
 from compiled_ai.gates.code import policy
 from compiled_ai.gates.code.calls import Calls
-from compiled_ai.gates.code.nodes import called_name, is_script_guard, is_type_checking, own_loop, own_nodes
+from compiled_ai.gates.code.nodes import (
+    called_name,
+    can_change,
+    is_script_guard,
+    is_type_checking,
+    own_loop,
+    own_nodes,
+)
 from compiled_ai.gates.code.scopes import arguments
 
 _DECORATORS = frozenset(
@@ -139,7 +146,7 @@ class Shapes(Calls):
         for argument in arguments(node.args):
             self._argument(argument)
         for default in (*node.args.defaults, *(value for value in node.args.kw_defaults if value)):
-            if self.mode == "function" and _can_change(default):
+            if self.mode == "function" and can_change(default):
                 self.fault("code.state", "a default that can change is shared by all calls; use None", default)
         self._default_secrets(node.args)
         if re.match(r"_*(en|de)(crypt|cipher)", node.name, re.I):
@@ -344,10 +351,3 @@ class Shapes(Calls):
             text = node.slice.value
             if text.startswith("__") and text.endswith("__"):
                 self.fault("code.dunder", f"key {text!r} names an attribute that leads to the interpreter", node)
-
-
-def _can_change(default: ast.expr) -> bool:
-    makers = ("list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict")
-    if isinstance(default, ast.Call):
-        return called_name(default) in makers
-    return isinstance(default, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
