@@ -123,8 +123,9 @@ class Constants(Names):
             return
         if changed.value.id not in ("self", "cls") or self.script or self._is_stored(changed.attr):
             return
-        values = [scope.values.get(changed.attr, []) for holder, scope in self.scopes.items() if isinstance(holder, ast.ClassDef)]
-        if any(isinstance(value, ast.expr) and can_change(value) for held in values for value in held):
+        classes = [scope for holder, scope in self.scopes.items() if isinstance(holder, ast.ClassDef)]
+        values = [value for scope in classes for value in scope.values.get(changed.attr, [])]
+        if any(isinstance(value, ast.expr) and can_change(value) for value in values):
             self._shared_changed(changed.attr, node)
 
     def _is_stored(self, attribute: str) -> bool:
