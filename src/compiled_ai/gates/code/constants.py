@@ -5,19 +5,16 @@ from __future__ import annotations
 import ast
 import re
 
-from compiled_ai.gates.code.names import Names
 from compiled_ai.gates.code.nodes import (
     called_name,
-    can_change,
     first_text,
     is_redirect_code,
     last_name,
     mentions,
     number_of,
-    root_of,
     text_parts,
 )
-from compiled_ai.gates.code.scopes import Parameter, Scope
+from compiled_ai.gates.code.sharing import Sharing
 from compiled_ai.gates.code.text import is_credential, words_to_a_reader
 from compiled_ai.gates.code.wording import (
     COMMAND,
@@ -36,7 +33,7 @@ _GENERATOR_NUMBERS = frozenset({1103515245, 6364136223846793005, 1664525, 214013
 """Multipliers of linear congruential generators: home-made random numbers."""
 
 
-class Constants(Names):
+class Constants(Sharing):
     """What constants say and where they are put: secrets, SQL, redirects, patterns, endless numbers."""
 
     def _constant(self, node: ast.Constant) -> None:
@@ -59,7 +56,7 @@ class Constants(Names):
             )
         if node in self.documents:
             return
-        if re.match(r"(/var)?/tmp/|[cC]:[/\\\\](temp|windows[/\\\\]temp)[/\\\\]", text):
+        if re.match(r"(/var)?/tmp(/|$)|[cC]:[/\\\\](temp|windows[/\\\\]temp)[/\\\\]", text):
             self.fault("code.temporary", "a path in a folder that everybody may write to", node)
         if HIDDEN.search(text):
             self.fault("code.dunder", f"text {text[:40]!r} names an attribute that leads to the interpreter", node)
@@ -90,12 +87,13 @@ class Constants(Names):
         for target in targets:
             if isinstance(target, ast.Subscript):
                 self._subscript_store(target)
+        if self.scope.kind in ("module", "class"):
+            self._kept_value(node.value, node)
 
     def _augmented(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Subscript):
             self._subscript_store(node.target)
-        if isinstance(node.target, ast.Name) and self._is_shared_default(self.scope, node.target.id):
-            self._shared_changed(node.target.id, node)
+        self._grown(node)
         texts = text_parts(node.value)
         if texts and is_sql(" ".join(texts)) and isinstance(node.value, (ast.JoinedStr, ast.BinOp)):
             self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
@@ -107,42 +105,6 @@ class Constants(Names):
             and "header" in last_name(node.value).lower()
         ):
             self.fault("code.redirect", "a redirect whose address comes from data", node)
-        root = root_of(node)
-        self._class_value_changed(node.value, node)
-        if isinstance(root, ast.Name) and not self.script:
-            holder = self.scope.find(root.id)
-            if holder is not None and (holder.kind == "module" or self._is_shared_default(holder, root.id)):
-                self._shared_changed(root.id, node)
-
-    def _shared_changed(self, name: str, node: ast.AST) -> None:
-        self.fault("code.state", f"{name!r} is shared by all runs and must not be changed", node)
-
-    def _class_value_changed(self, changed: ast.expr, node: ast.AST) -> None:
-        """`self.items.append(x)` where `items = []` stands in the class: all instances share that list."""
-        if not (isinstance(changed, ast.Attribute) and isinstance(changed.value, ast.Name)):
-            return
-        if changed.value.id not in ("self", "cls") or self.script or self._is_stored(changed.attr):
-            return
-        classes = [scope for holder, scope in self.scopes.items() if isinstance(holder, ast.ClassDef)]
-        values = [value for scope in classes for value in scope.values.get(changed.attr, [])]
-        if any(isinstance(value, ast.expr) and can_change(value) for value in values):
-            self._shared_changed(changed.attr, node)
-
-    def _is_stored(self, attribute: str) -> bool:
-        parts = (part for part in self.parents if isinstance(part, ast.Attribute) and part.attr == attribute)
-        return any(isinstance(part.ctx, ast.Store) for part in parts)
-
-    def _is_shared_default(self, holder: Scope, name: str) -> bool:
-        """`def f(x, seen=[])`: every call without `seen` gets the same list, unless the name is bound anew."""
-        values = holder.values.get(name, [])
-        first = values[0] if values else None
-        if not isinstance(first, Parameter) or first.default is None or not can_change(first.default):
-            return False
-        return all(self._is_added(value) for value in values[1:])
-
-    def _is_added(self, value: object) -> bool:
-        """True for what `+=` adds to a name: the name still holds the same list."""
-        return isinstance(value, ast.expr) and isinstance(self.parents.get(value), ast.AugAssign)
 
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:
