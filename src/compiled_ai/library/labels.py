@@ -50,26 +50,48 @@ def _pattern(label: str) -> re.Pattern[str] | None:
     if not tokens:
         return None
     parts = [
-        _NUMBER if token == "#" or token.lower() in ("no", "number", "num", "nbr") and index else re.escape(token)
+        _NUMBER if index and _is_number_word(token) or token == "#" else re.escape(token)
         for index, token in enumerate(tokens)
     ]
-    tail = r"s?(?![^\W\d_])" if tokens[-1].isalpha() and parts[-1] != _NUMBER else ""
+    tail = ""
+    if tokens[-1].isalpha() and parts[-1] != _NUMBER:
+        parts[-1] = _singular(parts[-1])
+        tail = r"s?(?![^\W\d_])"
     return re.compile(r"[\s.:/_\-]{0,3}".join(parts) + tail, re.IGNORECASE)
 
 
+def _is_number_word(token: str) -> bool:
+    return token in ("#", "no", "number", "num", "nbr")
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def without_number(label: str) -> str | None:
+    """Returns `Contract` for `Contract #` or `Contract Number`: how a form may call a number; else `None`."""
+    tokens = _TOKEN.findall(label.lower())
+    kept = [token for index, token in enumerate(tokens) if not (index and _is_number_word(token))]
+    return " ".join(kept) if len(kept) < len(tokens) and kept != ["#"] else None
+
+
 def find_label(text: str, label: str) -> list[Found]:
-    """Returns where a label stands in a text; case, punctuation between its words and a plural do not matter."""
+    """Returns where a label stands in a text; case, punctuation between its words and a plural do not matter.
+
+    Where a label in the plural stands in the singular, its quality is a little less.
+    """
     pattern = _pattern(label)
     if pattern is None:
         return []
     lowered = _lowered(text)
-    head = _TOKEN.findall(label)[0].lower()
+    head = _singular(_TOKEN.findall(label)[0].lower())
+    plural = _singular(label.lower()) != label.lower()
     found: list[Found] = []
     at = lowered.find(head)
     while at >= 0:
         match = pattern.match(lowered, at)
         if match and "\n" not in match.group() and _begins(text, at):
-            found.append(Found(at, match.end(), 1.0))
+            found.append(Found(at, match.end(), 0.88 if plural and lowered[match.end() - 1] != "s" else 1.0))
         at = lowered.find(head, at + len(head))
     return found
 

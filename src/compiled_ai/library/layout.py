@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Literal, overload
 
 from compiled_ai.library.dates import DateRange, Order
-from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label
+from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label, without_number, words
 from compiled_ai.library.page_tables import table
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
@@ -39,6 +39,7 @@ _LONGEST_CELL = 1000
 """Longer runs of words are cut into cells of at most so many characters (prose, or a hostile page)."""
 _GOOD = 55.0
 """Score from which a value of a preferred label is taken without looking at the labels after it."""
+_DOUBLE = re.compile(r"(?:[^\n]*\n[ \t\r]*\n){3}")
 _CELL = re.compile(r"[^\s|]+(?:[ \u00a0][^\s|]+)*")
 
 
@@ -164,7 +165,15 @@ class Page:
 
     def _y(self, row: int) -> float:
         """Vertical position of a row, in lines."""
-        return float(row) if self._heights is None else self._heights[row]
+        return row / self._pitch if self._heights is None else self._heights[row]
+
+    @cached_property
+    def _pitch(self) -> int:
+        """Lines from one row to the next: 2 on a text with a blank line after every line, else 1."""
+        if self._boxed or not _DOUBLE.match(self.text):
+            return 1
+        lines = self.text[:20000].split("\n")[:-1]
+        return 2 if not any(line.strip() for line in lines[1::2]) or not any(map(str.strip, lines[::2])) else 1
 
     def cell_at(self, position: int) -> Cell | None:
         """The cell that contains a character of `text`."""
@@ -236,9 +245,11 @@ class Page:
         """All values that the labels may have, best first: for a choice that `labelled` cannot make."""
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
-        found = [one for label in labels for one in self._of_label(label, False, reads, side, stops)]
-        found = found or [one for label in labels for one in self._of_label(label, True, reads, side, stops)]
-        return tuple(sorted(found, key=lambda one: -one.score))
+        for find in _WAYS:
+            found = [one for label in labels for one in self._of_label(label, find, reads, side, stops)]
+            if found:
+                return tuple(sorted(found, key=lambda one: -one.score))
+        return ()
 
     def _best(
         self, labels: Sequence[str], kind: Kind | re.Pattern[str], side: Side, stop: Sequence[str]
@@ -246,9 +257,9 @@ class Page:
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
         weak: Candidate | None = None
-        for fuzzy in (False, True):
+        for find in _WAYS if kind == "identifier" else (find_label, fuzzy_positions):
             for label in labels:
-                found = self._of_label(label, fuzzy, reads, side, stops)
+                found = self._of_label(label, find, reads, side, stops)
                 best = max(found, key=lambda one: one.score, default=None)
                 if best and best.score >= _GOOD:
                     return best
@@ -264,8 +275,8 @@ class Page:
         """Whether amounts of this page carry a currency symbol: then a number without one is less likely an amount."""
         return len(re.findall(r"[$\u20ac\u00a3] ?\d", self.text[:20000])) >= 3
 
-    def _of_label(self, label: str, fuzzy: bool, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
-        positions = fuzzy_positions(self.text, label) if fuzzy else find_label(self.text, label)
+    def _of_label(self, label: str, find: Find, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
+        positions = find(self.text, label)
         if len(positions) > _MOST_OCCURRENCES:
             positions = positions[: _MOST_OCCURRENCES // 2] + positions[-_MOST_OCCURRENCES // 2 :]
         found: list[Candidate] = []
@@ -303,7 +314,7 @@ class Page:
         stops = frozenset(map(_plain, stop))
         parts = [cell.text[offset:]]
         while len(parts) < lines:
-            below = [other for other in self.row(cell.row + 1) if -3 <= other.x0 - x0 <= 6]
+            below = [other for other in self.row(cell.row + self._pitch) if -3 <= other.x0 - x0 <= 6]
             if not below or self._y(below[0].row) - self._y(cell.row) > 1.7 or not _may_continue(below[0], stops):
                 break
             wrapped = abs(below[0].x0 - x0) <= 2.5 and self._wrapped(cell, below[0])
@@ -431,6 +442,17 @@ def _pieces(line: str) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
+def _find_bare(text: str, label: str) -> list[Found]:
+    """Finds `Contract` where a form calls by that word alone what `Contract #` asks for."""
+    bare = without_number(label)
+    return [replace(found, quality=0.85) for found in find_label(text, bare)] if bare else []
+
+
+Find = Callable[[str, str], list[Found]]
+_WAYS: tuple[Find, ...] = (find_label, fuzzy_positions, _find_bare)
+"""How labels are looked for: each way only where no label was found the way before."""
+
+
 def _plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).lower()
 
@@ -448,8 +470,9 @@ class _Label:
         quality, after = self._quality()
         found: list[Candidate] = []
         if side != "below":
-            inside = self._inside(quality, after, reads, stops)
-            found += inside or self._right(quality, reads, stops)
+            found += self._inside(quality, after, reads, stops)
+            if not found or found[0].score < quality - 10:
+                found += self._right(quality, reads, stops)
         if side != "right" and not (found and found[0].score >= 95):
             found += self._below(quality, after, reads, stops)
         return found
@@ -460,6 +483,7 @@ class _Label:
         start, end = self.found.start - self.cell.start, self.found.end - self.cell.start
         before = re.split(r"[:;()]|\d\S*", text[max(0, start - 80) : start])[-1].split()
         quality = 100 * self.found.quality - min(45, 14 * len([word for word in before if word.isalpha()]))
+        quality -= 40 * (before[-1:] != [] and before[-1].strip(".").lower() in _OTHER)
         if len(text) > 60 and start > 0:
             quality -= 15 + 25 * (len(text) > 110)
         if text[start].islower() and self.label[:1].isupper():
@@ -477,7 +501,7 @@ class _Label:
     def _right(self, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         found: list[Candidate] = []
         for shift, penalty in ((0, 0.0), (1, 16.0), (-1, 20.0)):
-            row = self.cell.row + shift
+            row = self.cell.row + shift * self.page._pitch
             if (
                 shift and abs(self.page._y(row) - self.page._y(self.cell.row)) > 1.6
                 if 0 <= row < len(self.page._starts)
@@ -518,7 +542,8 @@ class _Label:
         base = quality - (18 if text[self.found.end - self.cell.start :].lstrip().startswith(":") else 0)
         found: list[Candidate] = []
         blocked = 0.0
-        for row in range(self.cell.row + 1, self.cell.row + 6):
+        pitch = self.page._pitch
+        for row in range(self.cell.row + pitch, self.cell.row + 5 * pitch + 1, pitch):
             over = [cell for cell in self.page.row(row) if cell.x0 <= x1 + 3 and cell.x1 >= x0 - 3]
             distance = self.page._y(row) - self.page._y(self.cell.row) if over else 0.0
             if distance > 4.5:
@@ -543,23 +568,35 @@ class _Label:
         stops: frozenset[str],
         side: Literal["right", "below"],
     ) -> list[Candidate]:
+        if reads.words and cell is not self.cell:
+            ahead = _LABEL_AHEAD.match(window)
+            if ahead and is_label(ahead.group().rstrip(" :#")) >= 0.9:
+                named = _plain(ahead.group()) == "name"
+                offset, window = (offset + ahead.end(), window[ahead.end() :]) if named else (offset, window)
+                score -= 0 if named else 60
         reading = reads(window)
         if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
             at = cell.start + offset
             reading = reads(self.page.text[at : min(at + 90, self.page._line(cell.row)[1])])
         if reading is None:
             return []
-        if isinstance(reading.value, str) and side == "right":
+        if isinstance(reading.value, str):
             reading = self._without_label(cell, reading)
         lead = len(re.findall(r"[^\W\d_]{2,}", window[: min(reading.start, 80)]))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
             score -= 70 * is_label(window) + (90 if _plain(reading.value) in stops else 0)
+            score -= 40 * (reads.words and cell is self.cell and self._reads_on(reading.value))
         if score <= 0:
             return []
         value = self.page.placed(cell, reading, offset)
         label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
         return [Candidate(value, label, score, side)]
+
+    def _reads_on(self, value: str) -> bool:
+        """Tells a sentence that goes on behind the label (`the Advertiser is liable`) from a value."""
+        last = str(self.cell.text)[self.found.end - self.cell.start :].lstrip()[:1]
+        return value[:1].islower() and self.label[:1].isupper() and last not in (":", "#", "=")
 
     def _without_label(self, cell: Cell, reading: Reading) -> Reading:
         """Cuts the label of the next column from the end of a value that stands only one space before it."""
@@ -572,7 +609,12 @@ class _Label:
         return replace(reading, value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
 
-_LAST_LABEL = re.compile(r" [A-Z][a-z]+ (?:Date|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)$")
+_LAST_LABEL = re.compile(
+    r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
+    r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"
+)
+_OTHER = words("alt alternate alternative old previous prior former external secondary net sub")
+"""Words before a label that make it the label of something else: `Alt Order #` is not the `Order #`."""
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
 _NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s|$))")
 
@@ -583,7 +625,9 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
     gap = re.match(r"\s*[:#.=\-\u2013]*\s*", rest)
     skipped = gap.end() if gap else 0
     if re.search(r"[:#=]", rest[:skipped]):
-        return end + skipped, 0
+        second = _LABEL_AHEAD.match(rest, skipped)
+        inner = second is not None and is_label(second.group().rstrip(" :#")) >= 0.9
+        return end + (second.end() if second and inner else skipped), 0
     ahead = _LABEL_AHEAD.match(rest, skipped)
     if ahead:
         return end + ahead.end(), len(ahead.group().split())

@@ -38,6 +38,8 @@ class Reader:
     """The value may go on in the next cell of its row."""
     digits: bool = False
     """No value without a digit."""
+    words: bool = False
+    """The value is free text."""
 
     def __call__(self, text: str) -> Reading | None:
         return self.read(text)
@@ -80,7 +82,7 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
-    return Reader(_READERS[kind], _SCANS.get(kind), digits=kind not in ("text", "name", "email"))
+    return Reader(_READERS[kind], _SCANS.get(kind), digits=kind not in ("text", "name", "email"), words=kind in ("text", "name"))
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
