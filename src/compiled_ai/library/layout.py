@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from itertools import islice
 from typing import Literal, overload
@@ -279,12 +281,12 @@ class Page:
         positions = find(self.text, label)
         if len(positions) > _MOST_OCCURRENCES:
             positions = positions[: _MOST_OCCURRENCES // 2] + positions[-_MOST_OCCURRENCES // 2 :]
-        found: list[Candidate] = []
+        found: list[list[Candidate]] = []
         for position in positions:
             cell = self.cell_at(position.start)
             if cell is not None:
-                found += _Label(self, cell, position, label).values(reads, side, stops)
-        return found
+                found.append(_Label(self, cell, position, label).values(reads, side, stops))
+        return _agreed(found) if len(found) > 1 else found[0] if found else []
 
     def value_right_of(self, *labels: str, kind: Kind | re.Pattern[str] = "text") -> Value | None:
         """`labelled(..., side="right")`, for any kind."""
@@ -326,8 +328,10 @@ class Page:
 
     def _unlabelled(self, below: Cell, label: Cell) -> bool:
         """Tells whether a line below a value has nothing in the column of the labels, as a continued line has."""
-        left = [cell for cell in self.row(below.row) if cell.x1 >= label.x0 - 2 and cell.x0 < below.x0 - 1]
-        return not left and not any(map(str.isdigit, below.text)) and len(below.text.split()) <= 5
+        before = [cell for cell in self.row(below.row) if cell.x0 < below.x0 - 1]
+        if before and (before[-1].x1 >= label.x0 - 2 or is_label(before[-1].text) >= 0.9):
+            return False
+        return not any(map(str.isdigit, below.text)) and len(below.text.split()) <= 5
 
     def _wrapped(self, above: Cell, below: Cell) -> bool:
         """Tells whether the first word of a line would not have fitted into the line above it."""
@@ -426,6 +430,20 @@ class Page:
         return located(reading.value, place)
 
 
+def _agreed(found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Raises the score of a value that stands beside its label several times, as in the head of every page.
+
+    Sums do not gain: those of the parts of a document are no surer for being equal.
+    """
+    best = [max(candidates, key=lambda one: one.score).value for candidates in found if candidates]
+    times = Counter(value for value in best if not isinstance(value, Decimal))
+    return [
+        replace(one, score=one.score + min(12, 4 * (times[one.value] - 1))) if times.get(one.value, 0) > 1 else one
+        for candidates in found
+        for one in candidates
+    ]
+
+
 def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
     return _plain(below.text) not in stops and is_label(below.text) < 0.5 and ":" not in below.text
 
@@ -486,6 +504,8 @@ class _Label:
         quality -= 40 * (before[-1:] != [] and before[-1].strip(".").lower() in _OTHER)
         if len(text) > 60 and start > 0:
             quality -= 15 + 25 * (len(text) > 110)
+        if _SENTENCE.match(text, end) and text[start].isupper():
+            quality -= 45
         if text[start].islower() and self.label[:1].isupper():
             quality -= 10
         after, extra = _after_label(text, end)
@@ -586,7 +606,7 @@ class _Label:
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
             score -= 70 * is_label(window) + (90 if _plain(reading.value) in stops else 0)
-            score -= 40 * (reads.words and cell is self.cell and self._reads_on(reading.value))
+            score -= 50 * (reads.words and side == "right" and self._reads_on(reading.value))
         if score <= 0:
             return []
         value = self.page.placed(cell, reading, offset)
@@ -615,6 +635,8 @@ _LAST_LABEL = re.compile(
 )
 _OTHER = words("alt alternate alternative old previous prior former external secondary net sub")
 """Words before a label that make it the label of something else: `Alt Order #` is not the `Order #`."""
+_SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
+"""What follows a word in running text, and not a label."""
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
 _NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s|$))")
 

@@ -145,6 +145,8 @@ def _text(text: str) -> Reading | None:
     return Reading(trimmed, start, start + len(trimmed), 1.0) if trimmed else None
 
 
+_ELSEWHERE = re.compile(r"www\.|https?:|@\w|\b[A-Z]{2}\.? \d{5}(?:-\d{4})?$|^[Pp]\.? ?[Oo]\.? [Bb]ox\b")
+"""What belongs to an address rather than to a name."""
 _ONLY_FORM = re.compile(r"(?:inc|llc|ltd|co|corp|company|sdn\.? ?bhd|bhd|gmbh|plc|limited)\.?", re.IGNORECASE)
 
 
@@ -160,6 +162,8 @@ def _name(text: str) -> Reading | None:
     if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
         return None
     words = len(value.split())
+    if _ELSEWHERE.search(value):
+        return Reading(value, reading.start, reading.end, 0.4)
     return Reading(value, reading.start, reading.end, 1.0 if words <= 9 else 0.5 if words <= 16 else 0.1)
 
 
