@@ -16,7 +16,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from itertools import islice
-from typing import Literal, overload
+from typing import Literal, cast, overload
 
 from compiled_ai.library.dates import DateRange, Order
 from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label, without_number, words
@@ -552,7 +552,16 @@ class _Label:
                 penalty += 8 if is_label(cell.text) > 0.8 and not found and penalty == 0 else 16
             else:
                 penalty += 4
-        return found
+        return self._sums_first(found)
+
+    def _sums_first(self, found: list[Candidate]) -> list[Candidate]:
+        """Prefers the largest of the amounts beside a total: the others are parts of it, or quantities and ratings."""
+        amounts = [one for one in found if isinstance(one.value, Decimal)]
+        if len(amounts) < 2 or self.page._symbols or not re.search(r"total|gross", self.label, re.IGNORECASE):
+            return found
+        largest = max(amounts, key=lambda one: abs(cast(Decimal, one.value)))
+        most = max(one.score for one in amounts)
+        return [replace(one, score=most + 1) if one is largest else one for one in found]
 
     def _below(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         text: str = str(self.cell.text)
