@@ -320,6 +320,7 @@ class Page:
             if not below or self._y(below[0].row) - self._y(cell.row) > 1.7 or not _may_continue(below[0], stops):
                 break
             wrapped = abs(below[0].x0 - x0) <= 2.5 and self._wrapped(cell, below[0])
+            wrapped = wrapped or bool(_CODE_ALONE.fullmatch(below[0].text))
             if not wrapped and not (beside is not None and self._unlabelled(below[0], beside)):
                 break
             cell = below[0]
@@ -642,8 +643,9 @@ _LAST_LABEL = re.compile(
     r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
     r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"
 )
-_OTHER = words("alt alternate alternative old previous prior former external secondary net sub")
+_OTHER = words("alt alternate alternative old previous prior former external secondary agency agy net sub")
 """Words before a label that make it the label of something else: `Alt Order #` is not the `Order #`."""
+_CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
 _SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
 """What follows a word in running text, and not a label."""
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")

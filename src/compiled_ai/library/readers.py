@@ -147,6 +147,7 @@ def _text(text: str) -> Reading | None:
 
 _ELSEWHERE = re.compile(r"www\.|https?:|@\w|\b[A-Z]{2}\.? \d{5}(?:-\d{4})?$|^[Pp]\.? ?[Oo]\.? [Bb]ox\b")
 """What belongs to an address rather than to a name."""
+_CODES = re.compile(r"\(\d[\w\-]{0,15}\)")
 _ONLY_FORM = re.compile(r"(?:inc|llc|ltd|co|corp|company|sdn\.? ?bhd|bhd|gmbh|plc|limited)\.?", re.IGNORECASE)
 
 
@@ -155,8 +156,9 @@ def _name(text: str) -> Reading | None:
     if reading is None:
         return None
     value = cast(str, reading.value)
-    letters = sum(map(str.isalpha, value))
-    digits = sum(map(str.isdigit, value))
+    named = _CODES.sub("", value)
+    letters = sum(map(str.isalpha, named))
+    digits = sum(map(str.isdigit, named))
     if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
         return None
     if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
