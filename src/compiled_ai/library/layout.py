@@ -437,9 +437,9 @@ def _agreed(found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
     Sums do not gain: those of the parts of a document are no surer for being equal.
     """
     best = [max(candidates, key=lambda one: one.score).value for candidates in found if candidates]
-    times = Counter(value for value in best if not isinstance(value, Decimal))
+    times: Counter[Value] = Counter(value for value in best if not isinstance(value, Decimal))
     return [
-        replace(one, score=one.score + min(12, 4 * (times[one.value] - 1))) if times.get(one.value, 0) > 1 else one
+        replace(one, score=one.score + min(12, 4 * (times[one.value] - 1))) if times[one.value] > 1 else one
         for candidates in found
         for one in candidates
     ]

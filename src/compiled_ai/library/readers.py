@@ -82,7 +82,8 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
-    return Reader(_READERS[kind], _SCANS.get(kind), digits=kind not in ("text", "name", "email"), words=kind in ("text", "name"))
+    words = kind in ("text", "name")
+    return Reader(_READERS[kind], _SCANS.get(kind), digits=not words and kind != "email", words=words)
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
