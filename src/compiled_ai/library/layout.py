@@ -31,7 +31,7 @@ TextKind = Literal["text", "name", "identifier", "phone", "email"]
 NumberKind = Literal["money", "number", "percent"]
 Value = Located | LocatedDate | LocatedDecimal | DateRange
 
-_MOST_OCCURRENCES = 240
+_MOST_OCCURRENCES = 80
 """A label that occurs more often is read at its first and last occurrences only (a limit for hostile pages)."""
 _MOST_VALUES = 20000
 """`find_all` stops there (a limit for hostile pages)."""
@@ -179,10 +179,9 @@ class Page:
 
     def cell_at(self, position: int) -> Cell | None:
         """The cell that contains a character of `text`."""
-        for cell in self.row(bisect_right(self._starts, position) - 1):
-            if cell.start <= position < cell.start + len(cell.text):
-                return cell
-        return None
+        row = self.row(bisect_right(self._starts, position) - 1)
+        at = bisect_right(row, position, key=_start_of) - 1
+        return row[at] if at >= 0 and position < row[at].start + len(row[at].text) else None
 
     def _place(self, start: int, end: int) -> Place | None:
         """The place of characters of `text` that stand in one cell."""
@@ -431,6 +430,10 @@ class Page:
         return located(reading.value, place)
 
 
+def _start_of(cell: Cell) -> int:
+    return cell.start
+
+
 def _agreed(found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
     """Raises the score of a value that stands beside its label several times, as in the head of every page.
 
@@ -544,7 +547,7 @@ class _Label:
         edge = self.cell.x1
         found: list[Candidate] = []
         penalty = 0.0
-        for cell in [other for other in self.page.row(row) if other.x0 >= edge - 1][:5]:
+        for cell in islice((other for other in self.page.row(row) if other.x0 >= edge - 1), 5):
             if not re.search(r"\w", cell.text):
                 continue
             far = min(14.0, max(0.0, cell.x0 - edge - 6) / 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -177,10 +178,16 @@ _CLOCK = re.compile(r"\d{1,2}:\d\d")
 
 
 def _identifier(text: str) -> Reading | None:
-    dates = [(found.start, found.end) for found in find_dates(text)]
+    return next(_identifiers(text), None)
+
+
+def _identifiers(text: str) -> Iterator[Reading]:
+    known = list(find_dates(text))
+    dates = [found.start for found in known]
     for match in _IDENTIFIER.finditer(text):
         start, end = match.span()
-        if any(first < end and start < last for first, last in dates) or text[end : end + 1] in ("%", ":"):
+        near = bisect_left(dates, end) - 1
+        if near >= 0 and start < known[near].end or text[end : end + 1] in ("%", ":"):
             continue
         code = match.group()
         digits = sum(map(str.isdigit, code))
@@ -191,8 +198,7 @@ def _identifier(text: str) -> Reading | None:
             sure -= 0.45
         if re.fullmatch(r"\d{1,3}\.\d\d", code):
             continue
-        return Reading(code, start, end, sure)
-    return None
+        yield Reading(code, start, end, sure)
 
 
 _EMAIL = re.compile(r"[A-Za-z0-9][\w.+\-]{0,63}@(?:[A-Za-z0-9\-]{1,63}\.){1,6}[A-Za-z]{2,24}")
@@ -219,4 +225,8 @@ _READERS: dict[str, Callable[[str], Reading | None]] = {
     "email": _email,
     "phone": _phone,
 }
-_SCANS: dict[str, Callable[[str], Iterator[Reading]]] = {"number": _numbers, "percent": _percents}
+_SCANS: dict[str, Callable[[str], Iterator[Reading]]] = {
+    "identifier": _identifiers,
+    "number": _numbers,
+    "percent": _percents,
+}
