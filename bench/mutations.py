@@ -154,7 +154,7 @@ def smudged(text: str) -> str:
 
 TERMS = (
     "The advertiser and the agency are jointly liable for the gross amount of this contract. No order number,\n"
-    "flight date or invoice total is binding until 03/01/2031. Terms: net 30. Client means the advertiser named above.\n"
+    "flight date or invoice total is binding until 03/01/2031. Terms net 30. Client means the advertiser named above.\n"
 )
 MUTATIONS: Mapping[str, Mutation] = {
     "as it is": lambda text: text,

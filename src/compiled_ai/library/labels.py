@@ -30,6 +30,7 @@ _WORDS = words(
     "terminal terms ticket time title total trans transaction type unit updated user vat vendor version "
     "week weekday year zip"
 )
+_DATES = ("date", "dates")
 _TOKEN = re.compile(r"[^\W_]+|[#$%&]")
 _WORD = re.compile(r"[^\W\d_]+")
 _SMALL = words("of the and or to for in by a s per & as on at from")
@@ -68,10 +69,12 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
 
 
-def without_number(label: str) -> str | None:
-    """Returns `Contract` for `Contract #` or `Contract Number`: how a form may call a number; else `None`."""
+def bare_label(label: str) -> str | None:
+    """Returns `Contract` for `Contract #`, `Begin` for `Begin Date`: how a form may call them; else `None`."""
     tokens = _TOKEN.findall(label.lower())
-    kept = [token for index, token in enumerate(tokens) if not (index and _is_number_word(token))]
+    kept = [
+        token for index, token in enumerate(tokens) if not (index and (_is_number_word(token) or token in _DATES))
+    ]
     return " ".join(kept) if len(kept) < len(tokens) and kept != ["#"] else None
 
 
@@ -113,13 +116,11 @@ def _lowered(text: str) -> str:
 def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
     """Positions of each distinct word of a text, and first and last character of every word."""
     places: dict[str, list[int]] = {}
-    starts: list[int] = []
-    ends: list[int] = []
-    for match in _FUZZY_WORD.finditer(text):
-        places.setdefault(match.group().lower(), []).append(len(starts))
-        starts.append(match.start())
-        ends.append(match.end())
-    return places, starts, ends
+    lowered = _lowered(text)
+    for index, word in enumerate(_FUZZY_WORD.findall(lowered)):
+        places.setdefault(word, []).append(index)
+    spans = [match.span() for match in _FUZZY_WORD.finditer(lowered)]
+    return places, [start for start, _ in spans], [end for _, end in spans]
 
 
 _FUZZY_WORD = re.compile(r"[^\W_]{2,30}")

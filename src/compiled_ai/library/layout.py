@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Literal, cast, overload
 
 from compiled_ai.library.dates import DateRange, Order
-from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label, without_number, words
+from compiled_ai.library.labels import Found, bare_label, find_label, fuzzy_positions, is_label, words
 from compiled_ai.library.page_tables import table
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
@@ -246,7 +246,7 @@ class Page:
         """All values that the labels may have, best first: for a choice that `labelled` cannot make."""
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
-        for find in _WAYS:
+        for find in _WAYS if kind in _BARE else (find_label, fuzzy_positions):
             found = [one for label in labels for one in self._of_label(label, find, reads, side, stops)]
             if found:
                 return tuple(sorted(found, key=lambda one: -one.score))
@@ -258,7 +258,7 @@ class Page:
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
         weak: Candidate | None = None
-        for find in _WAYS if kind == "identifier" else (find_label, fuzzy_positions):
+        for find in _WAYS if kind in _BARE else (find_label, fuzzy_positions):
             for label in labels:
                 found = self._of_label(label, find, reads, side, stops)
                 best = max(found, key=lambda one: one.score, default=None)
@@ -465,18 +465,20 @@ def _pieces(line: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_bare(text: str, label: str) -> list[Found]:
-    """Finds `Contract` where a form calls by that word alone what `Contract #` asks for."""
-    bare = without_number(label)
+    """Finds `Contract` or `Begins` where a form calls by that word alone what `Contract #` or `Begin Date` asks for."""
+    bare = bare_label(label)
     return [replace(found, quality=0.85) for found in find_label(text, bare)] if bare else []
 
 
+_BARE = ("identifier", "date", "date_range")
+"""Kinds whose values say by their shape what they are, so that a label may leave it out."""
 Find = Callable[[str, str], list[Found]]
 _WAYS: tuple[Find, ...] = (find_label, fuzzy_positions, _find_bare)
 """How labels are looked for: each way only where no label was found the way before."""
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).lower()
+    return _NO_SIGN.sub("", text).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,7 +505,7 @@ class _Label:
         """Scores how much the label stands for itself; returns also where in the cell its value may begin."""
         text: str = str(self.cell.text)
         start, end = self.found.start - self.cell.start, self.found.end - self.cell.start
-        before = re.split(r"[:;()]|\d\S*", text[max(0, start - 80) : start])[-1].split()
+        before = _BREAK.split(text[max(0, start - 80) : start])[-1].split()
         quality = 100 * self.found.quality - min(45, 14 * len([word for word in before if word.isalpha()]))
         quality -= 40 * (before[-1:] != [] and before[-1].strip(".").lower() in _OTHER)
         if len(text) > 60 and start > 0:
@@ -518,7 +520,7 @@ class _Label:
     def _inside(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         text: str = str(self.cell.text)
         window = _until_label(text[after : after + _WINDOW])
-        if not re.search(r"\w", window):
+        if not _SIGN.search(window):
             return []
         return self._candidate(self.cell, window, after, quality + 2, reads, stops, "right")
 
@@ -548,7 +550,7 @@ class _Label:
         found: list[Candidate] = []
         penalty = 0.0
         for cell in islice((other for other in self.page.row(row) if other.x0 >= edge - 1), 5):
-            if not re.search(r"\w", cell.text):
+            if not _SIGN.search(cell.text):
                 continue
             far = min(14.0, max(0.0, cell.x0 - edge - 6) / 5)
             found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, quality - penalty - far, reads, stops, "right")
@@ -615,7 +617,7 @@ class _Label:
             return []
         if isinstance(reading.value, str):
             reading = self._without_label(cell, reading)
-        lead = len(re.findall(r"[^\W\d_]{2,}", window[: min(reading.start, 80)]))
+        lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
             score -= 70 * is_label(window) + (90 if _plain(reading.value) in stops else 0)
@@ -648,6 +650,13 @@ _LAST_LABEL = re.compile(
 )
 _OTHER = words("alt alternate alternative old previous prior former external secondary agency agy net sub")
 """Words before a label that make it the label of something else: `Alt Order #` is not the `Order #`."""
+_SIGN = re.compile(r"\w")
+_NO_SIGN = re.compile(r"[\W_]+")
+_BREAK = re.compile(r"[:;()]|\d\S*")
+_GAP = re.compile(r"\s*[:#.=\-\u2013]*\s*")
+_MARK = re.compile(r"[:#=]")
+_WORD_AFTER = re.compile(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)")
+_WORDS_OF_TWO = re.compile(r"[^\W\d_]{2,}")
 _CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
 _SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
 """What follows a word in running text, and not a label."""
@@ -658,9 +667,9 @@ _NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s
 def _after_label(text: str, end: int) -> tuple[int, int]:
     """Where the value begins after a label that ends at `end`, and how many further words the label has there."""
     rest = text[end : end + 120]
-    gap = re.match(r"\s*[:#.=\-\u2013]*\s*", rest)
+    gap = _GAP.match(rest)
     skipped = gap.end() if gap else 0
-    if re.search(r"[:#=]", rest[:skipped]):
+    if _MARK.search(rest, 0, skipped):
         second = _LABEL_AHEAD.match(rest, skipped)
         inner = second is not None and is_label(second.group().rstrip(" :#")) >= 0.9
         return end + (second.end() if second and inner else skipped), 0
@@ -669,10 +678,10 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
         return end + ahead.end(), len(ahead.group().split())
     extra = 0
     while extra < 3:
-        word = re.match(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)", rest[skipped:])
+        word = _WORD_AFTER.match(rest, skipped)
         if not word or is_label(word.group(1)) < 0.5:
             break
-        skipped += word.end()
+        skipped = word.end()
         extra += 1
     return end + skipped, extra
 
