@@ -123,12 +123,23 @@ def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
     return places, [start for start, _ in spans], [end for _, end in spans]
 
 
+@lru_cache(maxsize=256)
+def _alike(text: str, word: str, least: int) -> frozenset[str]:
+    """The (at most 60) words of a text that are most like a word."""
+    from rapidfuzz import fuzz, process
+
+    choices = list(_vocabulary(text)[0])
+    return frozenset(
+        found for found, _, _ in process.extract(word, choices, scorer=fuzz.ratio, score_cutoff=least, limit=60)
+    )
+
+
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
 _FUZZY_WORD = re.compile(r"[^\W_]{2,30}")
 
 
 def fuzzy_positions(text: str, label: str) -> list[Found]:
     """Returns where a label stands with slips of OCR: one wrong character in four or so, words glued or torn."""
-    from rapidfuzz import fuzz, process
     from rapidfuzz.distance import Levenshtein
 
     parts = re.findall(r"[^\W_]+", label.lower())
@@ -136,12 +147,9 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
     if len(target) < 5:
         return []
     places, starts, ends = _vocabulary(text)
-    choices = list(places)
-    anchors = {word for word, _, _ in process.extract(parts[0], choices, scorer=fuzz.ratio, score_cutoff=74, limit=60)}
+    anchors = _alike(text, parts[0], 74)
     if len(parts) > 1:
-        anchors |= {
-            word for word, _, _ in process.extract(target, choices, scorer=fuzz.ratio, score_cutoff=80, limit=60)
-        }
+        anchors |= _alike(text, target, 80)
     found: list[Found] = []
     for index in sorted(at for word in anchors for at in places[word])[:2000]:
         best = 0.0
@@ -149,8 +157,8 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
         for stop in range(index, min(index + len(parts) + 1, len(starts))):
             if starts[stop] - starts[index] > len(target) + 12 or "\n" in text[starts[index] : ends[stop]]:
                 break
-            joined = re.sub(r"[\W_]+", "", text[starts[index] : ends[stop]]).lower()
-            likeness = Levenshtein.normalized_similarity(joined, target)
+            joined = _BETWEEN_WORDS.sub("", text[starts[index] : ends[stop]]).lower()
+            likeness = Levenshtein.normalized_similarity(joined, target, score_cutoff=0.78)
             if likeness > best:
                 best, last = likeness, stop
         if best >= 0.78:
