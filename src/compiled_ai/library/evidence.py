@@ -12,9 +12,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any
 
 from compiled_ai.library.places import LocatedInteger, Place, Span, located
@@ -30,6 +30,8 @@ _MOST_PIECES = 4
 _NEAR = 600
 """Characters within which a value goes on that stands in several pieces."""
 _MOST_WORDS = 60
+_MOST_WINDOWS = 5000
+_REPAIRED = 200_000
 _WORD = re.compile(r"[^\W_]+")
 _LOOKALIKE = str.maketrans("oilszb", "011528")
 
@@ -177,12 +179,13 @@ class _Searched:
             at = self.text.find(text, after) if text.strip() else -1
             return (at, at + len(text)) if at >= 0 else None
         first = bisect_right(starts, after - 1)
-        at = glued.find(wanted, begins[first] if first < len(begins) else len(glued))
+        at = glued.find(wanted, begins[first]) if first < len(begins) else -1
         while at >= 0:
             word, last = bisect_right(begins, at) - 1, bisect_right(begins, at + len(wanted) - 1) - 1
             if begins[word] == at and ends[last] == at + len(wanted):
                 return starts[word], starts[last] + ends[last] - begins[last]
-            at = glued.find(wanted, at + 1)
+            following = bisect_right(begins, at)
+            at = glued.find(wanted, begins[following]) if following < len(begins) else -1
         return None
 
     def spans(self, start: int, end: int) -> Iterator[Span]:
@@ -216,20 +219,37 @@ def _first(found: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
     return [one] if one else []
 
 
+def _windows(text: str, pattern: str, around: int) -> Iterator[tuple[int, str]]:
+    """Pieces of a text around the matches of a pattern (the first of them: a limit for hostile pages)."""
+    for match in islice(re.finditer(pattern, text), _MOST_WINDOWS):
+        start = max(0, match.start() - around)
+        yield start, text[start : match.end() + around]
+
+
 def _dates(text: str, value: date) -> Iterator[tuple[int, int]]:
+    """Places of a date, whatever the order of its parts; only where its year stands."""
     from compiled_ai.library.dates import Order, find_dates
 
     orders: tuple[Order, ...] = ("mdy", "dmy", "ymd")
-    for order in orders:
-        yield from ((found.start, found.end) for found in find_dates(text, order=order) if found.value == value)
+    for at, window in _windows(text, f"{value.year % 100:02}", 24):
+        for order in orders:
+            for found in find_dates(window, order=order):
+                if found.value == value:
+                    yield at + found.start, at + found.end
 
 
 def _amounts(text: str, value: Decimal) -> Iterator[tuple[int, int]]:
+    """Places of an amount, whatever its sign; digits that OCR misread are repaired where the page is no larger than most."""
     from compiled_ai.library.money import find_amounts, repair_digits
 
-    for written in (text, repair_digits(text)):
-        if len(written) == len(text):
-            yield from ((one.start, one.end) for one in find_amounts(written) if abs(one.value) == abs(value))
+    whole = str(abs(value).to_integral_value(ROUND_DOWN)) if value.is_finite() else ""
+    digits = "[.,'\u00a0]?".join(whole) if whole != "0" else "[.,]"
+    for written in (text, repair_digits(text) if len(text) < _REPAIRED else ""):
+        if digits and len(written) == len(text):
+            for at, window in _windows(written, digits, 16):
+                for one in find_amounts(window):
+                    if abs(one.value) == abs(value):
+                        yield at + one.start, at + one.end
 
 
 def _pieces_of_text(text: _Searched, value: str, smudged: bool) -> list[tuple[int, int]]:
