@@ -239,7 +239,7 @@ def _dates(text: str, value: date) -> Iterator[tuple[int, int]]:
 
 
 def _amounts(text: str, value: Decimal) -> Iterator[tuple[int, int]]:
-    """Places of an amount, whatever its sign; digits that OCR misread are repaired where the page is no larger than most."""
+    """Places of an amount, whatever its sign; on pages of usual size digits that OCR misread are repaired."""
     from compiled_ai.library.money import find_amounts, repair_digits
 
     whole = str(abs(value).to_integral_value(ROUND_DOWN)) if value.is_finite() else ""
