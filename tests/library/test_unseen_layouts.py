@@ -19,11 +19,17 @@ def test_an_alternate_number_is_not_the_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "bare"),
-    [("Contract #", "contract"), ("Begin Date", "begin"), ("Invoice Number", "invoice"), ("Total", None), ("#", None)],
+    ("label", "number", "dated"),
+    [
+        ("Contract #", "contract", None),
+        ("Begin Date", None, "begin"),
+        ("Invoice Number", "invoice", None),
+        ("Total", None, None),
+        ("#", None, None),
+    ],
 )
-def test_a_label_may_leave_out_what_its_value_shows(label: str, bare: str | None) -> None:
-    assert bare_label(label) == bare
+def test_a_label_may_leave_out_what_its_value_shows(label: str, number: str | None, dated: str | None) -> None:
+    assert (bare_label(label), bare_label(label, dated=True)) == (number, dated)
 
 
 def test_a_bare_label_is_taken_where_no_whole_one_has_a_value() -> None:
@@ -49,7 +55,7 @@ def test_a_second_label_before_the_value_is_skipped() -> None:
 
 
 def test_running_text_is_no_label() -> None:
-    terms = "Advertiser may not settle any claim that imposes an obligation on the station without prior written\nconsent.\n"
+    terms = "Advertiser may not settle any claim that imposes an obligation on it without prior written\nconsent.\n"
     page = Page.from_text(terms + "                Advertiser\n                Oak Pine\n")
     assert page.labelled("Advertiser", kind="name") == "Oak Pine"
     assert Page.from_text("the Advertiser is liable\n").labelled("Advertiser", "Client", kind="name") != "Oak Pine"

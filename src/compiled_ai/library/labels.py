@@ -69,12 +69,11 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
 
 
-def bare_label(label: str) -> str | None:
-    """Returns `Contract` for `Contract #`, `Begin` for `Begin Date`: how a form may call them; else `None`."""
+def bare_label(label: str, *, dated: bool = False) -> str | None:
+    """Returns `contract` for `Contract #`, and if `dated`, `begin` for `Begin Date`: how a form may call them."""
     tokens = _TOKEN.findall(label.lower())
-    kept = [
-        token for index, token in enumerate(tokens) if not (index and (_is_number_word(token) or token in _DATES))
-    ]
+    spare = _DATES.__contains__ if dated else _is_number_word
+    kept = [token for index, token in enumerate(tokens) if not (index and spare(token))]
     return " ".join(kept) if len(kept) < len(tokens) and kept != ["#"] else None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Literal, cast, overload
 
@@ -238,7 +238,7 @@ class Page:
         best = self._best(labels, kind, side, stop)
         if best is None or lines < 2 or kind not in ("text", "name"):
             return best.value if best else None
-        return self._continued(best, lines, stop, kind == "name")
+        return self._continued(best, lines, (*stop, *labels), kind == "name")
 
     def candidates(
         self, *labels: str, kind: Kind | re.Pattern[str] = "text", side: Side = "any", stop: Sequence[str] = ()
@@ -246,7 +246,7 @@ class Page:
         """All values that the labels may have, best first: for a choice that `labelled` cannot make."""
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
-        for find in _WAYS if kind in _BARE else (find_label, fuzzy_positions):
+        for find in _ways(kind):
             found = [one for label in labels for one in self._of_label(label, find, reads, side, stops)]
             if found:
                 return tuple(sorted(found, key=lambda one: -one.score))
@@ -258,7 +258,7 @@ class Page:
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
         weak: Candidate | None = None
-        for find in _WAYS if kind in _BARE else (find_label, fuzzy_positions):
+        for find in _ways(kind):
             for label in labels:
                 found = self._of_label(label, find, reads, side, stops)
                 best = max(found, key=lambda one: one.score, default=None)
@@ -464,17 +464,23 @@ def _pieces(line: str) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _find_bare(text: str, label: str) -> list[Found]:
+def _find_bare(text: str, label: str, *, dated: bool) -> list[Found]:
     """Finds `Contract` or `Begins` where a form calls by that word alone what `Contract #` or `Begin Date` asks for."""
-    bare = bare_label(label)
+    bare = bare_label(label, dated=dated)
     return [replace(found, quality=0.85) for found in find_label(text, bare)] if bare else []
 
 
-_BARE = ("identifier", "date", "date_range")
-"""Kinds whose values say by their shape what they are, so that a label may leave it out."""
 Find = Callable[[str, str], list[Found]]
-_WAYS: tuple[Find, ...] = (find_label, fuzzy_positions, _find_bare)
-"""How labels are looked for: each way only where no label was found the way before."""
+
+
+def _ways(kind: Kind | re.Pattern[str]) -> tuple[Find, ...]:
+    """How labels are looked for: each way only where no label had a good value the way before.
+
+    Numbers and dates say by their shape what they are, so that a form may leave that out.
+    """
+    if kind not in ("identifier", "date", "date_range"):
+        return find_label, fuzzy_positions
+    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier")
 
 
 def _plain(text: str) -> str:
