@@ -1,7 +1,7 @@
 """How long a page takes, by layout module: `python bench/documents.py [--pages 40] [--help]`.
 
 Prints P50 and P99 in milliseconds of processor time a page over real invoices and receipts (where the data sets are
-present), over synthetic pages of 500 and 5,000 lines, and the ratio of the two: 10 is linear. Aim: 10 ms a page of 500 lines.
+present), over synthetic pages of 500 and 5,000 lines, and their ratio: 10 is linear. Aim: 10 ms a page of 500 lines.
 Then hostile pages (one sign, word or line repeated to 250 kB and 1 MB) through the invoice function and through the
 search for a value without a place: seconds of processor time, and the ratio, which is 4 where time is linear.
 """
