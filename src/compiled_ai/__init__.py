@@ -17,7 +17,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiled_ai.api import Artifact, compile, explain, load_artifact, load_spec, make_plan, run
+    from compiled_ai.api import (
+        Artifact,
+        check_golden,
+        compile,
+        explain,
+        import_golden,
+        load_artifact,
+        load_spec,
+        make_plan,
+        read_document,
+        run,
+    )
     from compiled_ai.config import Settings, load_settings
     from compiled_ai.errors import CompiledAIError
 
@@ -25,12 +36,15 @@ __all__ = [
     "Artifact",
     "CompiledAIError",
     "Settings",
+    "check_golden",
     "compile",
     "explain",
+    "import_golden",
     "load_artifact",
     "load_settings",
     "load_spec",
     "make_plan",
+    "read_document",
     "run",
 ]
 

@@ -9,7 +9,7 @@ result = artifact.run({"document": text})           # or: await artifact.run_asy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,11 @@ from compiled_ai.config import Settings, load_settings
 if TYPE_CHECKING:
     from compiled_ai.artifact import SealedArtifact
     from compiled_ai.compiler import Compilation, CompileOptions
+    from compiled_ai.golden_check import GoldenReport
+    from compiled_ai.golden_import import Imported, ImportOptions
     from compiled_ai.models import Model
     from compiled_ai.plan import CompilePlan
+    from compiled_ai.reading import ReadLimits, ReadText
     from compiled_ai.runtime.explain import Explanation
     from compiled_ai.runtime.local import RunResult
     from compiled_ai.spec.model import WorkflowSpec
@@ -180,3 +183,26 @@ def explain(run_id: str, *, settings: Settings | None = None) -> Explanation:
         return explain_run(
             run_id, store=store, artifacts=lambda name: load_artifact(name, settings=chosen).sealed
         )
+
+
+def read_document(
+    path: str | Path, *, root: str | Path | None = None, limits: ReadLimits | None = None, languages: str = "eng"
+) -> ReadText:
+    """Reads a PDF, HTML, DOCX, XLSX, image or text file as an artifact will see it: `.text`, `.boxes`, `.warnings`."""
+    from compiled_ai.reading import read_document as read
+
+    return read(path, root=root, limits=limits, languages=languages)
+
+
+def import_golden(folder: str | Path, labels: str | Path, options: ImportOptions) -> Imported:
+    """Makes golden cases of the documents of a folder and a sheet of labels (`golden import`)."""
+    from compiled_ai.golden_import import import_golden as imported
+
+    return imported(Path(folder), Path(labels), options)
+
+
+def check_golden(path: str | Path, *, artifacts: Sequence[Artifact] = ()) -> GoldenReport:
+    """Lists what looks wrong in golden cases (`golden check`); with candidates, their agreement against labels."""
+    from compiled_ai.golden_check import check_golden as checked
+
+    return checked(Path(path), artifacts=[each.sealed for each in artifacts])

@@ -41,12 +41,15 @@ def test_the_public_names_are_these_and_each_is_documented() -> None:
         "Artifact",
         "CompiledAIError",
         "Settings",
+        "check_golden",
         "compile",
         "explain",
+        "import_golden",
         "load_artifact",
         "load_settings",
         "load_spec",
         "make_plan",
+        "read_document",
         "run",
     ]
     for name in compiled_ai.__all__:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import IO
 
 from compiled_ai.reading.pages import Format, ReadLimits, Unreadable
 
@@ -44,7 +45,7 @@ def _inspect(archive: zipfile.ZipFile, limits: ReadLimits) -> None:
                 _refuse_types(stream, part.filename)
 
 
-def _refuse_types(stream: io.BufferedIOBase | zipfile.ZipExtFile, name: str) -> None:
+def _refuse_types(stream: IO[bytes], name: str) -> None:
     kept = b""
     while block := stream.read(_BLOCK):
         window = kept + block

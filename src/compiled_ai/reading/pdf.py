@@ -60,7 +60,7 @@ def _document(content: bytes) -> pypdf.PdfReader:
 
 
 def _page(page: Any, number: int) -> tuple[ReadPage, list[str]]:
-    """Reads a page with its layout; text that the layout mode does not see (nested or rotated) is not lost in silence."""
+    """Reads a page with its layout; text that the layout mode does not see is not lost in silence."""
     if page.rotation:
         page.transfer_rotation_to_content()
     laid_out = page.extract_text(extraction_mode="layout").replace("\0", "")

@@ -122,7 +122,7 @@ def _format(content: bytes, suffix: str, limits: ReadLimits) -> Format:
     if suffix in (".html", ".htm", ".xhtml") or start.startswith((b"<!doctype html", b"<html")):
         return "html"
     if suffix in _SUFFIXES and suffix != ".txt":
-        raise Unreadable(f"is called {suffix}, but its content is not.", "The file may be damaged, or has a wrong name.")
+        raise Unreadable(f"is called {suffix}, but its content is not.", "It may be damaged or misnamed.")
     return "text"
 
 

@@ -1,0 +1,222 @@
+"""A sheet of labels as people keep it, XLSX or CSV, read by the types of a specification's outputs.
+
+Every fault is told with the cell that it stands in (`labels.xlsx[Sheet1]!C14`, `labels.csv:14`). Nothing is guessed: a
+date such as `03/04/2024` is an error until another date of the sheet, or the person, says which number is the month.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from compiled_ai.canonical import parse_json, plain_number
+from compiled_ai.errors import InputError, NotFound, UsageError, suggest
+from compiled_ai.library.dates import find_dates
+from compiled_ai.library.money import parse_amount
+from compiled_ai.library.types import FieldType
+from compiled_ai.records import Finding
+from compiled_ai.spec.findings import refuse
+from compiled_ai.spec.model import Mark
+from compiled_ai.spec.rules.tables import Grid, GridCell, csv_grid
+from compiled_ai.spec.sheets import read_sheet
+
+DateOrder = Literal["mdy", "dmy", "ymd"]
+ORDERS: tuple[DateOrder, ...] = ("mdy", "dmy", "ymd")
+NULL = "null"
+"""What a cell says if the document states no value; an empty cell is no label at all."""
+_NUMERIC_DATE = re.compile(r"\s*(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4}|\d{2})\s*")
+_TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+
+
+class Misread(ValueError):
+    """A cell that is no value of its field; the message says why and what to write."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The rows of a sheet."""
+
+    file: str
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, GridCell], ...]
+
+    def named(self, column: str, option: str) -> str:
+        """Returns a column of the sheet; raises `UsageError` if there is none of that name."""
+        if column not in self.columns:
+            raise UsageError(
+                f"{self.file!r} has no column {column!r}.{suggest(column, self.columns)}", remedy=f"Correct {option}."
+            )
+        return column
+
+    def like(self, field: str) -> str | None:
+        """Returns the one column that is called as a field is: `Gross Amount` for `gross_amount`."""
+        found = [column for column in self.columns if plain_name(column) == plain_name(field)]
+        return found[0] if len(found) == 1 else None
+
+
+def plain_name(text: str) -> str:
+    """Letters and digits in lower case."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def read_labels(path: Path) -> Labels:
+    """Reads a sheet: its first row names the columns.
+
+    Raises:
+        NotFound: there is no such file.
+        UsageError: it is no XLSX or CSV file, or its header cannot be used.
+        SpecError: the sheet holds what cannot be trusted (merged or hidden cells, stale formulas), cell by cell.
+    """
+    if not path.is_file():
+        raise NotFound(f"There is no sheet of labels {str(path)!r}.", remedy="Name an XLSX or CSV file with --labels.")
+    grid = _grid(path)
+    if grid is None:
+        raise UsageError(f"{path.name!r} has no rows.", remedy="The first row must name the columns.")
+    header = [cell.text for cell in grid.header]
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"Column {twice!r} occurs twice in {path.name!r}.", remedy="Rename one.")
+    longer = next((row for row in grid.rows if len(row) > len(header)), None)
+    if longer is not None:
+        raise UsageError(f"{longer[0].origin}: the row has more cells than the header.", remedy="Quote commas in CSV.")
+    return Labels(path.name, tuple(header), tuple(dict(zip(header, row, strict=True)) for row in grid.rows))
+
+
+def _grid(path: Path) -> Grid | None:
+    suffix = path.suffix.lower()
+    if suffix == ".xlsx":
+        reading = read_sheet(path, file=path.name, sheet=None, range_=None, mark=Mark(path.name, 1, 1))
+        if reading.findings:
+            refuse(reading.findings)
+        return reading.grid
+    if suffix != ".csv":
+        raise UsageError(f"{path.name!r} is no .xlsx or .csv file.", remedy="Save the labels as one.")
+    try:
+        return csv_grid(path.read_bytes().decode("utf-8-sig"), file=path.name)
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"{path.name!r} is not UTF-8 (byte {fault.start}).", remedy="Save it as UTF-8.") from fault
+    except csv.Error as fault:
+        raise UsageError(f"{path.name!r} cannot be read: {fault}.", remedy="Save it anew as CSV.") from fault
+
+
+def date_order(cells: Iterable[GridCell], asked: str | None) -> DateOrder:
+    """Finds out whether the sheet writes the day or the month first.
+
+    Raises `UsageError` if the cells contradict each other, or if none of them tells.
+    """
+    if asked is not None:
+        if asked not in ORDERS:
+            raise UsageError(f"--date-order is {asked!r}.", remedy="Use mdy, dmy or ymd.")
+        return cast(DateOrder, asked)
+    told: dict[DateOrder, GridCell] = {}
+    open_: GridCell | None = None
+    for cell in cells:
+        found = _NUMERIC_DATE.fullmatch(cell.value) if isinstance(cell.value, str) else None
+        if found is None:
+            continue
+        first, second = int(found[1]), int(found[2])
+        if first > 12 or second > 12:
+            told.setdefault("dmy" if first > 12 else "mdy", cell)
+        elif first != second:
+            open_ = open_ or cell
+    if len(told) > 1:
+        places = " and ".join(f"{cell.origin} ({cell.text})" for cell in told.values())
+        raise UsageError(f"Dates are written in two orders: {places}.", remedy="Correct the sheet.")
+    if open_ is not None and not told:
+        raise UsageError(
+            f"{open_.origin}: {open_.text!r} may be two days.", remedy="Say --date-order mdy or --date-order dmy."
+        )
+    return next(iter(told), "mdy")
+
+
+def label_of(cell: GridCell, kind: FieldType | None, order: DateOrder) -> Any:
+    """Returns a cell as JSON value of a field; without a type every label but true and false is text.
+
+    Raises `Misread`.
+    """
+    if isinstance(cell.value, str) and cell.value.strip().casefold() == NULL:
+        return None
+    if kind is None:
+        return cell.value if isinstance(cell.value, bool) else cell.text
+    return _READERS.get(kind.kind, _as_text)(cell, order)
+
+
+def _as_text(cell: GridCell, _: DateOrder) -> str:
+    return cell.text
+
+
+def _as_date(cell: GridCell, order: DateOrder) -> str:
+    if isinstance(cell.value, date) and not isinstance(cell.value, datetime):
+        return cell.value.isoformat()
+    found = [one.value for one in find_dates(cell.text, order=order)] if isinstance(cell.value, str) else []
+    if len(found) != 1:
+        raise Misread(f"{cell.text!r} is not one date. Write it as 2024-05-31.")
+    return found[0].isoformat()
+
+
+def _number(cell: GridCell) -> Decimal:
+    if isinstance(cell.value, Decimal):
+        return cell.value
+    found = parse_amount(cell.value) if isinstance(cell.value, str) else None
+    if found is None:
+        raise Misread(f"{cell.text!r} is no number. Write it as 1234.50.")
+    return Decimal(found)
+
+
+def _as_money(cell: GridCell, _: DateOrder) -> str:
+    return plain_number(_number(cell))
+
+
+def _as_number(cell: GridCell, _: DateOrder) -> Decimal:
+    return _number(cell)
+
+
+def _as_integer(cell: GridCell, _: DateOrder) -> int:
+    number = _number(cell)
+    if number != number.to_integral_value():
+        raise Misread(f"{cell.text!r} is no whole number.")
+    return int(number)
+
+
+def _as_boolean(cell: GridCell, _: DateOrder) -> bool:
+    value = _TRUTH.get(cell.text.casefold())
+    if value is None:
+        raise Misread(f"{cell.text!r} is neither true nor false. Write yes or no.")
+    return value
+
+
+def _as_json(cell: GridCell, _: DateOrder) -> Any:
+    try:
+        return parse_json(cell.text)
+    except InputError as fault:
+        raise Misread(f"{cell.text!r} is not JSON. Write lists and objects as JSON.") from fault
+
+
+_READERS: Mapping[str, Callable[[GridCell, DateOrder], Any]] = {
+    "date": _as_date,
+    "money": _as_money,
+    "decimal": _as_number,
+    "float": _as_number,
+    "integer": _as_integer,
+    "boolean": _as_boolean,
+    "list": _as_json,
+    "object": _as_json,
+    "json": _as_json,
+    "box": _as_json,
+}
+
+
+def cell_finding(cell: GridCell, column: str, message: str) -> Finding:
+    """A fault of one cell."""
+    return Finding(rule="golden.cell", message=f"column {column!r}: {message}", file=cell.origin)
+
+
+def texts(rows: Sequence[Mapping[str, GridCell]], columns: Iterable[str]) -> list[GridCell]:
+    """All cells of some columns."""
+    return [row[column] for column in columns for row in rows]
