@@ -181,13 +181,13 @@ def _columns(sheet: Labels, spec: WorkflowSpec | None, options: ImportOptions) -
     wrong = next((name for name in options.mapping if name not in known), None)
     if wrong is not None:
         raise UsageError(f"--map names {wrong!r}, which is no field.{suggest(wrong, known)}")
-    expected = {name: column for name in outputs if (column := mapped.get(name) or sheet.like(name))}
+    expected = {name: found for name in outputs if (found := mapped.get(name) or sheet.like(name))}
     if not expected:
         raise UsageError(
             f"No column of {sheet.file!r} is called like an output.{suggest(sheet.columns[0], outputs)}",
             remedy="Write --map expected.FIELD=COLUMN.",
         )
-    given = {name: column for name in inputs if (column := options.mapping.get(name) or sheet.like(name))}
+    given = {name: found for name in inputs if (found := options.mapping.get(name) or sheet.like(name))}
     rest = {name: kind for name, kind in inputs.items() if name not in given}
     text = _one(rest, lambda kind: kind.kind in ("text", "string"))
     boxes = _one(rest, lambda kind: kind.kind == "list" and kind.items is not None and kind.items.kind == "box")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from compiled_ai.canonical import parse_json, plain_number
 from compiled_ai.errors import InputError, NotFound, UsageError, suggest
@@ -113,7 +113,7 @@ def date_order(cells: Iterable[GridCell], asked: str | None) -> DateOrder:
     if asked is not None:
         if asked not in ORDERS:
             raise UsageError(f"--date-order is {asked!r}.", remedy="Use mdy, dmy or ymd.")
-        return cast(DateOrder, asked)
+        return asked
     told: dict[DateOrder, GridCell] = {}
     open_: GridCell | None = None
     for cell in cells:

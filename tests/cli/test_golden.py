@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cli_support import ROOT, Home
+from papers import pdf
 
 SPEC = """
 metadata: {name: "Letters", data_basis: "synthetic"}
@@ -155,3 +156,39 @@ def test_the_shipped_examples_have_no_suspected_label(home: Home, name: str) -> 
     ran = home("golden", "check", str(ROOT / "examples" / name), "--json")
     assert (ran.code, ran.json["findings"]) == (0, [])
     assert ran.json["cases"] > 10
+
+
+def test_read_prints_the_text_its_json_and_its_boxes(home: Home) -> None:
+    (home.folder / "a.pdf").write_bytes(pdf("Total   12.50", ""))
+    ran = home("read", "a.pdf")
+    assert (ran.code, ran.out.split()) == (0, ["Total", "12.50"])
+    assert ran.err == "a.pdf: page 2 has no text layer\n"
+    told = home("read", "a.pdf", "--json").json
+    assert (told["format"], told["warnings"], len(told["pages"])) == ("pdf", ["page 2 has no text layer"], 2)
+    assert [box[4] for box in home("read", "a.pdf", "--boxes").json] == ["Total", "12.50"]
+
+
+def test_read_refuses_with_exit_two_what_lies_outside_its_root(home: Home) -> None:
+    (home.folder / "a.txt").write_text("words", "utf-8")
+    (home.folder / "papers").mkdir()
+    ran = home("read", "../a.txt", "--root", "papers")
+    assert (ran.code, ran.out) == (2, "")
+    assert "'../a.txt' lies outside 'papers'." in ran.err
+    assert "text has no boxes" in home("read", "a.txt", "--boxes").err
+
+
+def test_golden_import_writes_cases_beside_the_specification_and_names_wrong_cells(home: Home) -> None:
+    (home.folder / "letters.yaml").write_text(SPEC, "utf-8")
+    (home.folder / "papers").mkdir()
+    for number in range(3):
+        (home.folder / "papers" / f"{number}.txt").write_text(letter(number)["input"]["letter"], "utf-8")
+    labels = home.folder / "labels.csv"
+    arguments = ("golden", "import", "papers", "--labels", "labels.csv", "--key", "file", "--spec", "letters.yaml")
+    labels.write_text('file,Vendor,total\n0,Vendor 0 Ltd,"1,100.50"\n1,Vendor 1 Ltd,many\n', "utf-8")
+    ran = home(*arguments)
+    assert ran.code == 2
+    assert "labels.csv:3: column 'total': 'many' is no number." in ran.err
+    labels.write_text('file,Vendor,total\n0,Vendor 0 Ltd,"1,100.50"\n1,Vendor 1 Ltd,1101.50\n', "utf-8")
+    told = home(*arguments, "--json").json
+    assert (told["cases"], told["files_without_row"], told["unlabelled"]) == (2, ["2.txt"], ["day"])
+    assert home("golden", "check", told["out"]).code == 0

@@ -1,4 +1,4 @@
-"""`golden import`: a person's labelled documents become golden cases, or every wrong cell is named and nothing written."""
+"""`golden import`: labelled documents become golden cases, or every wrong cell is named and nothing is written."""
 
 from __future__ import annotations
 
