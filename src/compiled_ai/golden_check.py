@@ -107,7 +107,7 @@ def check_golden(path: Path, *, artifacts: Sequence[SealedArtifact] = ()) -> Gol
     if not path.is_file():
         raise NotFound(f"There is no file {str(path)!r}.", remedy="Name a golden file (JSONL) or a specification.")
     named = path.suffix in _SPECIFICATION
-    spec, errors = _specification(path if named else path.parent.with_suffix(".yaml"), required=named)
+    spec, errors = _specification(path if named else _beside(path), required=named)
     placed = _of_spec(spec) if named and spec else [] if named else _lines(path, errors)
     if spec is not None and not named:
         errors = _fit(spec, path)
@@ -122,6 +122,12 @@ def check_golden(path: Path, *, artifacts: Sequence[SealedArtifact] = ()) -> Gol
 
 
 # ---------------------------------------------------------------- reading
+
+
+def _beside(golden: Path) -> Path:
+    """`NAME.yaml` beside the folder `NAME` of a golden file; it need not be there."""
+    folder = golden.parent if golden.parent.name else golden.absolute().parent
+    return folder.with_name(f"{folder.name}.yaml") if folder.name else folder
 
 
 def _specification(path: Path, *, required: bool) -> tuple[WorkflowSpec | None, list[Finding]]:

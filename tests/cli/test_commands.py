@@ -274,6 +274,16 @@ def test_score_counts_missing_labels_not_at_all(desk: Home, tmp_path: Path) -> N
     assert (wrong.code, "there is no column 'tt'" in wrong.err) == (2, True)
 
 
+def test_score_maps_labels_from_columns_too(desk: Home, tmp_path: Path) -> None:
+    cases = [{"t": "A", "w": 9, "Queue": "URGENT"}, {"t": "B", "w": 9, "Queue": "NORMAL"}]
+    (tmp_path / "golden.jsonl").write_text("\n".join(map(json.dumps, cases)), "utf-8")
+    maps = ("--map", "ticket=t", "--map", "waiting=w", "--map", "expected.outcome=Queue", "--json")
+    scored = desk("score", "triage@1.0.0", str(tmp_path / "golden.jsonl"), *maps).json
+    assert (scored["fields"]["outcome"]["right"], scored["fields"]["outcome"]["n"]) == (1, 2)
+    wrong = desk("score", "triage@1.0.0", str(tmp_path / "golden.jsonl"), "--map", "expected.outcom=Queue")
+    assert (wrong.code, "--map names 'expected.outcom', which is no field." in wrong.err) == (2, True)
+
+
 def test_gate_code_prints_the_contracts_shape_and_refuses_effects(desk: Home, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.py", tmp_path / "bad.py"
     good.write_text("import re\n\n\ndef f(text: str) -> str:\n    return re.sub(r'\\s+', ' ', text)\n", "utf-8")

@@ -186,11 +186,16 @@ def test_without_the_extra_the_message_names_it(tmp_path: Path, monkeypatch: pyt
         read_document(put(tmp_path, "a.pdf", pdf(INVOICE)))
 
 
-def test_words_of_an_image_are_laid_out_as_they_stand() -> None:
-    from compiled_ai.reading.image import laid_out
+def test_pieces_are_laid_out_as_they_stand() -> None:
+    from compiled_ai.reading.grid import laid_out
 
-    words = [
+    pieces = [
         (0.0, 0.0, 50.0, 10.0, "Total"), (200.0, 1.0, 250.0, 11.0, "12.50"),
-        (0.0, 20.0, 30.0, 30.0, "Due"), (40.0, 20.0, 70.0, 30.0, "now"), (200.0, 20.0, 250.0, 30.0, "13.50"),
+        (0.0, 12.0, 30.0, 22.0, "Due"), (40.0, 12.0, 70.0, 22.0, "now"), (200.0, 12.0, 250.0, 22.0, "13.50"),
+        (200.0, 60.0, 250.0, 70.0, "Signed"),
     ]  # fmt: skip
-    assert laid_out(words) == "Total               12.50\nDue now             13.50"
+    first, second, blank, last = laid_out(pieces).split("\n")
+    assert (first.split(), second.split(), blank) == (["Total", "12.50"], ["Due", "now", "13.50"], "")
+    assert first.index("12.50") == second.index("13.50") == last.index("Signed")
+    assert second.startswith("Due now  ")
+    assert laid_out([]) == ""

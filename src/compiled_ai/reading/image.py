@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 import warnings as python_warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from statistics import median
 
 import pytesseract  # type: ignore[import-untyped]
 from PIL import Image, ImageSequence
 
-from compiled_ai.reading.pages import Edges, ReadLimits, ReadPage, Unreadable, tidy
+from compiled_ai.reading.grid import laid_out
+from compiled_ai.reading.pages import Edges, ReadLimits, ReadPage, Unreadable
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP")
 _DOUBTFUL = 60
 """Tesseract's confidence (0 to 100) below which a page is worth a warning."""
-Line = list[Edges]
 
 
 def read(content: bytes, limits: ReadLimits, languages: str) -> tuple[str, list[ReadPage], list[str]]:
@@ -76,7 +76,7 @@ def _page(frame: Image.Image, languages: str) -> tuple[ReadPage, float | None]:
     return ReadPage(laid_out([word[1] for word in words]), tuple(boxes)), median(word[2] for word in words)
 
 
-def _united(line: Line) -> Edges:
+def _united(line: list[Edges]) -> Edges:
     return (
         min(word[0] for word in line),
         min(word[1] for word in line),
@@ -84,33 +84,3 @@ def _united(line: Line) -> Edges:
         max(word[3] for word in line),
         " ".join(word[4] for word in line),
     )
-
-
-def laid_out(words: Sequence[Edges]) -> str:
-    """Writes words onto lines, each at about the column where it stands on the page."""
-    pitch = max(median((word[2] - word[0]) / len(word[4]) for word in words), 1.0)
-    left = min(word[0] for word in words)
-    return tidy([_line(line, left, pitch) for line in _lines(words)])
-
-
-def _lines(words: Sequence[Edges]) -> list[Line]:
-    lines: list[Line] = []
-    for word in sorted(words, key=lambda box: (box[1] + box[3], box[0])):
-        middle = (word[1] + word[3]) / 2
-        if lines and lines[-1][0][1] <= middle <= lines[-1][0][3]:
-            lines[-1].append(word)
-        else:
-            lines.append([word])
-    return lines
-
-
-def _line(words: Line, left: float, pitch: float) -> str:
-    text = ""
-    end = left
-    for word in sorted(words, key=lambda box: box[0]):
-        apart = word[0] - end > 2 * pitch
-        column = int((word[0] - left) / pitch)
-        text += " " * max(column - len(text), 2 if apart else 1) if text and apart else " " if text else " " * column
-        text += word[4]
-        end = word[2]
-    return text

@@ -11,6 +11,7 @@ from typing import Any
 import pypdf
 from pypdf.errors import FileNotDecryptedError
 
+from compiled_ai.reading.grid import laid_out
 from compiled_ai.reading.pages import Edges, ReadLimits, ReadPage, Unreadable, tidy
 
 _SIGNS = 4
@@ -60,18 +61,19 @@ def _document(content: bytes) -> pypdf.PdfReader:
 
 
 def _page(page: Any, number: int) -> tuple[ReadPage, list[str]]:
-    """Reads a page with its layout; text that the layout mode does not see is not lost in silence."""
+    """Reads a page with its layout; text whose place pypdf does not tell is not lost in silence."""
     if page.rotation:
         page.transfer_rotation_to_content()
-    laid_out = page.extract_text(extraction_mode="layout").replace("\0", "")
     plain = page.extract_text().replace("\0", "")
-    seen, there = _signs(laid_out), _signs(plain)
+    there = _signs(plain)
     if there < _SIGNS:
-        return ReadPage(tidy(laid_out.split("\n"))), [f"page {number} has no text layer"]
+        return ReadPage(tidy(plain.split("\n"))), [f"page {number} has no text layer"]
+    boxes = tuple(_joined(list(_pieces(page))))
+    seen = sum(_signs(box[4]) for box in boxes)
     if seen < there / 2:
         return ReadPage(tidy(plain.split("\n"))), [f"page {number} is nested: its layout was not kept"]
     lost = [f"page {number} has turned or nested text that was left out"] if seen < _MOST * there else []
-    return ReadPage(tidy(laid_out.split("\n")), tuple(_joined(list(_pieces(page))))), lost
+    return ReadPage(laid_out(boxes), boxes), lost
 
 
 def _signs(text: str) -> int:
@@ -87,10 +89,12 @@ def _pieces(page: Any) -> Iterator[Edges]:
     from pypdf._text_extraction._layout_mode import text_show_operations
     from pypdf.generic import ContentStream
 
+    if "/Contents" not in page:
+        return
     operations = iter(ContentStream(page["/Contents"].get_object(), page.pdf, "bytes").operations)
     top = float(page.mediabox.top)
     for shown in text_show_operations(operations, page._layout_mode_fonts()):
-        if shown["text"].strip():
+        if shown["text"].strip(" \0"):
             y = shown["ty"] if shown["flip_sort"] < 0 else top - shown["ty"]
             x0, x1 = shown["tx"], max(shown["displaced_tx"], shown["tx"])
             pitch = (x1 - x0) / len(shown["text"])
