@@ -13,11 +13,10 @@ from typing import Any
 from compiled_ai.errors import ConfigError, InputError, NotFound
 from compiled_ai.reading.pages import ReadLimits, ReadText
 
-EXTRA = "pip install compiled-ai[documents]"
 _CLOCK = 3
 """Times the processor seconds: how long reading may take on a machine that does other things too."""
-_KILLED_FOR_TIME = (-24, -9)
-"""SIGXCPU, and the SIGKILL that follows it."""
+_OUT_OF_TIME = -24
+"""How a process ends by SIGXCPU: it has used its processor time."""
 
 
 def read_document(
@@ -78,7 +77,7 @@ def _read_apart(job: dict[str, Any], name: str, limits: ReadLimits) -> ReadText:
         timeout_seconds=_CLOCK * limits.seconds,
         env=tool_environment() | {"OMP_THREAD_LIMIT": "1"},
     )
-    if done.timed_out or done.returncode in _KILLED_FOR_TIME:
+    if done.timed_out or done.returncode == _OUT_OF_TIME:
         raise InputError(f"{name!r} was not read within {limits.seconds} s.", remedy="Split it, or raise the limit.")
     if done.truncated:
         raise InputError(f"{name!r} holds more text than can be read.", remedy="Split it.")

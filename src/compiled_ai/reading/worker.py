@@ -48,6 +48,7 @@ def main() -> None:
 
 
 def _limit(limits: ReadLimits) -> None:
+    """Sets soft limits one below the hard ones, so that passing the time ends the process by a signal of its own."""
     try:
         import resource
     except ImportError:  # not on every system; the clock is watched from outside
@@ -56,10 +57,9 @@ def _limit(limits: ReadLimits) -> None:
         (resource.RLIMIT_AS, limits.memory_mb * _MEGABYTE),
         (resource.RLIMIT_CPU, limits.seconds),
         (resource.RLIMIT_FSIZE, _LARGEST_FILE),
-        (resource.RLIMIT_CORE, 0),
     ):
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(what, (most, most))
+            resource.setrlimit(what, (most, most + 1))
 
 
 def _answered(job: dict[str, Any], limits: ReadLimits) -> dict[str, Any]:
