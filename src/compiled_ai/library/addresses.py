@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from compiled_ai.library.dates import find_dates
 from compiled_ai.library.labels import is_word
 from compiled_ai.library.money import find_amounts
-from compiled_ai.library.names import has_legal_form, issuer
+from compiled_ai.library.organisations import has_legal_form
+from compiled_ai.library.issuers import issuer
 from compiled_ai.library.places import Located, Place
 
 if TYPE_CHECKING:

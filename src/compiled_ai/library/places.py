@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple, SupportsIndex, overload
+from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, overload
 
 
 class Span(NamedTuple):
@@ -214,6 +214,18 @@ class LocatedDecimal(Decimal):
 
 def _decimal_from(text: str, place: Place | None) -> LocatedDecimal:
     return LocatedDecimal.of(Decimal(text), place)
+
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[V]):
+    """A value that may be the wanted one: what a search for it found, best first."""
+
+    value: V
+    confidence: float
+    """From 0 to 1: about how often such a value was the right one on real pages."""
 
 
 def place_of(value: object) -> Place | None:

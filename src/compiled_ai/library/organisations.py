@@ -1,0 +1,130 @@
+"""Names of organisations: legal forms, registration numbers, comparing, and slips of OCR in common words."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from compiled_ai.library.labels import words
+from compiled_ai.library.places import Located, Place, place_of
+
+_FORMS = (
+    r"sdn\.?\s?,?\s?bhd|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|pvt\.?\s?ltd|private limited|p\.?l\.?l\.?c|"
+    r"l\.?l\.?c|l\.?l\.?p|limited|ltd|plt|"
+    r"incorporated|inc|corporation|corp|company|co|gmbh|ag|kg|ohg|ug|e\.?v|s\.?a\.?r\.?l|s\.?a\.?s|s\.?a|s\.?p\.?a|"
+    r"s\.?r\.?l|b\.?v|n\.?v|a/s|aps|oy|oyj|ab|asa|sp\.? z o\.?o|s\.?r\.?o|a\.?s|k\.?k|trading|enterprise|enterprises"
+)
+_FORM = re.compile(rf"(?<![^\W_])(?:{_FORMS})(?![^\W_])\.?", re.IGNORECASE)
+_STRICT = re.compile(
+    r"(?<![^\W_])(?:s[do0][nh]\W{0,3}[b8][hn][d0]|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|"
+    r"llp|inc|incorporated|corp|corporation|"
+    r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|"
+    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )company(?=\.?\s*(?:\(|$))|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
+_BARE_CODE = re.compile(r"\s+\(?\s?(?:[A-Z]{1,3}\s?)?\d{4,12}\s?-\s?[A-Z0-9]\s?\)?\W*$")
+_LEADING_CODE = re.compile(r"^\W*#?\d{4,}\W+(?=[^\W\d_]{2})|^\W*[*=#]+\s*(?=[^\W\d_])")
+_TWO_WORDS = re.compile(r"(?<![^\W_])(\w{2,4})\W{1,3}(\w{2,4})(?=\W*$|\W*\()")
+_REGISTRATION = re.compile(
+    r"\W*(?:(?:no|roc|ssm|brn)?\W{0,3}[A-Z]{0,3}\d{4,12}(?:\s?-?\s?[A-Z]|\s?-\s?\d|(?<=\d{9}))\W*$|"
+    r"(?:co|company|roc|reg|registration|ssm|brn|business)\b.{0,20}\d)",
+    re.IGNORECASE,
+)
+_COMMON = (
+    "ENTERPRISE ENTERPRISES TRADING BERHAD HOLDINGS MARKETING RESTAURANT RESTAURANTS RESTORAN HARDWARE STATIONERY "
+    "SUPERMARKET MINIMARKET INDUSTRIES INTERNATIONAL SYARIKAT PERNIAGAAN CORPORATION SERVICES MALAYSIA "
+    "KELANTAN MELAKA PERLIS SABAH SARAWAK SELANGOR TERENGGANU PUTRAJAYA KUALA LUMPUR PETALING JOHOR PENANG PAHANG "
+    "JALAN LORONG PERSIARAN TAMAN KAWASAN PERINDUSTRIAN BANDAR SEKSYEN GROUND FLOOR BASEMENT COMPLEX KOMPLEKS "
+    "SINGAPORE STREET AVENUE"
+).split()
+_LIKE_COMMON = words("trading's cooperation international's")
+_WORD = re.compile(r"[^\W\d_]{5,}")
+
+
+def without_codes(name: str) -> Located:
+    """Removes codes from the end of a name: `Gardenia Bakeries (KL) Sdn Bhd (139386 X)` loses the last brackets.
+
+    A registration number without brackets (`Bumbu Emas Trading 280000-D`) goes too, brackets without digits stay.
+    """
+    text = Located(name, place_of(name))
+    while match := _CODE.search(text[-80:]) or _BARE_CODE.search(text[-80:]):
+        text = text[: max(0, len(text) - 80) + match.start()]
+    return text.strip(" ,;:-")
+
+
+def without_leading_code(name: Located) -> Located:
+    """Removes a number and ornaments from the beginning of a name: `#000002 BAIFU (M) SDN BHD`."""
+    match = _LEADING_CODE.match(name)
+    return name[match.end() :] if match else name
+
+
+def has_legal_form(name: str) -> bool:
+    """Tells whether a text names a legal form: Sdn Bhd, Ltd, Inc, GmbH, LLC, ..."""
+    return bool(_STRICT.search(name[:200]))
+
+
+def organisation_key(name: str) -> str:
+    """Returns a key under which spellings of one organisation fall together: no case, punctuation or legal form."""
+    stripped = _FORM.sub(" ", without_codes(name).casefold().replace("&", " and "))
+    return " ".join(re.findall(r"[^\W_]+", stripped)) or " ".join(re.findall(r"[^\W_]+", name.casefold()))
+
+
+def is_registration(line: str) -> bool:
+    """Tells whether a line is the registration number of a company: `(481500-M)`, `CO. REG NO : 798665-V`."""
+    return bool(_REGISTRATION.match(line[:80]))
+
+
+def first_form(line: str) -> re.Match[str] | None:
+    """The first legal form of a line."""
+    return _STRICT.search(line[:200])
+
+
+def last_form(line: str) -> re.Match[str] | None:
+    """The legal form of a name, to its end: of `ABC Trading Sdn Bhd`, `Enterprise (M) Sdn Bhd` the last word."""
+    last = None
+    for found in _STRICT.finditer(line[:200]):
+        between = re.sub(r"\([^()\d]*\)", "", line[last.end() : found.start()]) if last is not None else ""
+        if re.search(r"[^\W\d_]{2,}|\d", between):
+            break
+        last = found
+    return last or _blurred_form(line[:200])
+
+
+def _blurred_form(line: str) -> re.Match[str] | None:
+    """`Sdn Bhd` at the end of a name with up to two slips of OCR."""
+    from rapidfuzz.distance import Levenshtein
+
+    match = _TWO_WORDS.search(line[-60:])
+    if not match or not 5 <= len(squashed := (match.group(1) + match.group(2)).lower()) <= 7:
+        return None
+    return _TWO_WORDS.search(line) if Levenshtein.distance(squashed, "sdnbhd", score_cutoff=2) <= 2 else None
+
+
+def repaired(text: Located) -> Located:
+    """Undoes slips of OCR in the words that names and addresses have in common: `ENTERORISE`, `BASEMANT`, `J0HOR`.
+
+    A word of seven letters or more may have one wrong, missing or added letter; words beside them stay as printed.
+    """
+    plain = re.sub(r"(?<=[^\W\d_])0(?=[^\W\d_]{2})", "O", text)
+    plain = _WORD.sub(lambda match: _common(match.group()), plain)
+    return text if plain == text else Located(plain, place_of(text))
+
+
+@lru_cache(maxsize=1024)
+def _common(word: str) -> str:
+    from rapidfuzz.distance import Levenshtein
+
+    upper = word.upper()
+    if len(word) < 7 or upper in _COMMON or upper.lower() in _LIKE_COMMON:
+        return word
+    near = [known for known in _COMMON if Levenshtein.distance(upper, known, score_cutoff=1) == 1]
+    if len(near) != 1 or near[0] == upper + "S" or upper == near[0] + "S":
+        return word
+    return near[0] if word.isupper() else near[0].capitalize() if word[0].isupper() else near[0].lower()
+
+
+def join_lines(parts: list[Located]) -> Located:
+    """Joins the lines of a name or an address by single spaces, with their places."""
+    spans = tuple(span for part in parts if part.place for span in part.place.spans)
+    return Located(" ".join(part.strip() for part in parts), Place(spans) if spans else None)
