@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
 from compiled_ai.library.labels import is_word
 from compiled_ai.library.money import find_amounts
-from compiled_ai.library.organisations import has_legal_form
+from compiled_ai.library.organisations import has_legal_form, join_lines, repaired
+from compiled_ai.library.places import Choice, Located
 from compiled_ai.library.issuers import issuer
-from compiled_ai.library.places import Located, Place
 
 if TYPE_CHECKING:
-    from compiled_ai.library.layout import Page
+    from compiled_ai.library.layout import Cell, Page
 
 _STREET = re.compile(
     r"\b(?:jalan|jln|jl|lorong|lrg|lebuh|lebuhraya|persiaran|psn|taman|tmn|kampung|kg|bandar|desa|kawasan|seksyen|seksen|section|sek|"
@@ -60,6 +61,12 @@ _CODE_LINE = re.compile(
     r"^\W*(?:\d{3,9}\s?-\s?[A-Z0-9]|[A-Z]{1,4}\d{4,}[A-Z\-]*|\d{5,9}\s?[A-Z])\W*$|^\s*\([^)]*\d[^)]*\)\s*$",
     re.IGNORECASE,
 )
+_LOT = re.compile(r"\b(?:lot|no|pt|ptd|p\.t|unit|plot)\W{0,3}(?:ptd?\b|p\.t\.?)?\W{0,3}\d{4,6}\b", re.IGNORECASE)
+_NEAR_POSTCODE = re.compile(r"\W*(?:\d{4}|\d{6}|\d[\dOIlS]{4}),? [^\W\d_]{3}")
+_PHONE_LINE = re.compile(r"[\s(+]*(?=(?:\D*\d){7})[\d\s()+/,\-]{8,60}")
+_PHONE_AT_END = re.compile(r"[\s,]\(?\+?0\d{1,2}\)?\s?-\s?\d{3,4}[\s\-]?\d{3,5}\W*$")
+_CUSTOMER = re.compile(r"\b(?:bill|sold|ship|deliver|invoice)\w* to\b|\bcustomer\b(?!\W?s? copy)|\battn\b|\bm/s\b|^\W*to\s*:", re.I)
+_GREETING = re.compile(r"\b(?:thank|thanks|tq|welcome|please)\b|\.com\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,51 +80,113 @@ class Address:
     zip: str
 
 
-def issuer_address(page: Page) -> Located | None:
-    """Returns the first postal address from the top of a page, its lines joined by a space, or `None`.
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The rows at the top of a page in which an address is looked for."""
 
-    It begins at a line with a street, house or lot number, and goes on to the last neighbouring line that has a
-    postcode, street or region; lines with telephone, tax or registration numbers end it.
+    lines: list[Located]
+    names: frozenset[int]
+    """Positions of the lines that hold the issuer's name."""
+
+    def bars(self, index: int) -> bool:
+        """Tells whether a line is something else than a part of an address."""
+        line = self.lines[index]
+        return index in self.names or _stops(line) or bool(_CODE_LINE.search(line)) or _is_dated(line)
+
+
+def issuer_address(page: Page) -> Located | None:
+    """Returns the postal address that a page's issuer prints at its head, its lines joined by a space, or `None`."""
+    return next((choice.value for choice in issuer_address_choices(page)), None)
+
+
+def issuer_address_choices(page: Page) -> tuple[Choice[Located], ...]:
+    """Returns the postal addresses at the head of a page, best first, each with a confidence.
+
+    An address begins at a line with a street, house or lot number, or a line above it that ends in a comma, and goes
+    on to the last neighbouring line that has a postcode, street or region; lines with telephone, tax or registration
+    numbers end it. One without a postcode or region, or below somebody's `BILL TO`, is doubtful. Slips of OCR in
+    common words are repaired.
     """
-    lines = [_line(row) for row in map(page.row, range(120)) if row][:40]
-    lines = [_cut(line) for line in lines]
+    head = _head(page)
+    found: list[tuple[float, int, int]] = []
+    start = 0
+    while start < len(head.lines):
+        end = _end(head, start) if _starts(head, start) or _leads(head, start) else start
+        if end > start and (end - start >= 2 or any(_has_postcode(line) for line in head.lines[start:end])):
+            first = _first(head, start)
+            found.append((_points(head, first, end) - len(found), first, end))
+        start = max(end, start + 1)
+    found.sort(key=lambda one: (-one[0], one[1]))
+    choices = [Choice(_joined(head.lines[first:end]), _confidence(points)) for points, first, end in found]
+    return tuple(choices) or _short(head)
+
+
+def _short(head: _Head) -> tuple[Choice[Located], ...]:
+    """An address of one line without a postcode: a house number and street, or a building below the name."""
+    for index, line in enumerate(head.lines[:20]):
+        street, _, _, number = _signs(line)
+        if _starts(head, index) and street and number:
+            return (Choice(_joined([line]), 0.5),)
+    for index, line in enumerate(head.lines[:12]):
+        building = _STREET.search(line) and "," in line and not head.bars(index) and not has_legal_form(line)
+        if building and index and index + 1 < len(head.lines) and _STOP.search(head.lines[index + 1]):
+            return (Choice(_joined([line]), 0.3),)
+    return ()
+
+
+def _head(page: Page) -> _Head:
+    rows = [(index, row) for index in range(120) if (row := page.row(index))][:40]
+    lines = [_cut(_line(row)) for _, row in rows]
     name = issuer(page)
-    for start, line in enumerate(lines):
-        if not _starts(line) and not _leads(lines, start, name):
-            continue
-        end = _end(lines, start)
-        if any(_POSTCODE.search(part) for part in lines[start:end]) or end - start >= 2:
-            return _joined(lines[_first(lines, start, name) : end])
-    return next((_joined([line]) for line in lines[:20] if _starts(line) and all(_signs(line)[::3])), None)
+    own = {span.line - 1 for span in name.place.spans} if name is not None and name.place else set()
+    return _Head(lines, frozenset(at for at, (index, _) in enumerate(rows) if index in own))
+
+
+def _points(head: _Head, first: int, end: int) -> float:
+    """Weighs an address by what it has and by what stands around it."""
+    lines = head.lines[first:end]
+    signs = [any(column) for column in zip(*map(_signs, lines), strict=True)]
+    below = head.lines[end] if end < len(head.lines) else Located("")
+    near = any(at in head.names or _CODE_LINE.search(head.lines[at]) for at in range(max(0, first - 2), first))
+    points = 1.0 * signs[0] + 1.0 * signs[1] + 3.0 * signs[2] + 1.0 * bool(_NUMBER.search(lines[0]))
+    points += 1.0 * (2 <= len(lines) <= 5) + 1.0 * _stops(below) + 1.0 * near
+    return points - 5.0 * any(_CUSTOMER.search(line) for line in head.lines[max(0, first - 2) : first])
+
+
+def _confidence(points: float) -> float:
+    return round(max(0.05, min(0.95, 0.1 + 0.1 * points)), 2)
 
 
 def _cut(line: Located) -> Located:
     """Cuts a telephone or tax number from the end of a line of an address."""
-    stop = _STOP.search(line)
+    stop = _STOP.search(line) or _PHONE_AT_END.search(line)
     if stop and stop.start() > 8 and any(_signs(line[: stop.start()])):
         return line[: stop.start()].rstrip(" ,;:(")
     return line
 
 
-def _first(lines: list[Located], start: int, name: Located | None) -> int:
-    """Position of the first line: an address that would begin with its postcode or region began in the line above."""
-    if not start or not re.match(r"\W*\d{5}\b", lines[start]):
-        return start
-    above = lines[start - 1]
-    is_name = name is not None and any(part and part in above for part in (name, name.split()[0] + " " if name else ""))
-    if is_name or _stops(above) or _CODE_LINE.search(above) or sum(map(str.isalpha, above)) < 5:
-        return start
-    return start - 1
+def _first(head: _Head, start: int) -> int:
+    """Position of the first line of an address: lines above it that end in a comma belong to it.
+
+    An address that would begin with its postcode began in the line above, comma or not.
+    """
+    first = start
+    while first and start - first < 2 and not head.bars(first - 1):
+        above = head.lines[first - 1]
+        goes_on = above.rstrip().endswith(",") or first == start and re.match(r"\W*\d{5}\b", head.lines[start])
+        if not goes_on or has_legal_form(above) or _GREETING.search(above) or sum(map(str.isalpha, above)) < 5:
+            break
+        first -= 1
+    return first
 
 
-def _line(row: tuple[object, ...]) -> Located:
-    from compiled_ai.library.layout import Cell, join
-
-    return join([cell.text for cell in row[:12] if isinstance(cell, Cell)])[:300]
+def _line(row: Sequence[Cell]) -> Located:
+    return repaired(join_lines([cell.text for cell in row[:12]])[:300])
 
 
-def _starts(line: str) -> bool:
-    if _stops(line) or _CODE_LINE.search(line) or len(line) > 120 or _is_dated(line):
+def _starts(head: _Head, index: int) -> bool:
+    line = head.lines[index]
+    if head.bars(index) or len(line) > 120:
         return False
     street, region, postcode, number = _signs(line)
     if has_legal_form(line) and not (street and (number or postcode)):
@@ -130,22 +199,18 @@ def _starts(line: str) -> bool:
 
 
 def _stops(line: str) -> bool:
-    if _STOP.search(line):
+    if _STOP.search(line) or _PHONE_LINE.fullmatch(line):
         return True
-    return bool(_OTHER_STOP.search(line)) and not (_STREET.search(line) or _POSTCODE.search(line))
+    return bool(_OTHER_STOP.search(line)) and not (_STREET.search(line) or _has_postcode(line))
 
 
-def _leads(lines: list[Located], start: int, name: Located | None) -> bool:
+def _leads(head: _Head, start: int) -> bool:
     """Tells whether a line such as `Wisma Besar` begins an address that goes on with a plainer sign of one."""
-    if not start or start + 1 >= len(lines) or not _STREET.search(lines[start]) or not _is_plain(lines[start]):
+    if not start or start + 1 >= len(head.lines) or head.bars(start):
         return False
-    line, below = lines[start].casefold(), lines[start + 1].casefold()
-    is_name = name is not None and (name.casefold() in line or line in name.casefold())
-    return not is_name and line.strip(" ,.") not in below and _starts(lines[start + 1])
-
-
-def _is_plain(line: str) -> bool:
-    return not (_stops(line) or _CODE_LINE.search(line) or has_legal_form(line) or len(line) > 80)
+    line, below = head.lines[start], head.lines[start + 1]
+    plain = _STREET.search(line) and not has_legal_form(line) and len(line) <= 80
+    return bool(plain) and line.casefold().strip(" ,.") not in below.casefold() and _starts(head, start + 1)
 
 
 def _is_dated(line: str) -> bool:
@@ -164,26 +229,30 @@ def _is_region(line: str) -> bool:
 _LONG_REGIONS = ("selangor", "malaysia", "penang", "pahang", "melaka", "singapore", "terengganu", "kelantan", "sarawak")
 
 
+def _has_postcode(line: str) -> bool:
+    """Tells whether a line has a postcode: not the number of a lot, and with a slip of OCR only before a region."""
+    return bool(_POSTCODE.search(_LOT.sub("", line))) or bool(_NEAR_POSTCODE.match(line)) and _is_region(line)
+
+
 def _signs(line: str) -> tuple[bool, bool, bool, bool]:
-    return (
-        bool(_STREET.search(line)),
-        _is_region(line),
-        bool(_POSTCODE.search(line)),
-        bool(_NUMBER.search(line)),
-    )
+    """Whether a line has a street, a region, a postcode, and begins with a number of a house."""
+    return bool(_STREET.search(line)), _is_region(line), _has_postcode(line), bool(_NUMBER.search(line))
 
 
-def _end(lines: list[Located], start: int) -> int:
+def _end(head: _Head, start: int) -> int:
     """Position after the last line of the address that starts there."""
     end = start + 1
-    closed = bool(_POSTCODE.search(lines[start]))
-    for index in range(start + 1, min(len(lines), start + 7)):
-        line = lines[index]
-        if _stops(line) or _CODE_LINE.search(line) or has_legal_form(line) or _is_dated(line):
+    closed = _has_postcode(head.lines[start])
+    for index in range(start + 1, min(len(head.lines), start + 7)):
+        line = head.lines[index]
+        if head.bars(index) or has_legal_form(line):
             break
         street, region, postcode, number = _signs(line)
-        goes_on = lines[index - 1].rstrip().endswith(",")
-        if closed and not (region or goes_on) or not (street or region or postcode or number or goes_on or not closed):
+        above = head.lines[index - 1].rstrip()
+        goes_on = above.endswith(",") or bool(re.search(r"\b\d{5}$", above))
+        if closed and not (region or goes_on or _is_last(head, index)):
+            break
+        if not (street or region or postcode or number or goes_on or not closed):
             break
         if sum(map(str.isalpha, line)) < 3 and not postcode:
             break
@@ -192,9 +261,15 @@ def _end(lines: list[Located], start: int) -> int:
     return end
 
 
+def _is_last(head: _Head, index: int) -> bool:
+    """Tells whether a line below the postcode has a number and a place, such as a branch's, and ends the address."""
+    line = head.lines[index]
+    ends = index + 1 < len(head.lines) and bool(_STOP.search(head.lines[index + 1]))
+    return ends and bool(re.match(r"\W*\d{1,5}\s?-\s?[^\W\d_]{3}", line))
+
+
 def _joined(lines: list[Located]) -> Located:
-    spans = tuple(span for line in lines if line.place for span in line.place.spans)
-    return Located(" ".join(line.strip() for line in lines), Place(spans) if spans else None).strip(" ,;")
+    return join_lines(lines).strip(" ,;")
 
 
 _UNIT = re.compile(r"\b(?:suite|ste|apt|apartment|unit|floor|fl|room|rm|#)\.?\s*#?\s*[\w\-]{1,8}\b", re.IGNORECASE)

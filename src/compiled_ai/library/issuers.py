@@ -43,7 +43,7 @@ _STREET = re.compile(r"\b(?:jalan|jln|lorong|persiaran|lebuh|street|road|avenue)
 _HOUSE = re.compile(r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit|ptd?)\b\W{0,4}(?:ptd? )?\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", re.IGNORECASE)
 _OTHERS = re.compile(
     r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill(?:ed)? to|ship to|deliver(?:ed)? to|attn|"
-    r"customer|m/s)\b|^\W*to\s*:",
+    r"customer(?!\W?s? copy)|m/s)\b|^\W*to\s*:",
     re.IGNORECASE,
 )
 _BEGUN = re.compile(r"\btax ?invoice|\b(?:cash|official) (?:receipt|bill|sales?)\b|\b(?:invoice|receipt|bill) no\b", re.I)

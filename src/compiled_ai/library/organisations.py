@@ -106,7 +106,8 @@ def repaired(text: Located) -> Located:
 
     A word of seven letters or more may have one wrong, missing or added letter; words beside them stay as printed.
     """
-    plain = re.sub(r"(?<=[^\W\d_])0(?=[^\W\d_]{2})", "O", text)
+    plain = re.sub(r"(?<=[^\W\d_])0(?=[^\W\d_]{2})|(?<=\bN)0(?=\W{1,2}\d)", "O", text)
+    plain = re.sub(r"(?<=\d)O(?=\d)", "0", re.sub(r"(?<=\d)I(?=\d)", "1", plain))
     plain = _WORD.sub(lambda match: _common(match.group()), plain)
     return text if plain == text else Located(plain, place_of(text))
 
