@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
+from compiled_ai.library.issuers import issuer
 from compiled_ai.library.labels import is_word
 from compiled_ai.library.money import find_amounts
 from compiled_ai.library.organisations import has_legal_form, join_lines, repaired
 from compiled_ai.library.places import Choice, Located
-from compiled_ai.library.issuers import issuer
 
 if TYPE_CHECKING:
     from compiled_ai.library.layout import Cell, Page
@@ -65,7 +66,10 @@ _LOT = re.compile(r"\b(?:lot|no|pt|ptd|p\.t|unit|plot)\W{0,3}(?:ptd?\b|p\.t\.?)?
 _NEAR_POSTCODE = re.compile(r"\W*(?:\d{4}|\d{6}|\d[\dOIlS]{4}),? [^\W\d_]{3}")
 _PHONE_LINE = re.compile(r"[\s(+]*(?=(?:\D*\d){7})[\d\s()+/,\-]{8,60}")
 _PHONE_AT_END = re.compile(r"[\s,]\(?\+?0\d{1,2}\)?\s?-\s?\d{3,4}[\s\-]?\d{3,5}\W*$")
-_CUSTOMER = re.compile(r"\b(?:bill|sold|ship|deliver|invoice)\w* to\b|\bcustomer\b(?!\W?s? copy)|\battn\b|\bm/s\b|^\W*to\s*:", re.I)
+_CUSTOMER = re.compile(
+    r"\b(?:bill|sold|ship|deliver|invoice)\w* to\b|\bcustomer\b(?!\W?s? copy)|\battn\b|\bm/s\b|^\W*to\s*:",
+    re.IGNORECASE,
+)
 _GREETING = re.compile(r"\b(?:thank|thanks|tq|welcome|please)\b|\.com\b", re.IGNORECASE)
 
 
@@ -81,17 +85,25 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
-    """The rows at the top of a page in which an address is looked for."""
+class _Line:
+    """A row at the head of a page, and what it has of an address."""
 
-    lines: list[Located]
-    names: frozenset[int]
-    """Positions of the lines that hold the issuer's name."""
+    text: Located
+    street: bool
+    region: bool
+    postcode: bool
+    number: bool
+    """It begins with the number of a house, lot or unit."""
+    form: bool
+    """It names a legal form."""
+    stops: bool
+    """It has a telephone or tax number, or another word that ends an address."""
+    bars: bool
+    """It is no part of an address: it stops one, or is a code, a date, an amount or the issuer's name."""
 
-    def bars(self, index: int) -> bool:
-        """Tells whether a line is something else than a part of an address."""
-        line = self.lines[index]
-        return index in self.names or _stops(line) or bool(_CODE_LINE.search(line)) or _is_dated(line)
+    @property
+    def signed(self) -> bool:
+        return self.street or self.region or self.postcode or self.number
 
 
 def issuer_address(page: Page) -> Located | None:
@@ -107,169 +119,145 @@ def issuer_address_choices(page: Page) -> tuple[Choice[Located], ...]:
     numbers end it. One without a postcode or region, or below somebody's `BILL TO`, is doubtful. Slips of OCR in
     common words are repaired.
     """
-    head = _head(page)
+    lines = _head(page)
     found: list[tuple[float, int, int]] = []
     start = 0
-    while start < len(head.lines):
-        end = _end(head, start) if _starts(head, start) or _leads(head, start) else start
-        if end > start and (end - start >= 2 or any(_has_postcode(line) for line in head.lines[start:end])):
-            first = _first(head, start)
-            found.append((_points(head, first, end) - len(found), first, end))
+    while start < len(lines):
+        end = _end(lines, start) if _starts(lines[start]) or _leads(lines, start) else start
+        if end - start >= 2 or any(line.postcode for line in lines[start:end]):
+            first = _first(lines, start)
+            found.append((_points(lines, first, end) - len(found), first, end))
         start = max(end, start + 1)
     found.sort(key=lambda one: (-one[0], one[1]))
-    choices = [Choice(_joined(head.lines[first:end]), _confidence(points)) for points, first, end in found]
-    return tuple(choices) or _short(head)
+    choices = tuple(Choice(_joined(lines[first:end]), _confidence(points)) for points, first, end in found)
+    return choices or _short(lines)
 
 
-def _short(head: _Head) -> tuple[Choice[Located], ...]:
-    """An address of one line without a postcode: a house number and street, or a building below the name."""
-    for index, line in enumerate(head.lines[:20]):
-        street, _, _, number = _signs(line)
-        if _starts(head, index) and street and number:
+def _short(lines: list[_Line]) -> tuple[Choice[Located], ...]:
+    """An address of one line without a postcode: a house number and street, or a building above a telephone number."""
+    for line in lines[:20]:
+        if _starts(line) and line.street and line.number:
             return (Choice(_joined([line]), 0.5),)
-    for index, line in enumerate(head.lines[:12]):
-        building = _STREET.search(line) and "," in line and not head.bars(index) and not has_legal_form(line)
-        if building and index and index + 1 < len(head.lines) and _STOP.search(head.lines[index + 1]):
+    for line, below in zip(lines[1:12], lines[2:13], strict=False):
+        if line.street and "," in line.text and not (line.bars or line.form) and _STOP.search(below.text):
             return (Choice(_joined([line]), 0.3),)
     return ()
 
 
-def _head(page: Page) -> _Head:
-    rows = [(index, row) for index in range(120) if (row := page.row(index))][:40]
-    lines = [_cut(_line(row)) for _, row in rows]
+def _head(page: Page) -> list[_Line]:
     name = issuer(page)
     own = {span.line - 1 for span in name.place.spans} if name is not None and name.place else set()
-    return _Head(lines, frozenset(at for at, (index, _) in enumerate(rows) if index in own))
+    rows = [(index, row) for index in range(120) if (row := page.row(index))][:_MOST_LINES]
+    return [_line(_text(row), index in own) for index, row in rows]
 
 
-def _points(head: _Head, first: int, end: int) -> float:
+def _text(row: Sequence[Cell]) -> Located:
+    """The text of a row, without a telephone or tax number at the end of a line of an address."""
+    text = repaired(join_lines([cell.text for cell in row[:12]])[:300])
+    stop = _STOP.search(text) or _PHONE_AT_END.search(text)
+    if stop and stop.start() > 8 and _line(text[: stop.start()], False).signed:
+        return text[: stop.start()].rstrip(" ,;:(")
+    return text
+
+
+def _line(located: Located, own: bool) -> _Line:
+    text = str(located)
+    street, region = bool(_STREET.search(text)), _is_region(text)
+    postcode = bool(_POSTCODE.search(_LOT.sub("", text))) or region and bool(_NEAR_POSTCODE.match(text))
+    stops = bool(_STOP.search(text) or _PHONE_LINE.fullmatch(text))
+    stops = stops or bool(_OTHER_STOP.search(text)) and not (street or postcode)
+    bars = own or stops or bool(_CODE_LINE.search(text)) or not street and _is_dated(text)
+    return _Line(located, street, region, postcode, bool(_NUMBER.search(text)), has_legal_form(text), stops, bars)
+
+
+def _points(lines: list[_Line], first: int, end: int) -> float:
     """Weighs an address by what it has and by what stands around it."""
-    lines = head.lines[first:end]
-    signs = [any(column) for column in zip(*map(_signs, lines), strict=True)]
-    below = head.lines[end] if end < len(head.lines) else Located("")
-    near = any(at in head.names or _CODE_LINE.search(head.lines[at]) for at in range(max(0, first - 2), first))
-    points = 1.0 * signs[0] + 1.0 * signs[1] + 3.0 * signs[2] + 1.0 * bool(_NUMBER.search(lines[0]))
-    points += 1.0 * (2 <= len(lines) <= 5) + 1.0 * _stops(below) + 1.0 * near
-    return points - 5.0 * any(_CUSTOMER.search(line) for line in head.lines[max(0, first - 2) : first])
+    own, above = lines[first:end], lines[max(0, first - 2) : first]
+    points = 1.0 * any(line.street for line in own) + 1.0 * any(line.region for line in own)
+    points += 3.0 * any(line.postcode for line in own) + 1.0 * own[0].number + 1.0 * (2 <= len(own) <= 5)
+    points += 1.0 * (end < len(lines) and lines[end].stops) + 1.0 * any(line.bars for line in above)
+    return points - 5.0 * any(_CUSTOMER.search(line.text) for line in above)
 
 
 def _confidence(points: float) -> float:
     return round(max(0.05, min(0.95, 0.1 + 0.1 * points)), 2)
 
 
-def _cut(line: Located) -> Located:
-    """Cuts a telephone or tax number from the end of a line of an address."""
-    stop = _STOP.search(line) or _PHONE_AT_END.search(line)
-    if stop and stop.start() > 8 and any(_signs(line[: stop.start()])):
-        return line[: stop.start()].rstrip(" ,;:(")
-    return line
-
-
-def _first(head: _Head, start: int) -> int:
-    """Position of the first line of an address: lines above it that end in a comma belong to it.
+def _first(lines: list[_Line], start: int) -> int:
+    """Position of the first line of an address: up to two lines above it that end in a comma belong to it.
 
     An address that would begin with its postcode began in the line above, comma or not.
     """
     first = start
-    while first and start - first < 2 and not head.bars(first - 1):
-        above = head.lines[first - 1]
-        goes_on = above.rstrip().endswith(",") or first == start and re.match(r"\W*\d{5}\b", head.lines[start])
-        if not goes_on or has_legal_form(above) or _GREETING.search(above) or sum(map(str.isalpha, above)) < 5:
+    while first and start - first < 2 and not (lines[first - 1].bars or lines[first - 1].form):
+        above = str(lines[first - 1].text)
+        goes_on = above.rstrip().endswith(",") or first == start and re.match(r"\W*\d{5}\b", lines[start].text)
+        if not goes_on or _GREETING.search(above) or sum(map(str.isalpha, above)) < 5:
             break
         first -= 1
     return first
 
 
-def _line(row: Sequence[Cell]) -> Located:
-    return repaired(join_lines([cell.text for cell in row[:12]])[:300])
-
-
-def _starts(head: _Head, index: int) -> bool:
-    line = head.lines[index]
-    if head.bars(index) or len(line) > 120:
+def _starts(line: _Line) -> bool:
+    if line.bars or len(line.text) > 120 or line.form and not (line.street and (line.number or line.postcode)):
         return False
-    street, region, postcode, number = _signs(line)
-    if has_legal_form(line) and not (street and (number or postcode)):
-        return False
-    return (
-        (street and (number or postcode or region or "," in line or bool(re.search(r"\d", line))))
-        or (number and ("," in line or postcode))
-        or (postcode and region)
-    )
+    placed = line.number or line.postcode or line.region or bool(re.search(r"[,\d]", line.text))
+    return line.street and placed or line.number and "," in line.text or line.postcode and (line.number or line.region)
 
 
-def _stops(line: str) -> bool:
-    if _STOP.search(line) or _PHONE_LINE.fullmatch(line):
-        return True
-    return bool(_OTHER_STOP.search(line)) and not (_STREET.search(line) or _has_postcode(line))
-
-
-def _leads(head: _Head, start: int) -> bool:
+def _leads(lines: list[_Line], start: int) -> bool:
     """Tells whether a line such as `Wisma Besar` begins an address that goes on with a plainer sign of one."""
-    if not start or start + 1 >= len(head.lines) or head.bars(start):
+    line = lines[start]
+    if not start or start + 1 >= len(lines) or line.bars or line.form or not line.street or len(line.text) > 80:
         return False
-    line, below = head.lines[start], head.lines[start + 1]
-    plain = _STREET.search(line) and not has_legal_form(line) and len(line) <= 80
-    return bool(plain) and line.casefold().strip(" ,.") not in below.casefold() and _starts(head, start + 1)
+    below = lines[start + 1]
+    return line.text.casefold().strip(" ,.") not in below.text.casefold() and _starts(below)
 
 
-def _is_dated(line: str) -> bool:
-    """Tells a line with a date or an amount from one with a house number such as `12-14-16, Jalan Besar`."""
-    if _STREET.search(line):
-        return False
-    return next(find_dates(line), None) is not None or any(amount.decimals == 2 for amount in find_amounts(line))
+def _is_dated(text: str) -> bool:
+    """Tells a line with a date or an amount; one with a street has neither (`12-14-16, Jalan Besar`)."""
+    return next(find_dates(text), None) is not None or any(amount.decimals == 2 for amount in find_amounts(text))
 
 
-def _is_region(line: str) -> bool:
+def _is_region(text: str) -> bool:
     """Tells whether a line names a region, slips of OCR forgiven."""
-    words = re.findall(r"[a-z]{5,}", line.lower())[:12]
-    return bool(_REGION.search(line)) or any(is_word(word, known) for word in words for known in _LONG_REGIONS)
+    return bool(_REGION.search(text)) or any(map(_like_region, re.findall(r"[a-z]{5,11}", text.lower())[:12]))
 
 
+@lru_cache(maxsize=2048)
+def _like_region(word: str) -> bool:
+    return any(is_word(word, known) for known in _LONG_REGIONS)
+
+
+_MOST_LINES = 32
+"""The head of a page has at most so many rows."""
 _LONG_REGIONS = ("selangor", "malaysia", "penang", "pahang", "melaka", "singapore", "terengganu", "kelantan", "sarawak")
 
 
-def _has_postcode(line: str) -> bool:
-    """Tells whether a line has a postcode: not the number of a lot, and with a slip of OCR only before a region."""
-    return bool(_POSTCODE.search(_LOT.sub("", line))) or bool(_NEAR_POSTCODE.match(line)) and _is_region(line)
-
-
-def _signs(line: str) -> tuple[bool, bool, bool, bool]:
-    """Whether a line has a street, a region, a postcode, and begins with a number of a house."""
-    return bool(_STREET.search(line)), _is_region(line), _has_postcode(line), bool(_NUMBER.search(line))
-
-
-def _end(head: _Head, start: int) -> int:
-    """Position after the last line of the address that starts there."""
+def _end(lines: list[_Line], start: int) -> int:
+    """Position after the last line of the address that starts there: at most seven lines."""
     end = start + 1
-    closed = _has_postcode(head.lines[start])
-    for index in range(start + 1, min(len(head.lines), start + 7)):
-        line = head.lines[index]
-        if head.bars(index) or has_legal_form(line):
+    closed = lines[start].postcode
+    for index in range(start + 1, min(len(lines), start + 7)):
+        line = lines[index]
+        if line.bars or line.form or not (line.postcode or sum(map(str.isalpha, line.text)) >= 3):
             break
-        street, region, postcode, number = _signs(line)
-        above = head.lines[index - 1].rstrip()
-        goes_on = above.endswith(",") or bool(re.search(r"\b\d{5}$", above))
-        if closed and not (region or goes_on or _is_last(head, index)):
-            break
-        if not (street or region or postcode or number or goes_on or not closed):
-            break
-        if sum(map(str.isalpha, line)) < 3 and not postcode:
+        goes_on = bool(re.search(r",\s*$|\b\d{5}\s*$", lines[index - 1].text))
+        if closed and not (line.region or goes_on or _is_last(lines, index)):
             break
         end = index + 1
-        closed = closed or postcode
+        closed = closed or line.postcode
     return end
 
 
-def _is_last(head: _Head, index: int) -> bool:
+def _is_last(lines: list[_Line], index: int) -> bool:
     """Tells whether a line below the postcode has a number and a place, such as a branch's, and ends the address."""
-    line = head.lines[index]
-    ends = index + 1 < len(head.lines) and bool(_STOP.search(head.lines[index + 1]))
-    return ends and bool(re.match(r"\W*\d{1,5}\s?-\s?[^\W\d_]{3}", line))
+    ends = index + 1 < len(lines) and _STOP.search(lines[index + 1].text)
+    return bool(ends) and bool(re.match(r"\W*\d{1,5}\s?-\s?[^\W\d_]{3}", lines[index].text))
 
 
-def _joined(lines: list[Located]) -> Located:
-    return join_lines(lines).strip(" ,;")
+def _joined(lines: list[_Line]) -> Located:
+    return join_lines([line.text for line in lines]).strip(" ,;")
 
 
 _UNIT = re.compile(r"\b(?:suite|ste|apt|apartment|unit|floor|fl|room|rm|#)\.?\s*#?\s*[\w\-]{1,8}\b", re.IGNORECASE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
@@ -40,24 +41,44 @@ _PLACE = re.compile(
     r"^\W*(?:no\.? ?\d|lot |jalan|jln|lorong|taman|pusat |level \d|unit |ground floor|\d+[,\-/ ])", re.IGNORECASE
 )
 _STREET = re.compile(r"\b(?:jalan|jln|lorong|persiaran|lebuh|street|road|avenue)\b", re.IGNORECASE)
-_HOUSE = re.compile(r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit|ptd?)\b\W{0,4}(?:ptd? )?\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", re.IGNORECASE)
+_HOUSE = re.compile(
+    r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit|ptd?)\b\W{0,4}(?:ptd? )?\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", re.IGNORECASE
+)
 _OTHERS = re.compile(
     r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill(?:ed)? to|ship to|deliver(?:ed)? to|attn|"
     r"customer(?!\W?s? copy)|m/s)\b|^\W*to\s*:",
     re.IGNORECASE,
 )
-_BEGUN = re.compile(r"\btax ?invoice|\b(?:cash|official) (?:receipt|bill|sales?)\b|\b(?:invoice|receipt|bill) no\b", re.I)
+_BEGUN = re.compile(
+    r"\btax ?invoice|\b(?:cash|official) (?:receipt|bill|sales?)\b|\b(?:invoice|receipt|bill) no\b", re.IGNORECASE
+)
+"""A heading that stands below the issuer's own lines."""
 _LAST_LINE = 20
 """The head of a page has at most so many texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A text at the head of a page, and what it may be."""
+
+    text: Located
+    form: re.Match[str] | None
+    """Its legal form."""
+    name: bool
+    """It looks like a name or a part of one: no heading, label, date, number or greeting."""
+    place: bool
+    """It looks like a line of an address."""
+    registration: bool
+    """It is the registration number of a company."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
     """The texts at the top of a page, and where the issuer's name may stand among them."""
 
-    lines: list[Located]
+    lines: list[_Line]
     names: list[int]
-    """Positions of texts that may be a name."""
+    """Positions of texts that end a name."""
     address: int
     """Position of the first line of an address."""
     begun: int
@@ -69,6 +90,7 @@ def issuer(page: Page) -> Located | None:
     return next((choice.value for choice in issuer_choices(page)), None)
 
 
+@lru_cache(maxsize=2)
 def issuer_choices(page: Page) -> tuple[Choice[Located], ...]:
     """Returns the texts at the head of a page that may name its issuer, best first, each with a confidence.
 
@@ -94,74 +116,81 @@ def _confidence(points: float, others: Sequence[float]) -> float:
 
 
 def _head(page: Page) -> _Head:
-    lines = _texts(page)
-    address = next((index for index, line in enumerate(lines) if _is_street(line)), len(lines))
-    begun = next((index for index, line in enumerate(lines) if index > address and _BEGUN.search(line)), len(lines))
-    return _Head(lines, [index for index, line in enumerate(lines) if _may_name(lines, index)], address, begun)
+    lines = [_line(text) for text in _texts(page)]
+    count = len(lines)
+    address = next((index for index, line in enumerate(lines) if line.place), count)
+    begun = next((index for index in range(address + 1, count) if _BEGUN.search(lines[index].text)), count)
+    inner = {part for index in range(count) for part in range(_first(lines, index), index)}
+    ends = [index for index, line in enumerate(lines) if line.form or line.name and not line.place]
+    return _Head(lines, [index for index in ends if index not in inner], address, begun)
 
 
-def _may_name(lines: list[Located], index: int) -> bool:
-    """Tells whether a text may be a name, and is not the first part of the name in the next line."""
-    line = lines[index]
-    if last_form(line) is None and (not _is_name(line) or _PLACE.match(line) or _is_street(line)):
-        return False
-    following = lines[index + 1 : index + 3]
-    return not any(index in range(_first(lines, later), later) for later in range(index + 1, index + 1 + len(following)))
+def _line(text: Located) -> _Line:
+    plain = str(text)
+    street = bool(_STREET.search(plain)) and bool(re.search(r"\d", plain))
+    place = street or bool(_HOUSE.search(plain)) and "," in plain
+    return _Line(text, last_form(plain), _is_name(plain), place, is_registration(plain))
 
 
 def _points(head: _Head, index: int) -> float:
     line = head.lines[index]
-    form = last_form(line)
+    text = str(line.text)
     begin = _first(head.lines, index)
-    below = head.lines[index + 1] if index + 1 < len(head.lines) else Located("")
-    registered = without_codes(line) != line.strip(" ,;:-") or is_registration(below)
-    registered = registered or form is not None and bool(re.match(r"\s*\W?\s*\d{4}", line[form.end() :]))
-    above = head.lines[begin - 1] if begin else Located("")
-    other = _OTHERS.search(line[: form.start()] if form else line) or _OTHERS.search(above)
-    points = 5.0 * (form is not None) + 3.0 * registered + 2.0 * (index == head.names[0])
+    above = str(head.lines[begin - 1].text) if begin else ""
+    other = _OTHERS.search(text[: line.form.start()] if line.form else text) or _OTHERS.search(above)
+    points = 5.0 * bool(line.form) + 3.0 * _is_registered(head.lines, index) + 2.0 * (index == head.names[0])
     points += 1.0 * (head.address - 2 <= index < head.address) - 4.0 * (index > head.address)
-    points -= 3.0 * (index > head.begun) + 8.0 * bool(other) + 4.0 * line.lstrip().startswith(("(", "-", "*"))
-    return points - 6.0 * bool(_PLACE.match(line) or _is_address(line))
+    points -= 3.0 * (index > head.begun) + 8.0 * bool(other) + 4.0 * text.lstrip().startswith(("(", "-", "*"))
+    return points - 6.0 * (line.place or text.rstrip().endswith(",") or bool(_PLACE.match(text)))
 
 
-def _is_address(line: str) -> bool:
-    return line.rstrip().endswith(",") or _is_street(line)
-
-
-def _whole(lines: list[Located], index: int) -> Located:
-    """The name that ends in a line, from its first line, without codes."""
+def _is_registered(lines: list[_Line], index: int) -> bool:
+    """Tells whether a registration number stands behind a name or below it."""
     line = lines[index]
-    match = last_form(line)
-    name = without_codes(line)
-    if match is not None:
-        end = match.end() + (line[match.end() : match.end() + 1] == ".")
-        cut = re.match(r"\s*[(\[,\-]|\s+\W*\d{4}|\s+\b(?:f\.?k\.?a|formerly)\b", line[end:], re.IGNORECASE)
-        name = without_codes(line[:end]) if cut else name
+    beside = line.form is not None and re.match(r"\s*\W?\s*\d{4}", str(line.text)[line.form.end() :])
+    return bool(beside) or len(without_codes(line.text)) < len(line.text.strip(" ,;:-")) or _has_number(lines, index)
+
+
+def _has_number(lines: list[_Line], index: int) -> bool:
+    return index + 1 < len(lines) and lines[index + 1].registration
+
+
+def _whole(lines: list[_Line], index: int) -> Located:
+    """The name that ends in a line, from its first line, without codes."""
+    text, form = lines[index].text, lines[index].form
+    end = len(text)
+    if form is not None:
+        after = form.end() + (text[form.end() : form.end() + 1] == ".")
+        end = after if _AFTER_NAME.match(str(text)[after:]) else end
     first = _first(lines, index)
-    return without_leading_code(join_lines([*lines[first:index], name]) if first < index else name)
+    return without_leading_code(join_lines([*(line.text for line in lines[first:index]), without_codes(text[:end])]))
 
 
-def _first(lines: list[Located], index: int) -> int:
-    """Position of the first line of the name that ends in a line."""
+_AFTER_NAME = re.compile(r"\s*[(\[,\-]|\s+\W*\d{4}|\s+(?:f\.?k\.?a|formerly)\b", re.IGNORECASE)
+
+
+def _first(lines: list[_Line], index: int) -> int:
+    """Position of the first line of the name that ends in a line; a name has at most three."""
     first = index
     while first and index - first < 2 and _continues(lines, first, index):
         first -= 1
     return first
 
 
-def _continues(lines: list[Located], at: int, last: int) -> bool:
+def _continues(lines: list[_Line], at: int, last: int) -> bool:
     """Tells whether the line `at` goes on with the name of the line above it."""
     above, line = lines[at - 1], lines[at]
-    if not _is_name(above) or not _same_print(above, line):
+    if not above.name or not (line.form or line.name) or not _same_print(above.text, line.text):
         return False
-    name = without_codes(line)
-    if name.count(")") > name.count("(") or above.count("(") > above.count(")") and ")" in line:
+    text = str(without_codes(line.text))
+    if text.count(")") > text.count("(") or above.text.count("(") > above.text.count(")") and ")" in text:
         return True
-    form = first_form(line) or last_form(line)
+    if above.form is not None and first_form(above.text):
+        return False
+    form = first_form(text) or line.form
     if form is not None:
-        return first_form(above) is None and _begins_before(line[: form.start()])
-    registered = at + 1 < len(lines) and at == last and is_registration(lines[at + 1])
-    return registered and first_form(above) is None and _is_name(line) and not _PLACE.match(line)
+        return _begins_before(text[: form.start()])
+    return at == last and _has_number(lines, at) and line.name and not _PLACE.match(text)
 
 
 def _begins_before(ahead: str) -> bool:
@@ -183,15 +212,11 @@ def _same_print(above: Located, below: Located) -> bool:
 
 
 def _is_name(line: str) -> bool:
-    letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, without_codes(line)))
+    """Tells whether a text may be a name. A registration number at its end does not count."""
+    letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, str(without_codes(line))))
     plain = len(line) <= 60 and letters >= 3 and digits * 2 <= letters
     other = _HEADING.search(line) or _GREETING.search(line) or is_label(line) >= 0.9
     return plain and not other and next(find_dates(line), None) is None
-
-
-def _is_street(line: str) -> bool:
-    street = bool(_STREET.search(line)) and bool(re.search(r"\d", line))
-    return street or bool(_HOUSE.search(line)) and "," in line
 
 
 def _texts(page: Page) -> list[Located]:

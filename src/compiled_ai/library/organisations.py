@@ -31,15 +31,16 @@ _REGISTRATION = re.compile(
     r"(?:co|company|roc|reg|registration|ssm|brn|business)\b.{0,20}\d)",
     re.IGNORECASE,
 )
-_COMMON = (
-    "ENTERPRISE ENTERPRISES TRADING BERHAD HOLDINGS MARKETING RESTAURANT RESTAURANTS RESTORAN HARDWARE STATIONERY "
-    "SUPERMARKET MINIMARKET INDUSTRIES INTERNATIONAL SYARIKAT PERNIAGAAN CORPORATION SERVICES MALAYSIA "
-    "KELANTAN MELAKA PERLIS SABAH SARAWAK SELANGOR TERENGGANU PUTRAJAYA KUALA LUMPUR PETALING JOHOR PENANG PAHANG "
-    "JALAN LORONG PERSIARAN TAMAN KAWASAN PERINDUSTRIAN BANDAR SEKSYEN GROUND FLOOR BASEMENT COMPLEX KOMPLEKS "
-    "SINGAPORE STREET AVENUE"
-).split()
-_LIKE_COMMON = words("trading's cooperation international's")
-_WORD = re.compile(r"[^\W\d_]{5,}")
+_COMMON = sorted(
+    words(
+        "ENTERPRISE ENTERPRISES TRADING HOLDINGS MARKETING RESTAURANT RESTAURANTS RESTORAN HARDWARE STATIONERY "
+        "SUPERMARKET MINIMARKET INDUSTRIES INTERNATIONAL SYARIKAT PERNIAGAAN CORPORATION SERVICES MALAYSIA "
+        "KELANTAN SARAWAK SELANGOR TERENGGANU PUTRAJAYA PETALING SINGAPORE PERSIARAN KAWASAN PERINDUSTRIAN SEKSYEN "
+        "BASEMENT COMPLEX KOMPLEKS"
+    )
+)
+"""Words of seven letters or more that names and addresses have in common."""
+_WORD = re.compile(r"[^\W\d_]{7,}")
 
 
 def without_codes(name: str) -> Located:
@@ -47,10 +48,10 @@ def without_codes(name: str) -> Located:
 
     A registration number without brackets (`Bumbu Emas Trading 280000-D`) goes too, brackets without digits stay.
     """
-    text = Located(name, place_of(name))
-    while match := _CODE.search(text[-80:]) or _BARE_CODE.search(text[-80:]):
-        text = text[: max(0, len(text) - 80) + match.start()]
-    return text.strip(" ,;:-")
+    plain = str(name)
+    while match := _CODE.search(plain[-80:]) or _BARE_CODE.search(plain[-80:]):
+        plain = plain[: max(0, len(plain) - 80) + match.start()]
+    return Located(name, place_of(name))[: len(plain)].strip(" ,;:-")
 
 
 def without_leading_code(name: Located) -> Located:
@@ -61,7 +62,7 @@ def without_leading_code(name: Located) -> Located:
 
 def has_legal_form(name: str) -> bool:
     """Tells whether a text names a legal form: Sdn Bhd, Ltd, Inc, GmbH, LLC, ..."""
-    return bool(_STRICT.search(name[:200]))
+    return first_form(name) is not None
 
 
 def organisation_key(name: str) -> str:
@@ -72,23 +73,24 @@ def organisation_key(name: str) -> str:
 
 def is_registration(line: str) -> bool:
     """Tells whether a line is the registration number of a company: `(481500-M)`, `CO. REG NO : 798665-V`."""
-    return bool(_REGISTRATION.match(line[:80]))
+    return bool(_REGISTRATION.match(str(line)[:80]))
 
 
 def first_form(line: str) -> re.Match[str] | None:
     """The first legal form of a line."""
-    return _STRICT.search(line[:200])
+    return _STRICT.search(str(line)[:200])
 
 
 def last_form(line: str) -> re.Match[str] | None:
     """The legal form of a name, to its end: of `ABC Trading Sdn Bhd`, `Enterprise (M) Sdn Bhd` the last word."""
     last = None
-    for found in _STRICT.finditer(line[:200]):
-        between = re.sub(r"\([^()\d]*\)", "", line[last.end() : found.start()]) if last is not None else ""
+    text = str(line)[:200]
+    for found in _STRICT.finditer(text):
+        between = re.sub(r"\([^()\d]*\)", "", text[last.end() : found.start()]) if last is not None else ""
         if re.search(r"[^\W\d_]{2,}|\d", between):
             break
         last = found
-    return last or _blurred_form(line[:200])
+    return last or _blurred_form(text)
 
 
 def _blurred_form(line: str) -> re.Match[str] | None:
@@ -117,10 +119,8 @@ def _common(word: str) -> str:
     from rapidfuzz.distance import Levenshtein
 
     upper = word.upper()
-    if len(word) < 7 or upper in _COMMON or upper.lower() in _LIKE_COMMON:
-        return word
-    near = [known for known in _COMMON if Levenshtein.distance(upper, known, score_cutoff=1) == 1]
-    if len(near) != 1 or near[0] == upper + "S" or upper == near[0] + "S":
+    near = [known for known in _COMMON if Levenshtein.distance(upper, known, score_cutoff=1) <= 1]
+    if len(near) != 1 or upper in (near[0], near[0] + "S", near[0].removesuffix("S")):
         return word
     return near[0] if word.isupper() else near[0].capitalize() if word[0].isupper() else near[0].lower()
 

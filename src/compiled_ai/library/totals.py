@@ -109,8 +109,8 @@ def _points(choices: Sequence[Total], lines: Sequence[Total], settled: set[Decim
         named = set(_words(line.label))
         points = 3.0 * bool(named & _STRONG) + 1.0 * bool(named & _INCLUDED) - 4.0 * (line.role != "total")
         points += 7.0 * (line.amount in settled) + min(3, counts[line.amount]) - 2.0 * (line.amounts > 1)
-        points += 3.0 * (line.amount in sums.results) - 6.0 * (line.amount in sums.parts) - 5.0 * (bool(named & _TAX) and line.amount * 5 < largest)
-        return points
+        points += 3.0 * (line.amount in sums.results) - 6.0 * (line.amount in sums.parts)
+        return points - 5.0 * (bool(named & _TAX) and line.amount * 5 < largest)
 
     return [of(line) for line in choices]
 
@@ -258,13 +258,22 @@ def _summed(known: set[str], squashed: str) -> Role | None:
         return "discount"
     if known & _ROUNDING and not known & {"total", "totals", "ttl", "rounded", "after"}:
         return "rounding"
-    if known & _TAX and re.match(r"(?:total)?(?:gst|tax|vat|sst)(?:amount|amt|payable|total)|.*(?:inclu|in)\w*?total$", squashed):
+    if known & _TAX and re.match(
+        r"(?:total)?(?:gst|tax|vat|sst)(?:amount|amt|payable|total)|.*(?:inclu|in)\w*?total$", squashed
+    ):
         return "tax"
     if known & _TAX and not (known & _INCLUDED or "inclu" in squashed or "sales" in known or "payable" in known):
         return "tax"
     if known & _PAID and "to" not in known and not known & {"due", "payable"}:
         return "paid"
     return "total"
+
+
+_INCLUDED_TAX = _INCLUDED | words("sales payable")
+_TAX_TOTAL = re.compile(
+    r"(?:total)?(?:gst|tax|vat|sst)(?:amount|amt|payable|total)|(?:gst|tax|vat|sst)in(?:clu\w*)?total$"
+)
+"""Sums of the tax itself: `GST PAYABLE`, `GST INCLUDED IN TOTAL`."""
 
 
 def _like_total(named: Sequence[str]) -> bool:
