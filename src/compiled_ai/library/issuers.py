@@ -201,7 +201,7 @@ def _begins_before(ahead: str) -> bool:
 
 def _same_print(above: Located, below: Located) -> bool:
     """Tells whether two lines are printed alike: neighbours of about one height, the first line filled."""
-    if not (above.place and below.place) or set(above.casefold().split()) & set(below.casefold().split()):
+    if not (above.place and below.place) or set(str(above).casefold().split()) & set(str(below).casefold().split()):
         return False
     one, other = above.place.spans[-1].edges, below.place.spans[0].edges
     if one is None or other is None:

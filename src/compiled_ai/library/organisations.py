@@ -24,6 +24,7 @@ _STRICT = re.compile(
 )
 _CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
 _BARE_CODE = re.compile(r"\s+\(?\s?(?:[A-Z]{1,3}\s?)?\d{4,12}\s?-\s?[A-Z0-9]\s?\)?\W*$")
+_DIGIT = re.compile(r"\d")
 _LEADING_CODE = re.compile(r"^\W*#?\d{4,}\W+(?=[^\W\d_]{2})|^\W*[*=#]+\s*(?=[^\W\d_])")
 _TWO_WORDS = re.compile(r"(?<![^\W_])(\w{2,4})\W{1,3}(\w{2,4})(?=\W*$|\W*\()")
 _REGISTRATION = re.compile(
@@ -40,6 +41,9 @@ _COMMON = sorted(
     )
 )
 """Words of seven letters or more that names and addresses have in common."""
+_DIGIT_IN_WORD = re.compile(r"(?<=[^\W\d_])0(?=[^\W\d_]{2})|(?<=\bN)0(?=\W{1,2}\d)")
+_NUMBER = re.compile(r"(?<![^\W_])(?=(?:[OI]{0,2}\d){3})[\dOI]{5}(?![^\W_])|(?<=\d)[OI](?=\d)")
+_AS_DIGITS = str.maketrans("OI", "01")
 _WORD = re.compile(r"[^\W\d_]{7,}")
 
 
@@ -49,6 +53,8 @@ def without_codes(name: str) -> Located:
     A registration number without brackets (`Bumbu Emas Trading 280000-D`) goes too, brackets without digits stay.
     """
     plain = str(name)
+    if not _DIGIT.search(plain[-80:]):
+        return Located(name, place_of(name)).strip(" ,;:-")
     while match := _CODE.search(plain[-80:]) or _BARE_CODE.search(plain[-80:]):
         plain = plain[: max(0, len(plain) - 80) + match.start()]
     return Located(name, place_of(name))[: len(plain)].strip(" ,;:-")
@@ -104,12 +110,12 @@ def _blurred_form(line: str) -> re.Match[str] | None:
 
 
 def repaired(text: Located) -> Located:
-    """Undoes slips of OCR in the words that names and addresses have in common: `ENTERORISE`, `BASEMANT`, `J0HOR`.
+    """Undoes slips of OCR in the words that names and addresses have in common, and in numbers: `ENTERORISE`, `J0HOR`, `4OO00`.
 
     A word of seven letters or more may have one wrong, missing or added letter; words beside them stay as printed.
     """
-    plain = re.sub(r"(?<=[^\W\d_])0(?=[^\W\d_]{2})|(?<=\bN)0(?=\W{1,2}\d)", "O", text)
-    plain = re.sub(r"(?<=\d)O(?=\d)", "0", re.sub(r"(?<=\d)I(?=\d)", "1", plain))
+    plain = _DIGIT_IN_WORD.sub("O", str(text))
+    plain = _NUMBER.sub(lambda match: match.group().translate(_AS_DIGITS), plain)
     plain = _WORD.sub(lambda match: _common(match.group()), plain)
     return text if plain == text else Located(plain, place_of(text))
 
@@ -128,4 +134,4 @@ def _common(word: str) -> str:
 def join_lines(parts: list[Located]) -> Located:
     """Joins the lines of a name or an address by single spaces, with their places."""
     spans = tuple(span for part in parts if part.place for span in part.place.spans)
-    return Located(" ".join(part.strip() for part in parts), Place(spans) if spans else None)
+    return Located(" ".join(str(part).strip() for part in parts), Place(spans) if spans else None)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from compiled_ai.library.labels import is_word, words
@@ -187,12 +188,18 @@ def _without_label(page: Page, lines: Sequence[Total]) -> tuple[Choice[LocatedDe
 def _named(row: Sequence[Cell]) -> list[list[Cell]]:
     """Divides a row where words follow an amount: each part names its own amounts."""
     parts: list[list[Cell]] = []
+    before = ""
     for cell in row:
-        words = sum(map(str.isalpha, cell.text[:90])) >= 3 and _role(tuple(_words(cell.text[:90])))
-        if not parts or (words and re.search(r"\d", parts[-1][-1].text)):
+        text = str(cell.text)[:90]
+        if not parts or (_DIGIT.search(before) and _letters(text) >= 3 and _role(tuple(_words(text)))):
             parts.append([])
         parts[-1].append(cell)
+        before = text
     return parts
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
 
 
 def _line(page: Page, index: int, cells: Sequence[Cell]) -> Total | None:
@@ -211,21 +218,26 @@ def _line(page: Page, index: int, cells: Sequence[Cell]) -> Total | None:
 def _label(row: Sequence[Cell]) -> Located | None:
     """The first cell of a row that has letters: what its amounts are."""
     for cell in row[:40]:
-        if sum(map(str.isalpha, cell.text[:90])) >= 2:
+        if _letters(str(cell.text)[:90]) >= 2:
             return cell.text[:90]
     return None
 
 
 def _words(label: str) -> list[str]:
-    return [word for word in re.split(r"[\W\d_]+", _letters(label).lower()) if word]
+    """The words of a label in lower case; digits that OCR saw within words are letters: `T0TAL`."""
+    return [word for word in re.split(r"[\W\d_]+", _DIGIT_IN_WORD.sub(_as_letter, label).lower()) if word]
 
 
-def _letters(label: str) -> str:
-    """Undoes digits that OCR saw within words: `T0TAL`."""
-    return re.sub(r"(?<=[^\W\d_])[01](?=[^\W\d_])", lambda match: "O" if match.group() == "0" else "I", label)
+def _as_letter(match: re.Match[str]) -> str:
+    return "O" if match.group() == "0" else "I"
 
 
-def _role(named: Sequence[str]) -> Role | None:
+_DIGIT = re.compile(r"\d")
+_DIGIT_IN_WORD = re.compile(r"(?<=[^\W\d_])[01](?=[^\W\d_])")
+
+
+@lru_cache(maxsize=2048)
+def _role(named: tuple[str, ...]) -> Role | None:
     known = set(named)
     squashed = "".join(named)
     summed = bool(known & _TOTAL) or squashed.startswith(("total", "grandtotal", "nettotal")) or _like_total(named)
@@ -294,6 +306,6 @@ def _amounts(row: Sequence[Cell]) -> list[LocatedDecimal]:
 
 def _alone(row: Sequence[Cell]) -> LocatedDecimal | None:
     """The amount of a row that has nothing but an amount."""
-    if not row or any(sum(map(str.isalpha, cell.text)) > 3 for cell in row):
+    if not row or any(_letters(cell.text) > 3 for cell in row):
         return None
     return next(iter(_amounts(row)), None)
