@@ -44,6 +44,14 @@ _STREET = re.compile(r"\b(?:jalan|jln|lorong|persiaran|lebuh|street|road|avenue)
 _HOUSE = re.compile(
     r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit|ptd?)\b\W{0,4}(?:ptd? )?\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", re.IGNORECASE
 )
+_TRADES = re.compile(
+    r"\b(?:restoran|restaurant|cafe|kopitiam|kedai|syarikat|perniagaan|farmasi|pharmacy|pasaraya|pasar|mini ?mart|mart|"
+    r"(?:super|hyper|mini)?market|hardware|stationery|bakery|cake|shop|stores?|books?|gifts?|deco|klinik|clinic|station|"
+    r"stesen|petrol|services?|electrical|motors?|auto|tyres?|marketing|industries|holdings|group|foods?|seafood|kitchen|"
+    r"cuisine|confectionery|fresh|boutique|salon|optical|furniture|machinery|engineering|ventures?|resources)\b",
+    re.IGNORECASE,
+)
+"""Words by which shops and firms are called: a line with one is a name rather than a logo, a branch or a person."""
 _OTHERS = re.compile(
     r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill(?:ed)? to|ship to|deliver(?:ed)? to|attn|"
     r"customer(?!\W?s? copy)|m/s)\b|^\W*to\s*:",
@@ -83,6 +91,8 @@ class _Head:
     """Position of the first line of an address."""
     begun: int
     """Position of the first heading below the address: names after it are the customer's."""
+    height: float
+    """Usual height of its letters, in the unit of the boxes; 0 for a text."""
 
 
 def issuer(page: Page) -> Located | None:
@@ -122,7 +132,15 @@ def _head(page: Page) -> _Head:
     begun = next((index for index in range(address + 1, count) if _BEGUN.search(lines[index].text)), count)
     inner = {part for index in range(count) for part in range(_first(lines, index), index)}
     ends = [index for index, line in enumerate(lines) if line.form or line.name and not line.place]
-    return _Head(lines, [index for index in ends if index not in inner], address, begun)
+    heights = sorted(_height(line.text) for line in lines)
+    names = [index for index in ends if index not in inner]
+    return _Head(lines, names, address, begun, heights[count // 2] if count else 0.0)
+
+
+def _height(text: Located) -> float:
+    """The height of the box that a text stands in; 0 for a piece of a text."""
+    edges = text.place.spans[0].edges if text.place else None
+    return edges[3] - edges[1] if edges else 0.0
 
 
 def _line(text: Located) -> _Line:
@@ -139,8 +157,14 @@ def _points(head: _Head, index: int) -> float:
     above = str(head.lines[begin - 1].text) if begin else ""
     other = _OTHERS.search(text[: line.form.start()] if line.form else text) or _OTHERS.search(above)
     points = 5.0 * bool(line.form) + 3.0 * _is_registered(head.lines, index) + 2.0 * (index == head.names[0])
+    points += 1.5 * bool(_TRADES.search(text)) - 2.0 * (_height(line.text) > 1.35 * head.height)
     points += 1.0 * (head.address - 2 <= index < head.address) - 4.0 * (index > head.address)
-    points -= 3.0 * (index > head.begun) + 8.0 * bool(other) + 4.0 * text.lstrip().startswith(("(", "-", "*"))
+    points -= (
+        0.25 * max(0, index - head.names[0] - 4)
+        + 3.0 * (index > head.begun)
+        + 8.0 * bool(other)
+        + 4.0 * text.lstrip().startswith(("(", "-", "*"))
+    )
     return points - 6.0 * (line.place or text.rstrip().endswith(",") or bool(_PLACE.match(text)))
 
 
@@ -200,15 +224,17 @@ def _begins_before(ahead: str) -> bool:
 
 
 def _same_print(above: Located, below: Located) -> bool:
-    """Tells whether two lines are printed alike: neighbours of about one height, the first line filled."""
+    """Tells whether two lines are printed alike: aligned neighbours of about one height, the first line filled."""
     if not (above.place and below.place) or set(str(above).casefold().split()) & set(str(below).casefold().split()):
         return False
-    one, other = above.place.spans[-1].edges, below.place.spans[0].edges
+    one, other = above.place.spans[0].edges, below.place.spans[0].edges
     if one is None or other is None:
         return True
-    heights = sorted((one[3] - one[1], other[3] - other[1]))
-    fills = one[2] - one[0] >= 0.55 * (other[2] - other[0])
-    return fills and heights[1] <= 1.5 * heights[0] and other[1] - one[3] <= heights[1]
+    right = (above.place.spans[-1].edges or one)[2], (below.place.spans[-1].edges or other)[2]
+    low, high = sorted((one[3] - one[1], other[3] - other[1]))
+    aligned = min(abs(one[0] - other[0]), abs(one[0] + right[0] - other[0] - right[1]) / 2) <= 1.2 * high
+    fills = right[0] - one[0] >= 0.55 * (right[1] - other[0])
+    return fills and aligned and high <= 1.4 * low and other[1] - one[3] <= 0.9 * low
 
 
 def _is_name(line: str) -> bool:

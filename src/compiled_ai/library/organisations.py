@@ -110,7 +110,7 @@ def _blurred_form(line: str) -> re.Match[str] | None:
 
 
 def repaired(text: Located) -> Located:
-    """Undoes slips of OCR in the words that names and addresses have in common, and in numbers: `ENTERORISE`, `J0HOR`, `4OO00`.
+    """Undoes slips of OCR in words that names and addresses have in common, and in numbers: `ENTERORISE`, `4OO00`.
 
     A word of seven letters or more may have one wrong, missing or added letter; words beside them stay as printed.
     """
