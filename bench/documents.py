@@ -16,7 +16,7 @@ from typing import Any
 
 from compiled_ai.library.addresses import issuer_address
 from compiled_ai.library.layout import Page
-from compiled_ai.library.names import issuer
+from compiled_ai.library.issuers import issuer
 
 DATA = Path(os.environ.get("COMPILED_AI_DATA") or Path(__file__).parents[2] / "shared" / "data")
 Action = Callable[[Page], object]

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from compiled_ai.library.addresses import issuer_address, issuer_address_choices
+from compiled_ai.library.issuers import issue_date, issuer, issuer_choices
 from compiled_ai.library.layout import Page
-from compiled_ai.library.names import issuer, issuer_choices, without_codes
+from compiled_ai.library.names import without_codes
 from compiled_ai.library.places import place_of
 from compiled_ai.library.totals import total_choices
 

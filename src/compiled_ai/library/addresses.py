@@ -12,7 +12,7 @@ from compiled_ai.library.dates import find_dates
 from compiled_ai.library.issuers import issuer
 from compiled_ai.library.labels import is_word
 from compiled_ai.library.money import find_amounts
-from compiled_ai.library.organisations import has_legal_form, join_lines, repaired
+from compiled_ai.library.names import has_legal_form, join_lines, repaired
 from compiled_ai.library.places import Choice, Located
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _REGION = re.compile(
     r"melaka|malacca|"
     r"negeri sembilan|perlis|"
     r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|"
-    r"shah alam|petaling jaya|klang|"
-    r"darul ehsan|darul takzim|usa|united states|canada|united kingdom|england|australia|"
+    r"shah alam|petaling jaya|klang|n\.? ?sembilan|p\.? ?pinang|w\.? ?persekutuan|"
+    r"darul [a-z]{4,8}|usa|united states|canada|united kingdom|england|australia|"
     r"deutschland|france|nederland)\b",
     re.IGNORECASE,
 )

@@ -1,7 +1,4 @@
-"""Who issued a page: the name that stands at its head, with how sure it is.
-
-Called as `names.issuer(page)` and `names.issuer_choices(page)`.
-"""
+"""Who issued a page, and when: the name at its head, with how sure it is, and the day."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
 from compiled_ai.library.labels import is_label
-from compiled_ai.library.organisations import (
+from compiled_ai.library.names import (
     first_form,
     is_registration,
     join_lines,
@@ -22,7 +19,7 @@ from compiled_ai.library.organisations import (
     without_codes,
     without_leading_code,
 )
-from compiled_ai.library.places import Choice, Located
+from compiled_ai.library.places import Choice, Located, LocatedDate
 
 if TYPE_CHECKING:
     from compiled_ai.library.layout import Cell, Page
@@ -266,3 +263,36 @@ def _phrases(row: Sequence[Cell]) -> list[Located]:
             found.append(cell.text[:200])
         edge = cell.x1
     return found
+
+
+def issue_date(page: Page) -> LocatedDate | None:
+    """Returns the day on which a page was issued, or `None`: the one labelled so, else the one with a clock time.
+
+    Due and expiry dates are passed over, and what only looks like a date within a code (`SP-18/06/04-1016956`).
+    """
+    labelled = page.labelled("Invoice Date", "Receipt Date", "Bill Date", "Sales Date", "Date", "Tarikh", kind="date")
+    if labelled is not None:
+        return labelled
+    found = [(_day_points(row), -index, row) for index, row in enumerate(page.rows[:2000]) if row]
+    dated = ((points, index, day) for points, index, row in found if (day := _day(page, row)))
+    return max(dated, key=lambda one: one[:2], default=(0, 0, None))[2]
+
+
+def _day_points(row: Sequence[Cell]) -> int:
+    text = " ".join(str(cell.text[:120]) for cell in row[:12])
+    return 2 * bool(_CLOCK.search(text)) - 4 * bool(_OTHER_DAY.search(text))
+
+
+def _day(page: Page, row: Sequence[Cell]) -> LocatedDate | None:
+    """The first date of a row that is no part of a code."""
+    for cell in row[:12]:
+        text = cell.text[:120]
+        for found in find_dates(text, order=page.order, base=page.base):
+            if not _IN_CODE.search(f"{text[: found.start]}|{text[found.end :]}"):
+                return found.value
+    return None
+
+
+_CLOCK = re.compile(r"\d{1,2} ?: ?\d{2}\b")
+_OTHER_DAY = re.compile(r"\b(?:due|expir\w*|valid\w*|until|before|since|effective|printed)\b", re.IGNORECASE)
+_IN_CODE = re.compile(r"\w-\|-?\w|[^\W\d_]-?\||\|-\d{3}")

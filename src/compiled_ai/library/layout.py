@@ -168,10 +168,9 @@ class Page:
 
     def cell_at(self, position: int) -> Cell | None:
         """The cell that contains a character of `text`."""
-        for cell in self.row(bisect_right(self._starts, position) - 1):
-            if cell.start <= position < cell.start + len(cell.text):
-                return cell
-        return None
+        row = self.row(bisect_right(self._starts, position) - 1)
+        at = bisect_right(row, position, key=lambda cell: cell.start) - 1
+        return row[at] if at >= 0 and position < row[at].start + len(row[at].text) else None
 
     def _place(self, start: int, end: int) -> Place | None:
         """The place of characters of `text` that stand in one cell."""

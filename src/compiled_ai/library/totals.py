@@ -35,7 +35,8 @@ class Total:
     """How many amounts its line has; the last one is `amount`."""
 
 
-_TOTAL = words("total totals totl ttl tl jumlah amount amt sum due payable balance")
+_TOTAL = words("total totals totl ttl tl jumlah amount amt amaun sum due payable balance")
+_NET = words("net nett netrm nettrm")
 _QUANTITY = words("qty quantity item items count pcs pieces units pax spots")
 _CHANGE = words("change baki kembali")
 _MOST_LINES = 400
@@ -240,7 +241,8 @@ _DIGIT_IN_WORD = re.compile(r"(?<=[^\W\d_])[01](?=[^\W\d_])")
 def _role(named: tuple[str, ...]) -> Role | None:
     known = set(named)
     squashed = "".join(named)
-    summed = bool(known & _TOTAL) or squashed.startswith(("total", "grandtotal", "nettotal")) or _like_total(named)
+    summed = bool(known & _TOTAL) or squashed in _NET or squashed.startswith(("total", "grandtotal", "nettotal"))
+    summed = summed or _like_total(named)
     if "subtotal" in squashed or "sbtotal" in squashed or (summed and known & _BEFORE_TAX):
         return "subtotal"
     if known & _CHANGE or squashed.startswith("change"):
