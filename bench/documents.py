@@ -2,6 +2,7 @@
 
 Prints P50 and P99 in milliseconds a page over real invoices and receipts (where the data sets are present), over
 synthetic pages of 500 and 5,000 lines, and the ratio of the two: 10 is linear. Aim: 10 ms for a page of 500 lines.
+Then the receipt function on hostile pages of 0.1 and 1 MB and of 2,000 and 20,000 boxes, with the same ratio.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from compiled_ai.library.addresses import issuer_address
+from compiled_ai.library.issuers import issue_date, issuer
 from compiled_ai.library.layout import Page
-from compiled_ai.library.issuers import issuer
 
 DATA = Path(os.environ.get("COMPILED_AI_DATA") or Path(__file__).parents[2] / "shared" / "data")
 Action = Callable[[Page], object]
@@ -32,7 +33,7 @@ def whole_invoice(page: Page) -> object:
 
 
 def whole_receipt(page: Page) -> object:
-    return issuer(page), page.first("date"), issuer_address(page), page.total()
+    return issuer(page), issue_date(page), issuer_address(page), page.total()
 
 
 MODULES: dict[str, Action] = {
@@ -84,6 +85,36 @@ def rows(name: str, most: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:most]] if path.exists() else []
 
 
+HOSTILE = ("total amount due ", "SDN BHD\n", "12, JALAN BESAR 3,\n", "TOTAL 1.00\n", "1", "(", "0-", "A,")
+"""Pieces that fill a page: sums, names and addresses without end, and what regular expressions stumble over."""
+
+
+def filled(piece: str, characters: int) -> Page:
+    return Page.from_text(piece * (characters // len(piece)))
+
+
+def boxed(text: str, columns: int, count: int) -> Page:
+    """A page of equal boxes: one column, one row of all, or a grid."""
+    places = [(index % columns * 120, index // columns * 30) for index in range(count)]
+    return Page.from_boxes([[x, y, x + 100, y + 20, text] for x, y in places])
+
+
+def hostile() -> None:
+    """Prints the time of the receipt function on ten times as much of the same."""
+    pages: dict[str, Callable[[int], Page]] = {
+        repr(piece): lambda times, piece=piece: filled(piece, 100_000 * times) for piece in HOSTILE
+    }
+    for text in ("TOTAL 1.00", "ABC SDN BHD (1234-X)", "12.00"):
+        for columns in (1, 30, 20_000):
+            name = f"boxes {text} in {columns} column(s)"
+            pages[name] = lambda times, text=text, columns=columns: boxed(text, columns, 2_000 * times)
+    for name, make in pages.items():
+        one, ten = (milliseconds([lambda times=times: make(times)], whole_receipt)[0] for times in (1, 10))
+        print(
+            f"hostile {name:<42} {one:9.1f} ms   ten times as much {ten:9.1f} ms   ratio {ten / one:5.1f}", flush=True
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=40, help="real pages of each set")
@@ -100,6 +131,7 @@ def main() -> None:
             f"{'500 lines':<22} {module:<26} P50 {one:8.2f} ms   5,000 lines {ten:8.2f} ms   ratio {ten / one:5.1f}",
             flush=True,
         )
+    hostile()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Receipts: who issued one, where, and what is to be paid. Shops, streets and numbers are made up."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -194,3 +195,22 @@ def test_a_row_of_two_sums_gives_both_lines() -> None:
 
 def test_a_page_without_amounts_has_no_total() -> None:
     assert total_choices(page_of("KEDAI SATU SDN BHD", "TOTAL")) == ()
+
+
+# ---------------------------------------------------------------- when
+
+
+@pytest.mark.parametrize(
+    ("rows", "day"),
+    [
+        (("INVOICE NO: SP-18/06/04-1016956", "DATE|: 05/06/2018 18:17:54"), date(2018, 6, 5)),
+        (("INVOICE NO: SP-18/06/04-1016956", "05/06/2018 18:17"), date(2018, 6, 5)),
+        (("DUE 01/07/2018 12:00", "05-06-18"), date(2018, 6, 5)),
+        (("VALID UNTIL 31/12/2019", "1016 K|05 JUN 2018|7:07PM"), date(2018, 6, 5)),
+        (("09:23PM|559412|24-01-16",), date(2016, 1, 24)),
+        (("TICKET 18/06/04-1016956",), None),
+        (("KEDAI SATU",), None),
+    ],
+)
+def test_the_day_of_issue_is_labelled_or_has_a_clock_beside_it(rows: tuple[str, ...], day: date | None) -> None:
+    assert issue_date(page_of(*rows)) == day
