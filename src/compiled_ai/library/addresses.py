@@ -163,18 +163,23 @@ def _text(row: Sequence[Cell]) -> Located:
 def _line(located: Located, own: bool) -> _Line:
     text = str(located)
     street, region = bool(_STREET.search(text)), _is_region(text)
-    postcode = bool(_POSTCODE.search(_LOT.sub("", text))) or region and bool(_NEAR_POSTCODE.match(text))
+    postcode = _has_postcode(text) or region and bool(_NEAR_POSTCODE.match(text))
     stops = bool(_STOP.search(text) or _PHONE_LINE.fullmatch(text))
     stops = stops or bool(_OTHER_STOP.search(text)) and not (street or postcode)
     bars = own or stops or bool(_CODE_LINE.search(text)) or not street and _is_dated(text)
     return _Line(located, street, region, postcode, bool(_NUMBER.search(text)), has_legal_form(text), stops, bars)
 
 
+def _has_postcode(text: str) -> bool:
+    """Tells whether a line has a postcode that is not the number of a lot."""
+    return bool(_POSTCODE.search(_LOT.sub("", text)))
+
+
 def _points(lines: list[_Line], first: int, end: int) -> float:
     """Weighs an address by what it has and by what stands around it."""
     own, above = lines[first:end], lines[max(0, first - 2) : first]
     points = 1.0 * any(line.street for line in own) + 1.0 * any(line.region for line in own)
-    points += 3.0 * any(line.postcode for line in own) + 1.0 * own[0].number + 1.0 * (2 <= len(own) <= 5)
+    points += 3.0 * any(_has_postcode(line.text) for line in own) + 1.0 * own[0].number + 1.0 * (2 <= len(own) <= 5)
     points += 1.0 * (end < len(lines) and lines[end].stops) + 1.0 * any(line.bars for line in above)
     return points - 5.0 * any(_CUSTOMER.search(line.text) for line in above)
 

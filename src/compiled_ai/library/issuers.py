@@ -268,7 +268,7 @@ def _phrases(row: Sequence[Cell]) -> list[Located]:
 def issue_date(page: Page) -> LocatedDate | None:
     """Returns the day on which a page was issued, or `None`: the one labelled so, else the one with a clock time.
 
-    Due and expiry dates are passed over, and what only looks like a date within a code (`SP-18/06/04-1016956`).
+    Due and expiry dates are passed over, and what only looks like a date within a code (`SP-18/06/04-2041`).
     """
     labelled = page.labelled("Invoice Date", "Receipt Date", "Bill Date", "Sales Date", "Date", "Tarikh", kind="date")
     if labelled is not None:

@@ -62,7 +62,7 @@ def without_codes(name: str) -> Located:
 
 
 def without_leading_code(name: Located) -> Located:
-    """Removes a number and ornaments from the beginning of a name: `#000002 BAIFU (M) SDN BHD`."""
+    """Removes a number and ornaments from the beginning of a name: `#000002 HARBOUR STATIONERY SDN BHD`."""
     match = _LEADING_CODE.match(name)
     return name[match.end() :] if match else name
 
