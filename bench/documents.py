@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +101,15 @@ def boxed(text: str, columns: int, count: int) -> Page:
 
 
 def hostile() -> None:
-    """Prints the time of the receipt function on ten times as much of the same."""
-    pages: dict[str, Callable[[int], Page]] = {
-        repr(piece): lambda times, piece=piece: filled(piece, 100_000 * times) for piece in HOSTILE
-    }
+    """Prints the time of the receipt function on a page and on ten times as much of the same."""
+    pages: dict[str, partial[Page]] = {repr(piece): partial(filled, piece) for piece in HOSTILE}
     for text in ("TOTAL 1.00", "ABC SDN BHD (1234-X)", "12.00"):
         for columns in (1, 30, 20_000):
-            name = f"boxes {text} in {columns} column(s)"
-            pages[name] = lambda times, text=text, columns=columns: boxed(text, columns, 2_000 * times)
+            pages[f"boxes {text} in {columns} column(s)"] = partial(boxed, text, columns)
     for name, make in pages.items():
-        one, ten = (milliseconds([lambda times=times: make(times)], whole_receipt)[0] for times in (1, 10))
+        small, large = (100_000, 1_000_000) if make.func is filled else (2_000, 20_000)
+        one = middle(milliseconds([partial(make, small)], whole_receipt))
+        ten = middle(milliseconds([partial(make, large)], whole_receipt))
         print(
             f"hostile {name:<42} {one:9.1f} ms   ten times as much {ten:9.1f} ms   ratio {ten / one:5.1f}", flush=True
         )

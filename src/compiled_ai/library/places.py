@@ -225,7 +225,7 @@ class Choice(Generic[V]):
 
     value: V
     confidence: float
-    """From 0 to 1, higher is surer. A rank, no probability: how often values were right is measured per document type."""
+    """From 0 to 1, higher is surer. A rank, no probability: how often it is right depends on the documents."""
 
 
 def place_of(value: object) -> Place | None:
