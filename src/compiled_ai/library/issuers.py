@@ -148,6 +148,7 @@ def _line(text: Located) -> _Line:
 
 
 def _points(head: _Head, index: int) -> float:
+    """Weighs a name by what it says and by where it stands. The weights were set by hand on receipts."""
     line = head.lines[index]
     text = str(line.text)
     begin = _first(head.lines, index)
@@ -156,12 +157,8 @@ def _points(head: _Head, index: int) -> float:
     points = 5.0 * bool(line.form) + 3.0 * _is_registered(head.lines, index) + 2.0 * (index == head.names[0])
     points += 1.5 * bool(_TRADES.search(text)) - 2.0 * (_height(line.text) > 1.35 * head.height)
     points += 1.0 * (head.address - 2 <= index < head.address) - 4.0 * (index > head.address)
-    points -= (
-        0.25 * max(0, index - head.names[0] - 4)
-        + 3.0 * (index > head.begun)
-        + 8.0 * bool(other)
-        + 4.0 * text.lstrip().startswith(("(", "-", "*"))
-    )
+    points -= 3.0 * (index > head.begun) + 0.25 * max(0, index - head.names[0] - 4)
+    points -= 8.0 * bool(other) + 4.0 * text.lstrip().startswith(("(", "-", "*"))
     return points - 6.0 * (line.place or text.rstrip().endswith(",") or bool(_PLACE.match(text)))
 
 

@@ -40,7 +40,7 @@ _NET = words("net nett netrm nettrm")
 _QUANTITY = words("qty quantity item items count pcs pieces units pax spots")
 _CHANGE = words("change baki kembali")
 _MOST_LINES = 400
-"""Sums of a bill that are weighed against each other; more are read only as `totals`."""
+"""So many sums of a bill, the last ones, are weighed against each other; more are read only as `totals`."""
 _ADDED: frozenset[Role] = frozenset(("tax", "discount", "rounding"))
 _PAID = words(
     "cash tender tendered paid received receive visa master mastercard debit card payment pymt cheque tunai amex "
@@ -84,7 +84,7 @@ def total_choices(page: Page) -> tuple[Choice[LocatedDecimal], ...]:
     A total gains by its words (grand, net, due, inclusive), by being what was paid less the change, by being the sum
     of a line above and the taxes and roundings between, and by being printed more than once.
     """
-    lines = totals(page)[:_MOST_LINES]
+    lines = totals(page)[-_MOST_LINES:]
     settled = _settled(lines)
     choices = [line for line in lines if line.amount > 0 and (line.role == "total" or _rounds(line, settled))]
     if not any(line.amount in settled for line in choices):
@@ -103,6 +103,7 @@ def total_choices(page: Page) -> tuple[Choice[LocatedDecimal], ...]:
 
 
 def _points(choices: Sequence[Total], lines: Sequence[Total], settled: set[Decimal]) -> list[float]:
+    """Weighs each choice. The weights were set by hand on receipts; only their order of size matters."""
     counts = Counter(Decimal(line.amount) for line in lines if line.role in ("total", "subtotal", "paid"))
     sums = _sums(lines)
     largest = max(line.amount for line in lines if line.role in ("total", "subtotal", "paid") or line in choices)
