@@ -134,21 +134,25 @@ def _fenced_value(name: str, text: str) -> str:
 def _feedback(plan: CompilePlan, feedback: Sequence[Finding], previous: str | None) -> str:
     texts = plan.prompt.texts
     code = f"\n\n```python\n{previous.rstrip()}\n```" if previous else ""
+    whole = previous.splitlines() if previous else []
     own = _own_lines(previous) if previous else []
-    told = [_told(finding, own) for finding in feedback[:_MOST_FINDINGS]]
+    told = [
+        _told(finding, whole if finding.caught_by == "reply" else own)  # what refuses a reply counts all of its lines
+        for finding in feedback[:_MOST_FINDINGS]
+    ]
     more = len(feedback) - _MOST_FINDINGS
     if more > 0:
         told.append(f"- and {more} more of this kind")
     return f"# Last attempt\n\n{texts['feedback']}{code}\n\n" + "\n".join(told) + f"\n\n{texts['again']}"
 
 
-def _told(finding: Finding, own: Sequence[str]) -> str:
+def _told(finding: Finding, lines: Sequence[str]) -> str:
     """Writes a finding as the model reads it: rule, line with its code, message; nothing of this machine."""
     place = ""
     if finding.line is not None:
         place = f"line {finding.line}"
-        if 0 < finding.line <= len(own) and own[finding.line - 1].strip():
-            place += f" `{own[finding.line - 1].strip()[:80]}`"
+        if 0 < finding.line <= len(lines) and lines[finding.line - 1].strip():
+            place += f" `{lines[finding.line - 1].strip()[:80]}`"
         place += ": "
     message = _PATH.sub(r"\1...", " ".join(finding.message.split()))
     return f"- {place}{message[:_MOST_MESSAGE]} [{finding.rule}]"
