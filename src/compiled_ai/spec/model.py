@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from compiled_ai.library.agreement import MetricName
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.records import Finding
 
 OnFailure = Literal["review", "fail", "fallback"]
-MetricName = Literal["exact", "text", "number", "date", "money", "set", "records"]
 TemplateName = Literal["handler", "validator", "batch", "stream"]
 
 
