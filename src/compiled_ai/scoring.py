@@ -16,12 +16,13 @@ from typing import Any, Literal, cast
 from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import parse_json
 from compiled_ai.errors import InputError, NotFound, UsageError, suggest
+from compiled_ai.library.agreement import MetricName
 from compiled_ai.library.dates import parse_date
 from compiled_ai.library.types import FieldType
 from compiled_ai.runtime.loading import as_program
 from compiled_ai.runtime.stepper import Done, Program
 from compiled_ai.runtime.supplied import Supplied, decide
-from compiled_ai.spec.model import Metric, MetricName
+from compiled_ai.spec.model import Metric
 from compiled_ai.validation.metrics import Score, score_cases
 
 DateOrder = Literal["mdy", "dmy", "ymd"]

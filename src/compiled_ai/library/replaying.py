@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar, TypeVarTuple
 
 from compiled_ai.canonical import digest_json
 from compiled_ai.errors import StepFailed
+from compiled_ai.library.committee import NO_ANSWER, Committee, Rules, Vote, take_vote
 from compiled_ai.library.context import EffectKind, EffectRequest
 from compiled_ai.library.replies import read_reply
 from compiled_ai.library.types import Classes, Convert, FieldType, Mismatch
@@ -111,6 +112,17 @@ class StepInfo:
     settings: Mapping[str, Any] | None = None
     on_none: OnFailure = "fail"
     on_many: OnFailure = "fail"
+    committee: Rules | None = None
+    """How the functions of a step that has several decide together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a step's functions said beside its result: their votes, where there are several."""
+
+    step: str
+    item: int
+    votes: tuple[Vote, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ class StepCodec:
 class RunContext:
     """The `ctx` of one run (see `library.context.Context` for what each method promises)."""
 
-    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "used")
+    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "doubts", "used")
 
     def __init__(
         self,
@@ -142,6 +154,7 @@ class RunContext:
         self._branch: int | None = None
         self.used: set[EffectKey] = set()
         """Keys of the recorded effects that the run has read."""
+        self.doubts: list[Doubt] = []
 
     async def bounded(
         self, step: str, inputs: Mapping[str, object], returns: type[T], *, check: Check[T] | None = None, item: int = 0
@@ -191,9 +204,7 @@ class RunContext:
         except Mismatch as fault:
             return await self._settle(codec, codec.info.on_failure, rows[0], [str(fault)], returns, None, item)
 
-    async def review(
-        self, step: str, proposed: T, *, reason: str, check: Check[T] | None = None, item: int = 0
-    ) -> T:
+    async def review(self, step: str, proposed: T, *, reason: str, check: Check[T] | None = None, item: int = 0) -> T:
         codec = self._codec(step)
         shown = codec.encode(proposed)
         decided = await self._decided(codec, shown, reason, [], check, item)
@@ -211,6 +222,8 @@ class RunContext:
         item: int = 0,
     ) -> T:
         codec = self._steps.get(step) or self._codec(step)
+        if isinstance(function, Committee):
+            return await self._vote(codec, function, arguments, check, item)
         try:
             value = function(*arguments)
         except (MemoryError, RecursionError):
@@ -233,6 +246,40 @@ class RunContext:
             return value
         shown = shown if shown is not None else _shown(codec, value)
         return await self._settle(codec, codec.info.on_failure, shown, list(faults), None, check, item)
+
+    async def _vote(
+        self, codec: StepCodec, committee: Committee, arguments: Sequence[Any], check: Check[T] | None, item: int
+    ) -> T:
+        """Calls every member, takes the vote on each field, and builds the result out of the winners' own values."""
+        rules = codec.info.committee
+        if rules is None:
+            raise StepFailed(
+                f"Step {codec.info.name!r} has no rules for its committee.", details=_details("", "crashed")
+            )
+        heard = [_heard(codec, member, arguments) for member in committee.members]
+        if all(isinstance(each, str) for each in heard):
+            problems = [str(heard[0])]
+            return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
+        answers = [each[1] if not isinstance(each, str) else {} for each in heard]
+        votes = [
+            take_vote(rule, [answer.get(rule.field, NO_ANSWER) for answer in answers], rules.least)
+            for rule in rules.fields
+        ]
+        self.doubts.append(Doubt(codec.info.name, item, tuple(votes)))
+        typed: dict[str, Any] = {}
+        problems = []
+        for field, vote in zip(codec.info.result.fields, votes, strict=True):
+            typed[field.identifier] = None if vote.abstains else getattr(heard[vote.winner][0], field.identifier)
+            if vote.abstains and not field.type.optional:
+                problems.append(vote.reason)
+        if problems:
+            proposed = {vote.field: vote.value for vote in votes}
+            return await self._settle(codec, codec.info.on_failure, proposed, problems, None, check, item)
+        value: T = self._classes[codec.info.class_name](**typed)
+        faults = _faults(check, value)
+        if not faults:
+            return value
+        return await self._settle(codec, codec.info.on_failure, _shown(codec, value), list(faults), None, check, item)
 
     async def failed(
         self,
@@ -355,9 +402,7 @@ class RunContext:
         if action == "correct":
             return _accept_json(codec, decision.get("value"), check)
         if action == "reject":
-            raise StepFailed(
-                f"Step {name!r} was rejected by {by}: {why}", details=_details(name, "rejected", [why])
-            )
+            raise StepFailed(f"Step {name!r} was rejected by {by}: {why}", details=_details(name, "rejected", [why]))
         raise _refused(codec, [f"unknown action {action!r}; known: approve, correct, reject"])
 
     def _codec(self, step: str, kind: str | None = None) -> StepCodec:
@@ -410,6 +455,22 @@ def _line_of(fault: Exception) -> str:
     """Where in the artifact's module an exception came from: its innermost frame, or nothing."""
     lines = [number for frame, number in walk_tb(fault.__traceback__) if frame.f_code.co_filename.startswith("<")]
     return f" at line {lines[-1]} of workflow.py" if lines else ""
+
+
+def _heard(codec: StepCodec, member: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, Any] | str:
+    """Returns what one member of a committee answers, typed and as JSON, or why it has no answer."""
+    try:
+        value = member(*arguments)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as fault:
+        return f"the function raised {type(fault).__name__}{_line_of(fault)}: {fault}"
+    if value is None:
+        return "no branch applies"
+    try:
+        return value, codec.encode(value)
+    except Mismatch as wrong:
+        return f"the function's result does not fit: {wrong}"
 
 
 def _refused(codec: StepCodec, problems: Sequence[str]) -> StepFailed:
