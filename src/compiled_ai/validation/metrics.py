@@ -72,11 +72,10 @@ class Score:
         return sum(rates, Fraction(0)) / len(rates) if rates else None
 
     @property
-    def low(self) -> float | None:
-        """Lower bound for the mean, all counted values taken as one sample."""
-        right = sum(field.right for field in self.fields.values())
-        n = sum(field.n for field in self.fields.values())
-        return wilson_interval(right, n)[0] if n else None
+    def mean_of_answers(self) -> Fraction | None:
+        """Mean over the fields that were answered at all, of the share of right answers."""
+        rates = [rate for field in self.fields.values() if (rate := field.answered_rate) is not None]
+        return sum(rates, Fraction(0)) / len(rates) if rates else None
 
     def as_json(self) -> dict[str, Any]:
         """`{"n", "fields": {name: {"right", "n", ...}}, "mean", "answers": {"answered", "answered_right", ...}}`."""

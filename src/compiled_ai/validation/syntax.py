@@ -50,8 +50,8 @@ def _parse(candidate: Assembled) -> Iterator[Finding]:
         try:
             ast.parse(place.source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
-            line = getattr(fault, "lineno", None)
-            yield Finding(rule="syntax.ast", message=f"Not Python: {fault}.", line=line, step=place.step, caught_by="ast")
+            line, message = getattr(fault, "lineno", None), f"Not Python: {fault}."
+            yield Finding(rule="syntax.ast", message=message, line=line, step=place.step, caught_by="ast")
             return
     try:
         ast.parse(candidate.source)
