@@ -6,13 +6,14 @@ Pure. How a committee decides in a run is `library.committee`; which candidates 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any
 
 from compiled_ai.library.agreement import agreement
+from compiled_ai.library.committee import NO_ANSWER, FieldRule, take_vote
 from compiled_ai.spec.model import FunctionStep, Step, WorkflowSpec
 from compiled_ai.spec.outputs import metrics_of
 
@@ -89,50 +90,48 @@ def _outputs(step: Step, spec: WorkflowSpec) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The votes of one step on one selection case, and what was to be found."""
+class Heard:
+    """One selection case: what each member's workflow yields alone, and what was to be found."""
 
-    votes: Mapping[str, tuple[int, Any]]
-    """Field to the number of equal votes and the answer that they give."""
+    outputs: Sequence[Mapping[str, Any] | None]
+    """In the order of the members; `None` where one comes to no decision."""
     expected: Mapping[str, Any]
-    """The case's outputs."""
 
 
-def calibrate(step: Step, spec: WorkflowSpec, members: int, counted: Iterable[Counted]) -> dict[str, Any]:
+def calibrate(step: Step, spec: WorkflowSpec, members: int, heard: Sequence[Heard]) -> dict[str, Any]:
     """Returns the rules of a committee, with the share of right answers for each number of equal votes.
 
     A field has few selection cases for each number of votes, so its share is drawn towards that of all fields
     together (`PRIOR_CASES`), which is drawn towards one half in the same way; more votes never count less than
     fewer (pool adjacent violators). A field that is no output of its own has no label and gets no confidence.
     """
-    outputs, taken = _outputs(step, spec), list(counted)
     fields = dict(_metrics(step, spec))
     tallies = {
-        name: [_tally(name, output, fields[name], votes, taken) for votes in range(1, members + 1)]
-        for name, output in outputs.items()
+        name: _tally(FieldRule(name, fields[name]["metric"], fields[name]["tolerance"]), output, members, heard)
+        for name, output in _outputs(step, spec).items()
     }
     together = [[sum(part) for part in zip(*column, strict=True)] for column in zip(*tallies.values(), strict=True)]
     prior = [_drawn(right, n, Fraction(1, 2)) for right, n in together]
     for name, rule in fields.items():
         own = tallies.get(name)
-        shares = [_drawn(*tally, prior[index]) for index, tally in enumerate(own)] if own else []
+        shares = [_drawn(right, n, prior[index]) for index, (right, n) in enumerate(own)] if own else []
         weights = [n + PRIOR_CASES for _, n in own] if own else []
         rule["confidence"] = [_text(share) for share in _rising(shares, weights)]
         rule["cases"] = sum(n for _, n in own) if own else 0
     return {"least": str(spec.limits.confidence), "fields": fields}
 
 
-def _tally(
-    field: str, output: str, rule: Mapping[str, Any], votes: int, counted: Sequence[Counted]
-) -> tuple[int, int]:
-    """How many of the values that got so many votes are right, and how many there are."""
-    right = n = 0
-    for case in counted:
-        got, value = case.votes.get(field, (0, None))
-        if got == votes and value is not None and output in case.expected:
-            n += 1
-            right += agreement(rule["metric"], case.expected[output], value, rule["tolerance"]) == 1
-    return right, n
+def _tally(rule: FieldRule, output: str, members: int, heard: Sequence[Heard]) -> list[tuple[int, int]]:
+    """For each number of equal votes: how many of the values that got so many are right, and how many there are."""
+    tally = [(0, 0)] * members
+    for case in heard:
+        answers = [NO_ANSWER if each is None else each.get(output, NO_ANSWER) for each in case.outputs]
+        vote = take_vote(rule, answers, Decimal(0))
+        if output in case.expected and vote.votes and vote.value is not None:
+            right, n = tally[vote.votes - 1]
+            agrees = agreement(rule.metric, case.expected[output], vote.value, rule.tolerance) == 1
+            tally[vote.votes - 1] = (right + agrees, n + 1)
+    return tally
 
 
 def _drawn(right: int, n: int, prior: Fraction) -> Fraction:

@@ -42,12 +42,12 @@ from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan
 from compiled_ai.records import Finding, StageResult, Usage, ValidationReport
 from compiled_ai.runtime.keys import KeyRing, TextSealer
 from compiled_ai.sandbox import Sandbox
-from compiled_ai.selection import Candidate, choose_members, standing, weakest_field
+from compiled_ai.selection import Candidate, choose_members, heard, standing, weakest_field
 from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import GoldenCase
 from compiled_ai.spec.rules.table_changes import row_files
 from compiled_ai.validation import open_sandbox, validate, with_sealed
-from compiled_ai.validation.accuracy import counted, judge
+from compiled_ai.validation.accuracy import judge
 
 __all__ = ["Attempt", "Compilation", "CompileOptions", "Progress", "compile_spec", "golden_lines"]
 
@@ -234,17 +234,12 @@ class _Compiler:
                     details=history(self.attempts),
                 )
             sources = {step: [each.sources[step] for each in kept] for step in kept[0].sources}
+            rules = {each.step.name: calibrate(each.step, plan.spec, wanted, heard(kept)) for each in plan.functions}
             try:
-                counting = self._assemble(plan, sources)
+                assembled = self._assemble(plan, sources, rules)
                 break
             except CompileFailed:  # the last one imports another thing under the same name
                 passed.remove(kept[-1])
-        judged = judge(counting, plan.pools.selection, self.box)
-        rules = {
-            function.step.name: calibrate(function.step, plan.spec, wanted, counted(judged, function.step.name))
-            for function in plan.functions
-        }
-        assembled = self._assemble(plan, sources, rules)
         report = self._validate(plan, assembled)
         self.progress(f"committee of {wanted}: {summary(report)}")
         return kept, *self._last_word(plan, assembled, report)

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from compiled_ai.assemble import Assembled
+from compiled_ai.committee import Heard
 from compiled_ai.generate import WEAKEST
 from compiled_ai.plan import CompilePlan
 from compiled_ai.records import Finding, ValidationReport
@@ -107,6 +108,12 @@ def choose_members(passed: Sequence[Candidate], spec: WorkflowSpec, wanted: int)
         chosen.append(best)
         left.remove(best)
     return chosen
+
+
+def heard(members: Sequence[Candidate]) -> list[Heard]:
+    """Returns what each member makes of each selection case, for the calibration of their votes."""
+    cases = zip(*(each.judged for each in members), strict=True)
+    return [Heard([each.actual for each in case], case[0].case.expected) for case in cases]
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

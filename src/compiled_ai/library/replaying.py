@@ -124,6 +124,11 @@ class Doubt:
     item: int
     votes: tuple[Vote, ...]
 
+    @property
+    def abstained(self) -> tuple[tuple[str, str], ...]:
+        """Each field on which the step abstains, with the reason."""
+        return tuple((vote.field, vote.reason) for vote in self.votes if vote.abstains)
+
 
 @dataclass(frozen=True, slots=True)
 class StepCodec:

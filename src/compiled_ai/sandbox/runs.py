@@ -92,13 +92,8 @@ class Runs:
         with Stepping(self._program, given["input"]) as stepping:
             end = finish(stepping, Supplied(given["effects"], given["reviews"], approve=given["approve"]))
             approved = sum(getattr(effect, "origin", None) == APPROVED for effect in stepping.effects)
-            votes = {
-                doubt.step: {vote.field: [vote.votes, vote.value] for vote in doubt.votes}
-                for doubt in stepping.doubts
-                if doubt.votes
-            }
         if isinstance(end, Done):
-            return {"end": "done", "output": end.output, "approved": approved, **({"votes": votes} if votes else {})}
+            return {"end": "done", "output": end.output, "approved": approved}
         if isinstance(end, Failed):
             return _failed(end)
         return {"end": "lacking", "step": end.step, "kind": end.kind, "problems": "; ".join(end.problems)}

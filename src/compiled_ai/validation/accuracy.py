@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from compiled_ai.assemble import Assembled
 from compiled_ai.canonical import canonical_json
-from compiled_ai.committee import Counted
 from compiled_ai.pools import Pools
 from compiled_ai.records import Finding, StageResult
 from compiled_ai.sandbox import Outcome, Run, Sandbox
@@ -48,8 +47,6 @@ class Judged:
     """We could not tell: effects are missing, or the machine was too slow."""
     approved: int = 0
     """Reviews that the case says nothing of and that were taken as approved."""
-    votes: Mapping[str, Mapping[str, tuple[int, Any]]] = field(default_factory=dict)
-    """Step that has a committee to field to the most equal votes and the answer that they give."""
 
 
 def accuracy(candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbox, *, tell: bool = True) -> StageResult:
@@ -131,19 +128,13 @@ def _judged(case: GoldenCase, outcome: Outcome) -> Judged:
         return Judged(case, None, f"{outcome.error_type}: {outcome.message}".removeprefix(": "))
     end = outcome.value
     if end["end"] == "done":
-        approved = end["approved"] if isinstance(end["approved"], int) else 0
-        return Judged(case, end["output"], approved=approved, votes=end.get("votes", {}))
+        return Judged(case, end["output"], approved=end["approved"] if isinstance(end["approved"], int) else 0)
     if end["end"] == "failed":
         return Judged(case, None, end["error"])
     what = f"step {end['step']!r} asks for its {end['kind']} effect, which the case does not supply"
     if end["kind"] == "review":
         return Judged(case, None, f"step {end['step']!r} goes to review: {end['problems'] or 'it always does'}")
     return Judged(case, None, what, unjudged=True)
-
-
-def counted(judged: Iterable[Judged], step: str) -> list[Counted]:
-    """Returns the votes of one step with what each case expects, as far as the runs came to a decision."""
-    return [Counted(each.votes[step], each.case.expected) for each in judged if step in each.votes]
 
 
 def _cannot_tell(each: Judged) -> Finding:
