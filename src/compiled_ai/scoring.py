@@ -119,12 +119,21 @@ def _actual(
         raise InputError(
             f"{place}: the case has no 'input'.", remedy=f"Say where it comes from: --map {names[0]}=COLUMN."
         )
-    supplied = Supplied(case.get("effects") or {}, case.get("reviews") or {})
+    supplied = Supplied(_by_step(case, "effects", place), _by_step(case, "reviews", place))
     try:
         end = decide(program, given, supplied)
     except InputError as fault:
         raise InputError(f"{place}: {fault}", details=fault.details) from fault
     return end.output if isinstance(end, Done) else None
+
+
+def _by_step(case: Mapping[str, Any], key: str, place: str) -> Mapping[str, Any]:
+    given = case.get(key) or {}
+    if not isinstance(given, dict):
+        raise InputError(
+            f"{place}: {key!r} is {type(given).__name__}.", remedy="Write an object from step to result, or leave it out."
+        )
+    return given
 
 
 def _expected(
