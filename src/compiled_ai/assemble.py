@@ -94,6 +94,7 @@ def assemble(
     pack_reasons: Mapping[str, Sequence[str]] | None = None,
     sinks: Mapping[str, str] | None = None,
     committees: Mapping[str, Mapping[str, Any]] | None = None,
+    layouts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Assembled:
     """Returns the module of a specification with its model-written functions in place.
 
@@ -105,7 +106,8 @@ def assemble(
         pack_reasons: step name to the compliance packs behind its failure policy.
         sinks: sink name to protection, as the packs demand together.
         committees: step name to how its committee decides (`library.committee.Rules` as JSON); by default every
-            answer with most votes stands, so that the votes can be calibrated.
+            answer with most votes stands.
+        layouts: step name to the layouts that it knows (`familiarity.learn_layouts`).
 
     Raises:
         CompileFailed: two functions import different things under one name, or a slot is missing.
@@ -115,7 +117,7 @@ def assemble(
         for step in spec.steps
         if not isinstance(functions.get(step.name, ""), str)
     }
-    writer = _Writer(spec, functions, pack_reasons or {}, rules)
+    writer = _Writer(spec, functions, pack_reasons or {}, rules, layouts or {})
     body = _fill(template, models=writer.models(), steps=writer.steps(), flow=writer.flow())
     head = _docstring(spec)
     imports = _imports(body, [line for lines in writer.imports.values() for line in lines])
@@ -123,7 +125,7 @@ def assemble(
     places = _places(source, writer)
     return Assembled(
         source=source,
-        program=_program(spec, template_name, pack_reasons or {}, sinks or {}, rules),
+        program=_program(spec, template_name, pack_reasons or {}, sinks or {}, rules, layouts or {}),
         functions=places,
         members=writer.members,
         line_map=_line_map(source, places, spec),
@@ -197,6 +199,7 @@ class _Writer:
     functions: Mapping[str, str | Sequence[str]]
     pack_reasons: Mapping[str, Sequence[str]]
     committees: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    layouts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -341,6 +344,8 @@ class _Writer:
         if isinstance(step, (RuleStep, FunctionStep)):
             read = self._rule_value if isinstance(step, RuleStep) else self._value
             given = [read(parameter) for parameter in step.parameters]
+            if step.name in self.layouts:
+                options.append(f"layout={self._read('inputs.' + self.layouts[step.name]['document'])}")
             members = self.members.get(step.name)
             function = f"agreed({', '.join(each.name for each in members)})" if members else step.identifier
             return _call("ctx.result", [_literal(step.name), function, *given, *options])
@@ -645,6 +650,7 @@ def _program(
     pack_reasons: Mapping[str, Sequence[str]],
     sinks: Mapping[str, str],
     committees: Mapping[str, Mapping[str, Any]],
+    layouts: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     outputs = tuple(output.field for output in spec.outputs)
     return {
@@ -659,7 +665,10 @@ def _program(
         "packs": [pack.name for pack in spec.packs],
         "sinks": dict(sinks),
         "steps": [
-            _program_step(step, pack_reasons.get(step.name, ()), committees.get(step.name)) for step in spec.steps
+            _program_step(step, pack_reasons.get(step.name, ()))
+            | ({"committee": dict(committees[step.name])} if step.name in committees else {})
+            | ({"layouts": dict(layouts[step.name])} if step.name in layouts else {})
+            for step in spec.steps
         ],
         "accuracy": {name: _metric(metric) for name, metric in spec.accuracy.fields.items()},
         "output_sources": {output.field.name: output.source for output in spec.outputs},
@@ -671,7 +680,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
     return told if metric.tolerance is None else {**told, "tolerance": metric.tolerance}
 
 
-def _program_step(step: Step, reasons: Sequence[str], committee: Mapping[str, Any] | None) -> dict[str, Any]:
+def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": step.name,
         "kind": _KINDS[type(step)],
@@ -682,7 +691,6 @@ def _program_step(step: Step, reasons: Sequence[str], committee: Mapping[str, An
         "fallback": dict(step.fallback) if step.fallback is not None else None,
         "line": step.mark.line,
         "packs": list(reasons),
-        **({"committee": dict(committee)} if committee else {}),
     }
     if isinstance(step, BoundedStep):
         described |= {

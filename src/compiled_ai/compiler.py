@@ -35,6 +35,7 @@ from compiled_ai.compilation import (
 )
 from compiled_ai.config import Settings
 from compiled_ai.errors import BudgetExceeded, CompileFailed, ConfigError, Waiting
+from compiled_ai.familiarity import learn_layouts
 from compiled_ai.generate import Refused, build_request, extract_candidate
 from compiled_ai.golden_history import count_read, ever_shown, remember_shown
 from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_all, merged, open_model
@@ -87,6 +88,7 @@ class _Compiler:
     progress: Progress
     replies: list[tuple[Request, Reply]] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    layouts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     box: Sandbox = field(init=False)
     """One sandbox for all attempts; it starts when the first candidate is judged."""
 
@@ -95,6 +97,7 @@ class _Compiler:
         spec = load_spec(self.path)
         plan = make_plan(spec, load_catalog(), ever_shown=ever_shown(self.settings.artifacts / spec.slug))
         self._require_keys(plan)
+        self.layouts = learn_layouts(spec)
         model = self._model(plan)
         with open_sandbox(plan, require=self.options.require_sandbox) as self.box:
             candidates = self._compete(plan, model)
@@ -286,6 +289,7 @@ class _Compiler:
             pack_reasons=plan.pack_reasons,
             sinks={str(sink): str(how) for sink, how in plan.sinks.items()},
             committees=committees,
+            layouts=self.layouts,
         )
 
     def _validate(self, plan: CompilePlan, assembled: Assembled) -> ValidationReport:

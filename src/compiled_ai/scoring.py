@@ -131,7 +131,8 @@ def _by_step(case: Mapping[str, Any], key: str, place: str) -> Mapping[str, Any]
     given = case.get(key) or {}
     if not isinstance(given, dict):
         raise InputError(
-            f"{place}: {key!r} is {type(given).__name__}.", remedy="Write an object from step to result, or leave it out."
+            f"{place}: {key!r} is {type(given).__name__}.",
+            remedy="Write an object from step to result, or leave it out.",
         )
     return given
 

@@ -18,6 +18,7 @@ from compiled_ai.canonical import digest_json
 from compiled_ai.errors import StepFailed
 from compiled_ai.library.committee import NO_ANSWER, Committee, Rules, Vote, take_vote
 from compiled_ai.library.context import EffectKind, EffectRequest
+from compiled_ai.library.fingerprints import Layouts, fingerprint
 from compiled_ai.library.replies import read_reply
 from compiled_ai.library.types import Classes, Convert, FieldType, Mismatch
 
@@ -114,20 +115,28 @@ class StepInfo:
     on_many: OnFailure = "fail"
     committee: Rules | None = None
     """How the functions of a step that has several decide together."""
+    layouts: Layouts | None = None
+    """The layouts that the step was validated on, where others are not accepted."""
+    unfamiliar: Literal["abstain", "review"] = "abstain"
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What a step's functions said beside its result: their votes, where there are several."""
+    """What is said beside a step's result: the votes of its functions, or why its document is not familiar."""
 
     step: str
     item: int
-    votes: tuple[Vote, ...]
+    votes: tuple[Vote, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Fields that stay null since the layout is unfamiliar."""
+    unfamiliar: str = ""
+    """Why it is."""
 
     @property
     def abstained(self) -> tuple[tuple[str, str], ...]:
         """Each field on which the step abstains, with the reason."""
-        return tuple((vote.field, vote.reason) for vote in self.votes if vote.abstains)
+        voted = tuple((vote.field, vote.reason) for vote in self.votes if vote.abstains)
+        return (*voted, *((field, self.unfamiliar) for field in self.unread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +234,13 @@ class RunContext:
         *arguments: *Ts,
         check: Check[T] | None = None,
         item: int = 0,
+        layout: object = None,
     ) -> T:
         codec = self._steps.get(step) or self._codec(step)
+        if layout is not None and codec.info.layouts is not None:
+            strange = _strange(codec.info.layouts, layout)
+            if strange:
+                return await self._unfamiliar(codec, strange, function, arguments, check, item)
         if isinstance(function, Committee):
             return await self._vote(codec, function, arguments, check, item)
         try:
@@ -251,6 +265,31 @@ class RunContext:
             return value
         shown = shown if shown is not None else _shown(codec, value)
         return await self._settle(codec, codec.info.on_failure, shown, list(faults), None, check, item)
+
+    async def _unfamiliar(
+        self,
+        codec: StepCodec,
+        reason: str,
+        function: Callable[..., T | None],
+        arguments: Sequence[Any],
+        check: Check[T] | None,
+        item: int,
+    ) -> T:
+        """Asks a person to confirm what is found on a page of unfamiliar layout, or finds nothing on it."""
+        info = codec.info
+        if info.unfamiliar == "review":
+            self.doubts.append(Doubt(info.name, item, unfamiliar=reason))
+            value = await self.result(info.name, function, *arguments, check=check, item=item)
+            return await self.review(info.name, value, reason=f"Step {info.name!r}: {reason}.", check=check, item=item)
+        unread = tuple(field.name for field in info.result.fields if field.type.optional)
+        self.doubts.append(Doubt(info.name, item, unread=unread, unfamiliar=reason))
+        if len(unread) < len(info.result.fields):
+            return await self._settle(codec, info.on_failure, None, [reason], None, check, item)
+        empty: T = self._classes[info.class_name](**{field.identifier: None for field in info.result.fields})
+        faults = _faults(check, empty)
+        if not faults:
+            return empty
+        return await self._settle(codec, info.on_failure, None, list(faults), None, check, item)
 
     async def _vote(
         self, codec: StepCodec, committee: Committee, arguments: Sequence[Any], check: Check[T] | None, item: int
@@ -460,6 +499,14 @@ def _line_of(fault: Exception) -> str:
     """Where in the artifact's module an exception came from: its innermost frame, or nothing."""
     lines = [number for frame, number in walk_tb(fault.__traceback__) if frame.f_code.co_filename.startswith("<")]
     return f" at line {lines[-1]} of workflow.py" if lines else ""
+
+
+def _strange(layouts: Layouts, document: object) -> str:
+    """Says why the layout of a document is unfamiliar; nothing if it is familiar."""
+    nearest = layouts.nearest(fingerprint(document))
+    if nearest >= layouts.least:
+        return ""
+    return f"the layout is unfamiliar: likeness {nearest:.3f} to the nearest known one, {layouts.least} is needed"
 
 
 def _heard(codec: StepCodec, member: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, Any] | str:

@@ -25,6 +25,7 @@ from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.errors import ArtifactRefused, InputError, StepFailed
 from compiled_ai.library.committee import Rules
 from compiled_ai.library.context import EffectRequest
+from compiled_ai.library.fingerprints import Layouts
 from compiled_ai.library.lookups import load_tables
 from compiled_ai.library.replaying import (
     Doubt,
@@ -283,8 +284,11 @@ def _step_info(described: Mapping[str, Any]) -> StepInfo:
     known = {field.name for field in fields(StepInfo)}
     given = {key: value for key, value in described.items() if key in known and value is not None}
     packs = tuple(pack if isinstance(pack, str) else json.dumps(pack) for pack in given.pop("packs", ()))
-    committee = Rules.from_json(given.pop("committee")) if "committee" in given else None
-    return StepInfo(**{**given, "packs": packs, "result": type_from_json(described["result"]), "committee": committee})
+    if "committee" in given:
+        given["committee"] = Rules.from_json(given["committee"])
+    if "layouts" in given:
+        given |= {"unfamiliar": given["layouts"]["unfamiliar"], "layouts": Layouts.from_json(given["layouts"])}
+    return StepInfo(**{**given, "packs": packs, "result": type_from_json(described["result"])})
 
 
 def _objects(kinds: Sequence[FieldType]) -> Iterator[FieldType]:

@@ -334,7 +334,7 @@ class _Builder(Transformer[Any, Any]):
     def chain_left(self, meta: Meta, children: list[Any]) -> Expression:
         found: Expression = children[0]
         if len(children) // 2 > MAX_TERMS:
-            message = f"More than {MAX_TERMS} operators in a row. Use sum of a list, or name parts on lines of their own."
+            message = f"More than {MAX_TERMS} operators in a row. Sum a list, or name parts on lines of their own."
             raise Refused(_place(children[2 * MAX_TERMS + 1]), message)
         for operator, right in zip(children[1::2], children[2::2], strict=True):
             found = Operation(place=_place(operator), operator=str(operator), left=found, right=right)  # type: ignore[arg-type]
