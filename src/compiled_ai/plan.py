@@ -45,6 +45,12 @@ class FunctionPlan:
     allowed_imports: frozenset[str]
     shown: tuple[ShownCase, ...]
     most_lines: int
+    others: tuple[tuple[ShownCase, ...], ...] = ()
+    """What each candidate after the first is shown, so that candidates differ; none repeats a choice if it can."""
+
+    def cases(self, candidate: int) -> tuple[ShownCase, ...]:
+        """Returns what a candidate is shown (counted from 0)."""
+        return self.shown if candidate == 0 or not self.others else self.others[(candidate - 1) % len(self.others)]
 
     @property
     def name(self) -> str:
@@ -95,6 +101,11 @@ class CompilePlan:
     @property
     def needs_model(self) -> bool:
         return bool(self.functions)
+
+    @property
+    def candidates(self) -> int:
+        """How many are compiled independently: as many as asked for, and at least one for each seat of a committee."""
+        return max(self.spec.limits.candidates, self.spec.limits.committee) if self.functions else 1
 
     @property
     def declared_errors(self) -> frozenset[str]:

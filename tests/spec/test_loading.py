@@ -147,7 +147,8 @@ def test_each_default_of_listing_1_is_listed_with_its_reason() -> None:
         "accuracy.reason.threshold": "1",
         "golden": "prior_auth_glp1/golden.jsonl",
         "metadata.adverse_outcomes": "DENY",
-        "limits": "candidates 1, committee 1, function_lines 50, memory_mb 512, cpu_seconds 10",
+        "limits": "candidates 1, target none, committee 1, confidence 0.9, unfamiliar accept, function_lines 50, "
+        "memory_mb 512, cpu_seconds 10",
     }
 
 

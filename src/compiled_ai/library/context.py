@@ -77,8 +77,12 @@ class Context(Protocol):
         *arguments: *Ts,
         check: Callable[[T], Sequence[str]] | None = None,
         item: int = 0,
+        layout: object = None,
     ) -> Awaitable[T]:
         """Calls a rule's or a model-written function and returns its result, if it is valid.
+
+        `layout` is a document whose layout must be one that the step was validated on: otherwise a person
+        confirms the result, or all that may be missing is missing, as the specification says.
 
         It is not when the function returns `None` (no branch applies), raises `ValueError`, yields a value of
         the wrong type (checked for model-written functions only; rules are typed by construction), or

@@ -86,6 +86,15 @@ class RunResult:
         return self.outcome.evidence if isinstance(self.outcome, Done) else {}
 
     @property
+    def abstained(self) -> tuple[Mapping[str, Any], ...]:
+        """What is null because nobody can be sure: `{"step", "item", "field", "reason"}`, without any value."""
+        return tuple(
+            {"step": doubt.step, "item": doubt.item, "field": field, "reason": reason}
+            for doubt in self.stepping.doubts
+            for field, reason in doubt.abstained
+        )
+
+    @property
     def error(self) -> str | None:
         """Why the run failed, without values of the run where a compliance pack protects error texts."""
         if not isinstance(self.outcome, Failed):
@@ -123,6 +132,8 @@ class RunResult:
         }
         if self.evidence:
             shown["evidence"] = self.evidence
+        if self.abstained:
+            shown["abstained"] = [dict(each) for each in self.abstained]
         if self.error is not None:
             shown["error"] = self.error
         if self.reviews:

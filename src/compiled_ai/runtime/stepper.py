@@ -23,10 +23,13 @@ from typing import Any, Literal
 
 from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.errors import ArtifactRefused, InputError, StepFailed
+from compiled_ai.library.committee import Rules
 from compiled_ai.library.context import EffectRequest
 from compiled_ai.library.evidence import NO_PLACE, keeper
+from compiled_ai.library.fingerprints import Layouts
 from compiled_ai.library.lookups import load_tables
 from compiled_ai.library.replaying import (
+    Doubt,
     EffectKey,
     EffectLike,
     Recorded,
@@ -135,7 +138,6 @@ class Program:
         "_encode",
         "_encoders",
         "_encode_input",
-        "_places",
         "classes",
         "codecs",
         "described",
@@ -146,6 +148,7 @@ class Program:
         "name",
         "output_type",
         "packs",
+        "places",
         "reference",
         "run",
         "sinks",
@@ -187,7 +190,7 @@ class Program:
         self._decode = decoder(self.input_type, self.classes)
         self._encode = encoder(self.output_type, self.classes)
         self._encode_input = encoder(self.input_type, self.classes)
-        self._places = {name: index for index, name in enumerate(self.steps)}
+        self.places: Mapping[str, int] = {name: index for index, name in enumerate(self.steps)}
         self._encoders: dict[type, Convert] = {
             self.classes[kind.class_name]: encoder(kind, self.classes) for kind in _objects(kinds) if kind.class_name
         }
@@ -231,7 +234,7 @@ class Program:
 
     def rank(self, effect: EffectLike | EffectRequest) -> tuple[int, int, int, int]:
         """Sorts effects by step, item, kind and attempt: a record does not show who answered first."""
-        return (self._places.get(effect.step, -1), effect.item, _RANKS.get(effect.kind, 9), effect.attempt)
+        return (self.places.get(effect.step, -1), effect.item, _RANKS.get(effect.kind, 9), effect.attempt)
 
 
 def load_program(identity: Path | Mapping[str, str], *, digest: str = "") -> Program:
@@ -292,6 +295,10 @@ def _step_info(described: Mapping[str, Any]) -> StepInfo:
     known = {field.name for field in fields(StepInfo)}
     given = {key: value for key, value in described.items() if key in known and value is not None}
     packs = tuple(pack if isinstance(pack, str) else json.dumps(pack) for pack in given.pop("packs", ()))
+    if "committee" in given:
+        given["committee"] = Rules.from_json(given["committee"])
+    if "layouts" in given:
+        given |= {"unfamiliar": given["layouts"]["unfamiliar"], "layouts": Layouts.from_json(given["layouts"])}
     return StepInfo(**{**given, "packs": packs, "result": type_from_json(described["result"])})
 
 
@@ -412,6 +419,12 @@ class Stepping:
     def unused(self) -> tuple[EffectLike, ...]:
         """Recorded effects that the run has not asked for (so far)."""
         return tuple(effect for effect in self.effects if effect.key not in self._context.used)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What committees said, in the order of steps and items."""
+        places = self.program.places
+        return tuple(sorted(self._context.doubts, key=lambda doubt: (places[doubt.step], doubt.item)))
 
     def close(self) -> None:
         """Gives the coroutine up; the recorded effects stay."""

@@ -22,6 +22,7 @@ PACKS = ("HIPAA", "PCI_DSS", "SOC2", "CMS_Decision_Timeframes", "GDPR")
 TEMPLATES = ("handler", "validator", "batch", "stream")
 CALL_MODULES = ("database", "http", "notify", "files", "human")
 METRICS = ("exact", "text", "number", "date", "money", "set", "records")
+UNFAMILIAR = ("accept", "abstain", "review")
 ON_FAILURE = ("review", "fail", "fallback")
 REVIEW_ACTIONS = ("approve", "correct", "reject")
 STEP_KINDS = ("deterministic_rule", "function", "bounded_invocation", "call")
@@ -214,7 +215,13 @@ _METRIC_RECORD = Record(
 LIMITS = Record(
     {
         "candidates": Key(_whole(1, 20), "How many functions are compiled independently; the best is kept."),
-        "committee": Key(_whole(1, 9), "How many functions run side by side."),
+        "target": Key(_SHARE, "While attempts are left, a weakest field below this share is sent back."),
+        "committee": Key(_whole(1, 9), "How many functions run side by side and vote."),
+        "confidence": Key(_SHARE, "Confidence that an answer of a committee needs; below it, the field is null."),
+        "unfamiliar": Key(
+            Text(choices=UNFAMILIAR, means="answer to unfamiliar layouts"),
+            f"What happens to a document of a layout that no golden case has: one of {', '.join(UNFAMILIAR)}.",
+        ),
         "function_lines": Key(_whole(5, 500), "Longest function that the model may write."),
         "memory_mb": Key(_whole(64, 16_384), "Memory of one record."),
         "cpu_seconds": Key(_whole(1, 3_600), "Processor time of one record."),

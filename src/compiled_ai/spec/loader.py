@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -23,13 +23,14 @@ from compiled_ai.spec.model import (
     Step,
     Table,
     TemplateName,
+    Unfamiliar,
     WorkflowSpec,
 )
 from compiled_ai.spec.modules import known_modules
 from compiled_ai.spec.names import Names, slug
 from compiled_ai.spec.outputs import read_accuracy, read_adverse, read_outputs
 from compiled_ai.spec.reach import Group, reach
-from compiled_ai.spec.reading import Folder, Notes, mapping, scalar, scalars, text, whole
+from compiled_ai.spec.reading import Folder, Notes, mapping, number, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import read_condition
 from compiled_ai.spec.shapes import check_shape
 from compiled_ai.spec.steps import Flow, read_steps
@@ -302,12 +303,19 @@ class _Loader:
     def _limits(self) -> Limits:
         node = mapping(self.tree, "limits")
         usual = Limits()
-        values = {key: whole(node, key, getattr(usual, key)) for key in Limits.__dataclass_fields__}
-        left = [key for key in values if node is None or node.get(key) is None]
+        counts = ("candidates", "committee", "function_lines", "memory_mb", "cpu_seconds")
+        limits = replace(
+            usual,
+            **{key: whole(node, key, getattr(usual, key)) for key in counts},
+            target=number(node, "target"),
+            confidence=number(node, "confidence") or usual.confidence,
+            unfamiliar=cast("Unfamiliar", text(node, "unfamiliar") or usual.unfamiliar),
+        )
+        left = [key for key in Limits.__dataclass_fields__ if node is None or node.get(key) is None]
         if left:
-            shown = ", ".join(f"{key} {values[key]}" for key in left)
+            shown = ", ".join(f"{key} {'none' if (value := getattr(limits, key)) is None else value}" for key in left)
             self.notes.default("limits", shown, "limits that are not written are the usual ones")
-        return Limits(**values)
+        return limits
 
 
 def _entries(node: Node | None) -> tuple[Entry, ...]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from compiled_ai.library.agreement import MetricName
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.records import Finding
 
 OnFailure = Literal["review", "fail", "fallback"]
-MetricName = Literal["exact", "text", "number", "date", "money", "set", "records"]
+Unfamiliar = Literal["accept", "abstain", "review"]
 TemplateName = Literal["handler", "validator", "batch", "stream"]
 
 
@@ -185,7 +186,15 @@ class GoldenCase:
 @dataclass(frozen=True)
 class Limits:
     candidates: int = 1
+    """Functions that are compiled independently; the best on the selection cases is kept."""
+    target: Decimal | None = None
+    """While attempts are left, the weakest field is sent back where it stays below this share."""
     committee: int = 1
+    """Functions that run side by side and vote."""
+    confidence: Decimal = Decimal("0.9")
+    """Confidence that an answer of a committee needs."""
+    unfamiliar: Unfamiliar = "accept"
+    """What happens to a document of a layout that no golden case has."""
     function_lines: int = 50
     memory_mb: int = 512
     cpu_seconds: int = 10
