@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -23,7 +24,7 @@ _MAX_EXPONENT = 400
 def parse_json(text: str | bytes) -> Any:
     """Reads JSON exactly: `Decimal` for fractions; refuses NaN, infinity and duplicate keys with `InputError`."""
     try:
-        return json.loads(text, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text)))
     except (ValueError, RecursionError) as fault:
         raise InputError(f"Not valid JSON: {fault}.") from fault
 
@@ -46,6 +47,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"key {twice!r} occurs twice in one object")
     return result
+
+
+_DECODER = json.JSONDecoder(parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object)
+"""Made once: `json.loads` with these options would make one for every text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A JSON value whose canonical text is there already; it is written as it is."""
+
+    text: str
 
 
 def canonical_json(value: Any) -> str:
@@ -99,6 +111,8 @@ def _rare_text(value: Any) -> str:
         return f"[{','.join([_text(item) for item in value])}]"
     if isinstance(value, (date, datetime, time)):
         return _quote(value.isoformat())
+    if isinstance(value, Canonical):
+        return value.text
     raise InputError(f"{type(value).__name__} {value!r} has no place in JSON.")
 
 

@@ -16,6 +16,7 @@ from compiled_ai.runtime.store.chain import Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack
 from compiled_ai.runtime.store.session import (
+    NewEvent,
     Session,
     payload_context,
 )
@@ -28,6 +29,7 @@ EffectKey = tuple[str, str, int, int]
 FINAL = ("completed", "failed")
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _REFERENCE_BYTES = 16
+_ASKED_AT_ONCE = 500
 _quote = json.encoder.encode_basestring_ascii
 
 _INSERT_RUN = (
@@ -218,23 +220,41 @@ def reference_hash(session: Session, value: str) -> bytes:
     return session.reference_mac.digest(value)[:_REFERENCE_BYTES]
 
 
-def insert(session: Session, run: Prepared) -> None:
-    """Writes a new run: one event, one payload, one row, and one row for each business key."""
-    record, database = run.record, session.database
-    event = session.append(
-        "recorded", run.header, at=now_micros(), run_id=record.run_id, run_position=0, payload=run.payload
-    )
+def insert_many(session: Session, runs: Sequence[Prepared]) -> None:
+    """Writes new runs, within a transaction: an event, a payload and a row each, and a row for each business key."""
+    database = session.database
+    appended = session.append_many([NewEvent(run.record.run_id, "recorded", run.header, run.payload) for run in runs])
+    database.many(_INSERT_RUN, [_row_of(run, *event) for run, event in zip(runs, appended, strict=True)])
+    references = [(value, run.record.run_id, name) for run in runs for name, value in run.references]
+    if references:
+        database.many(_INSERT_REFERENCE, references)
+    effects = [
+        (run.record.run_id, *effect.key, effect.state)
+        for run in runs
+        if run.record.status not in FINAL
+        for effect in run.record.effects
+    ]
+    if effects:
+        database.many(_INSERT_EFFECT, effects)
+
+
+def stored_among(database: Database, run_ids: Sequence[str]) -> set[str]:
+    """Returns which of these runs are stored."""
+    found: set[str] = set()
+    for start in range(0, len(run_ids), _ASKED_AT_ONCE):
+        asked = run_ids[start : start + _ASKED_AT_ONCE]
+        marks = ", ".join("?" * len(asked))
+        found.update(row[0] for row in database.execute(f"SELECT run_id FROM runs WHERE run_id IN ({marks})", asked))
+    return found
+
+
+def _row_of(run: Prepared, seq: int, head: bytes) -> tuple[object, ...]:
+    record = run.record
     key_name, wrapped = (run.wrapped.key_name, run.wrapped.data) if run.wrapped else (None, None)
-    database.execute(
-        _INSERT_RUN,
-        (record.run_id, record.workflow, record.artifact, record.status, run.started, run.finished, run.protection,
-         event.seq, event.hash, key_name, wrapped),
+    return (
+        record.run_id, record.workflow, record.artifact, record.status, run.started, run.finished, run.protection,
+        seq, head, key_name, wrapped,
     )  # fmt: skip
-    for name, value in run.references:
-        database.execute(_INSERT_REFERENCE, (value, record.run_id, name))
-    if record.status not in FINAL:
-        for effect in record.effects:
-            database.execute(_INSERT_EFFECT, (record.run_id, *effect.key, effect.state))
 
 
 def extend(session: Session, row: RunRow, kind: str, header: Mapping[str, Any], parts: Mapping[Part, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,11 +28,12 @@ from compiled_ai.runtime.store.runs import (
     RunLike,
     RunSummary,
     extend,
-    insert,
+    insert_many,
     open_run_row,
     prepare,
     reference_hash,
     run_row,
+    stored_among,
     summary_of,
 )
 from compiled_ai.runtime.store.schema import NEWEST
@@ -40,14 +42,31 @@ from compiled_ai.runtime.store.telling import record_of, told_of
 from compiled_ai.runtime.store.times import micros_of, now_text, since_micros
 from compiled_ai.runtime.store.verifying import ChainState, VerifyReport
 
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where a store is and how it is opened. Pickled, it carries master keys: hand it to own processes only."""
+
+    url: str
+    keys: KeyRing = field(repr=False)
+    durability: Durability
+    busy_seconds: float
+
+    def open(self) -> RunStore:
+        return RunStore.open(
+            self.url, keys=self.keys, durability=self.durability, busy_seconds=self.busy_seconds
+        )
+
+
 _STATUSES = ("completed", "review", "failed", "waiting")
 
 
 class RunStore:
     """An open run store. Use it as a context manager: closing ends its chain, which `verify` wants to see."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, address: StoreAddress) -> None:
         self._session = session
+        self._address = address
         self._group: list[Prepared] | None = None
         self._group_size = 0
 
@@ -69,7 +88,7 @@ class RunStore:
         ring = KeyRing.from_environment(home=home) if keys is None else keys
         database = open_database(url, durability=durability, busy_seconds=busy_seconds)
         try:
-            return cls(Session(database, ring))
+            return cls(Session(database, ring), StoreAddress(str(url), ring, durability, busy_seconds))
         except BaseException:
             database.close()
             raise
@@ -139,6 +158,25 @@ class RunStore:
         self._flush()
         self._write_all([prepare(self._session, record, protection) for record in records])
 
+    def save_new(self, records: Sequence[RunLike], protection: Protection = CLEAR) -> set[str]:
+        """Stores, in one transaction, the runs that are not stored yet; returns the ids of those that were.
+
+        For work that is done again after a crash under the same ids: the first record of a run counts.
+        """
+        prepared = [prepare(self._session, record, protection) for record in records]
+        with self._session.writing() as database:
+            present = stored_among(database, [run.record.run_id for run in prepared])
+            new = [run for run in prepared if run.record.run_id not in present]
+            if new:
+                insert_many(self._session, new)
+        return present
+
+    def stored(self, run_ids: Sequence[str]) -> set[str]:
+        """Returns which of these runs are stored."""
+        self._flush()
+        with self._session.reading() as database:
+            return stored_among(database, run_ids)
+
     @contextmanager
     def group(self, size: int = 500) -> Iterator[RunStore]:
         """Within it, `save` keeps runs back and stores `size` of them at a time; the rest at its end.
@@ -166,10 +204,15 @@ class RunStore:
                 self._write_all(kept)
 
     def _write_all(self, runs: Sequence[Prepared]) -> None:
-        if runs:
+        if not runs:
+            return
+        try:
             with self._session.writing():
-                for run in runs:
-                    self._insert(run)
+                insert_many(self._session, runs)
+        except Duplicate as fault:
+            ids = [run.record.run_id for run in runs]
+            twice = next((run_id for run_id in ids if ids.count(run_id) > 1), "") or min(self.stored(ids), default="")
+            raise _stored_already(twice) from fault
 
     def _write(self, run: Prepared, *, once: bool) -> str:
         with self._session.writing():
@@ -182,11 +225,9 @@ class RunStore:
 
     def _insert(self, run: Prepared) -> None:
         try:
-            insert(self._session, run)
+            insert_many(self._session, [run])
         except Duplicate as fault:
-            raise StoreFailed(
-                f"Run {run.record.run_id!r} is stored already.", remedy="Use a new id for every run (`new_run_id`)."
-            ) from fault
+            raise _stored_already(run.record.run_id) from fault
 
     def intend(self, run_id: str, request: EffectRequest) -> Intent:
         """Records that an effect is about to start, durably, before it does. Start it only if `state` is `new`."""
@@ -380,6 +421,17 @@ class RunStore:
         self._flush()
         return reviewing.decide(self._session, review_id, decision)
 
+    # ------------------------------------------------------------ several processes
+
+    @property
+    def address(self) -> StoreAddress:
+        """What another process of this machine needs to open the same store; it carries the keys."""
+        return self._address
+
+    def close_chains_of(self, process: int) -> None:
+        """Ends the chains of a process that is known to have died: it cannot end them itself."""
+        self._session.close_chains_of(process)
+
     # ------------------------------------------------------------ keeping
 
     def purge(
@@ -419,3 +471,7 @@ class RunStore:
         """Lists the chains: who wrote each, when it began, and whether it was closed."""
         self._flush()
         return verifying.chains(self._session, unclosed_only=unclosed_only)
+
+
+def _stored_already(run_id: str) -> StoreFailed:
+    return StoreFailed(f"Run {run_id!r} is stored already.", remedy="Use a new id for every run (`new_run_id`).")
