@@ -177,6 +177,13 @@ class RunStore:
         with self._session.reading() as database:
             return stored_among(database, run_ids)
 
+    def has_any(self, beginning: str) -> bool:
+        """Returns whether some run's id begins like this."""
+        self._flush()
+        sql = "SELECT 1 FROM runs WHERE run_id >= ? AND run_id < ? LIMIT 1"
+        with self._session.reading() as database:
+            return database.execute(sql, (beginning, beginning + "\U0010ffff")).fetchone() is not None
+
     @contextmanager
     def group(self, size: int = 500) -> Iterator[RunStore]:
         """Within it, `save` keeps runs back and stores `size` of them at a time; the rest at its end.
