@@ -8,37 +8,34 @@ before the first of them starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from compiled_ai.canonical import Canonical, canonical_json
+from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import CompiledAIError, InputError, StoreFailed, UsageError, Waiting
-from compiled_ai.records import Effect, RunStatus
 from compiled_ai.runtime.letters import LetterForm
 from compiled_ai.runtime.lines import Columns, RawLine
 from compiled_ai.runtime.local import (
     Answers,
     ModelSource,
     RunResult,
-    as_effect,
     go_on,
     hides_errors,
     quiet,
     reference_of,
     resume,
-    utc_text,
 )
-from compiled_ai.runtime.stepper import Done, Outcome, Pending, Program, Stepping, load_program
+from compiled_ai.runtime.stepper import Outcome, Pending, Program, Stepping, load_program
 
 if TYPE_CHECKING:
-    from compiled_ai.runtime.store import Protection, RunStore, StoreAddress
+    from compiled_ai.runtime.store import Prepared, Protection, RunForm, RunStore, StoreAddress
 
 OWN_READINGS = frozenset({"today", "clock", "id"})
 """Effects that this process answers by itself; they need not be on record before they start."""
-Naming = Callable[[int], str]
+_NO_REFERENCE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +58,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A record with the id of its run, where ids do not follow from the index."""
+    """A record of a stream: its place in the source, and the id of its run that follows from it."""
 
+    position: str
     run_id: str
     raw: RawLine
 
@@ -113,24 +111,6 @@ class HereJob:
 
 
 @dataclass(slots=True)
-class StoredRun:
-    """A run on its way to the store (`store.RunLike`), cheaper to make than a `RunRecord`."""
-
-    run_id: str
-    artifact: str
-    workflow: str
-    input: Any
-    effects: Sequence[Effect]
-    status: RunStatus
-    output: Any
-    error: str | None
-    started_at: str
-    finished_at: str | None
-    environment: Mapping[str, str]
-    reference: Mapping[str, str]
-
-
-@dataclass(slots=True)
 class _Line:
     status: str
     text: str
@@ -149,48 +129,64 @@ class Bench:
     letters: LetterForm
     owns_store: bool
     _protection: Protection = field(init=False)
-    _lines: dict[int, _Line] = field(default_factory=dict)
-    _runs: dict[int, StoredRun] = field(default_factory=dict)
-    _items: dict[int, RawLine | None] = field(default_factory=dict)
+    _form: RunForm | None = None
+    _texts: dict[int, str] = field(default_factory=dict)
+    """Index to line, in order."""
+    _positions: dict[int, str] = field(default_factory=dict)
+    _others: dict[int, _Line] = field(default_factory=dict)
+    """Lines among them that are not completed."""
+    _runs: dict[int, tuple[Prepared, RawLine]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.store is not None:
             from compiled_ai.runtime.store import Protection
 
             self._protection = Protection.from_sinks(self.program.sinks)
+            program = self.program
+            self._form = self.store.form(program.digest, program.workflow, program.environment, self._protection)
 
     # ------------------------------------------------------------ what the pool calls
 
     def take(self, index: int, item: Item) -> None:
         """Whatever is wrong with a record becomes its line; what would be wrong with every record is raised."""
-        if type(item) is Standing:
-            self._lines[index] = self._again(index, item)
-            return
-        if type(item) is Named:
+        if type(item) is bytes or type(item) is list:
+            self._decide(index, f"{self.naming}{index:08x}", item)
+        elif type(item) is Standing:
+            self._keep(index, self._again(index, item))
+        elif type(item) is Named:
+            self._positions[index] = item.position
             self._decide(index, item.run_id, item.raw)
         else:
-            self._decide(index, f"{self.naming}{index:08x}", item)  # type: ignore[arg-type]
+            self._decide(index, "", cast(RawLine, item))  # unreadable: there will be no run
 
     def lost(self, index: int, item: Item, why: str) -> None:
         self._runs.pop(index, None)
+        if isinstance(item, Named):
+            self._positions[index] = item.position
         raw = item.raw if isinstance(item, (Standing, Named)) else item
-        kept_text = self._kept(self._keeping(raw))
-        self._lines[index] = self._failed(index, None, why, raw, kept_text)
+        self._keep(index, self._failed(index, None, why, raw, self._kept(self._keeping(raw))))
 
     def hand_over(self) -> Handed:
         if self._runs and self.store is not None:
-            present = self.store.save_new(list(self._runs.values()), self._protection)
-            for index, run in self._runs.items():
-                if run.run_id in present:
-                    self._lines[index] = self._on_record(index, run.run_id, self._items[index], run.input)
-        lines = self._lines.values()
-        counts: dict[str, int] = {}
-        for line in lines:
+            present = self.store.save_prepared([prepared for prepared, _ in self._runs.values()])
+            for index, (prepared, raw) in self._runs.items() if present else ():
+                if prepared.run_id in present:
+                    self._keep(index, self._on_record(index, prepared.run_id, raw))
+        others = self._others.values()
+        counts = {"completed": len(self._texts) - len(others)}
+        for line in others:
             counts[line.status] = counts.get(line.status, 0) + 1
-        text = "".join([line.text for line in lines]).encode("utf-8", "surrogatepass")
-        handed = Handed(text, b"".join([line.letter for line in lines if line.letter]), counts)
-        self._lines, self._runs, self._items = {}, {}, {}
+        text = "".join(self._texts.values()).encode("utf-8", "surrogatepass")
+        handed = Handed(text, b"".join([line.letter for line in others]), counts)
+        self._texts, self._others, self._runs, self._positions = {}, {}, {}, {}
         return handed
+
+    def _keep(self, index: int, line: _Line) -> None:
+        """Puts a line in its place; it may be the second word on the record."""
+        self._texts[index] = line.text
+        self._others.pop(index, None)
+        if line.status != "completed":
+            self._others[index] = line
 
     def close(self) -> None:
         if self.owns_store and self.store is not None:
@@ -204,27 +200,38 @@ class Bench:
             values = columns.values(raw)
             if columns.keep:
                 kept_text = self._kept(columns.kept(values))
-            stepping = Stepping(self.program, columns.input_of(values))
+            given = columns.input_of(values)
+            decided = self.program.decide_alone(given)
+            stepping = None if decided is not None else Stepping(self.program, given)
         except InputError as fault:
             kept_text = kept_text or self._kept(dict.fromkeys(columns.keep))
-            self._lines[index] = self._failed(index, None, self._told(fault), raw, kept_text)
+            self._keep(index, self._failed(index, None, self._told(fault), raw, kept_text))
             return
+        if decided is None:
+            assert stepping is not None
+            self._step(index, run_id, raw, kept_text, stepping, started)
+            return
+        if self._form is not None:
+            given_text = self.program.input_text(decided.given)
+            reference = reference_of(self.program, given) if self.program.reference else _NO_REFERENCE
+            prepared = self._form.completed(run_id, given_text, decided.output, started, time_ns(), reference)
+            self._runs[index] = (prepared, raw)
+        self._texts[index] = self._text(index, run_id, "completed", decided.output, None, kept_text)
+
+    def _step(
+        self, index: int, run_id: str, raw: RawLine, kept_text: str, stepping: Stepping, started: int
+    ) -> None:
+        """A run that asks for effects, or that fails."""
         outcome = stepping.advance()
         if type(outcome) is Pending:
             outcome = self._read(stepping, outcome)
         if type(outcome) is Pending:
-            self._lines[index] = self._effects(index, run_id, raw, kept_text, stepping, outcome, started)
+            self._keep(index, self._effects(index, run_id, raw, kept_text, stepping, outcome, started))
             return
-        if type(outcome) is Done:
-            output = canonical_json(outcome.output)
-            line = _Line("completed", _text(index, run_id, "completed", output, None, kept_text))
-        else:
-            output, error = None, RunResult(stepping, outcome, started, run_id).error or ""
-            line = self._failed(index, run_id, error, raw, kept_text)
+        result = RunResult(stepping, outcome, started, run_id)
         if self.store is not None:
-            self._items[index] = raw
-            self._runs[index] = self._stored(run_id, stepping, outcome, started, output)
-        self._lines[index] = line
+            self._runs[index] = (self.store.prepare(result.record(), self._protection), raw)
+        self._keep(index, self._line_of(index, result, raw, kept_text))
 
     def _read(self, stepping: Stepping, outcome: Outcome) -> Outcome:
         """Answers what needs nobody else."""
@@ -235,27 +242,6 @@ class Bench:
             outcome = stepping.advance()
         return outcome
 
-    def _stored(
-        self, run_id: str, stepping: Stepping, outcome: Outcome, started: int, output: str | None
-    ) -> StoredRun:
-        program = self.program
-        given = program.encode_input(stepping.input)
-        failed = output is None
-        return StoredRun(
-            run_id,
-            program.digest,
-            program.workflow,
-            given,
-            tuple(map(as_effect, stepping.effects)) if stepping.recorded else (),
-            "failed" if failed else "completed",
-            None if output is None else Canonical(output),
-            RunResult(stepping, outcome, started, run_id).error if failed else None,
-            utc_text(started),
-            utc_text(time_ns()),
-            program.environment,
-            reference_of(program, given) if program.reference else {},
-        )
-
     # ------------------------------------------------------------ effects, and runs that are on record
 
     def _effects(
@@ -265,7 +251,7 @@ class Bench:
         store, program, on_record = self.store, self.program, False
         try:
             if store is not None and run_id in store.stored([run_id]):
-                return self._on_record(index, run_id, raw, program.encode_input(stepping.input), kept_text)
+                return self._on_record(index, run_id, raw)
             answers = Answers(self.model)
             answers.check(outcome.requests, program)
             if store is not None:
@@ -276,7 +262,7 @@ class Bench:
                 result = _without_record(stepping, outcome, answers, started, run_id)
         except Waiting as wait:
             named = run_id if on_record else None
-            return _Line("waiting", _text(index, named, "waiting", None, wait.message, kept_text))
+            return _Line("waiting", self._text(index, named, "waiting", None, wait.message, kept_text))
         except (StoreFailed, UsageError):
             raise  # a setting, a key, a store: it would be the same for every record
         except CompiledAIError as fault:
@@ -292,29 +278,26 @@ class Bench:
             self.store.finish(run_id, "failed", None, error)
         return self._failed(index, run_id, error, raw, kept_text)
 
-    def _on_record(
-        self, index: int, run_id: str, raw: RawLine | None, given: Any, kept_text: str | None = None
-    ) -> _Line:
+    def _on_record(self, index: int, run_id: str, raw: RawLine) -> _Line:
         """The line of a run that was begun before a crash: what is on record stands, what is missing is done."""
         assert self.store is not None
         before = self.store.load(run_id)
         withheld = isinstance(before.input, dict) and "withheld" in before.input
-        if before.artifact != self.program.digest or not (
-            withheld or canonical_json(before.input) == canonical_json(given)
-        ):
+        stepping = Stepping(self.program, self.columns.input_of(self.columns.values(raw)))
+        same = withheld or canonical_json(before.input) == self.program.input_text(stepping.input)
+        if before.artifact != self.program.digest or not same:
             raise UsageError(
                 f"Record {index} comes to run {run_id!r}, which is on record with another input or artifact.",
                 remedy="Restore the input, or begin anew without --resume.",
             )
-        text = self._kept(self._keeping(raw)) if kept_text is None else kept_text
-        return self._resumed(index, run_id, raw, text)
+        return self._resumed(index, run_id, raw, self._kept(self._keeping(raw)))
 
     def _resumed(self, index: int, run_id: str, raw: RawLine | None, kept_text: str) -> _Line:
         assert self.store is not None
         try:
             result = resume(run_id, store=self.store, programs=lambda _: self.program, model=self.model)
         except Waiting as wait:
-            return _Line("waiting", _text(index, run_id, "waiting", None, wait.message, kept_text))
+            return _Line("waiting", self._text(index, run_id, "waiting", None, wait.message, kept_text))
         except (StoreFailed, UsageError):
             raise
         except CompiledAIError as fault:
@@ -330,7 +313,7 @@ class Bench:
         if status in ("review", "waiting") and run_id is not None and self.store is not None:
             return self._resumed(index, run_id, raw, kept_text)
         output = None if line["output"] is None else canonical_json(line["output"])
-        text = _text(index, run_id, status, output, error, kept_text)
+        text = self._text(index, run_id, status, output, error, kept_text)
         if status != "failed":
             return _Line(status, text)
         return _Line(status, text, self.letters.write(index, run_id, error or "", raw, self.columns))
@@ -339,13 +322,22 @@ class Bench:
         if result.status == "failed":
             return self._failed(index, result.run_id, result.error or "", raw, kept_text)
         output = None if result.output is None else canonical_json(result.output)
-        return _Line(result.status, _text(index, result.run_id, result.status, output, None, kept_text))
+        return _Line(result.status, self._text(index, result.run_id, result.status, output, None, kept_text))
 
     # ------------------------------------------------------------ what is written
 
     def _failed(self, index: int, run_id: str | None, error: str, raw: RawLine | None, kept_text: str) -> _Line:
-        letter = self.letters.write(index, run_id, error, raw, self.columns)
-        return _Line("failed", _text(index, run_id, "failed", None, error, kept_text), letter)
+        letter = self.letters.write(self._positions.get(index, index), run_id, error, raw, self.columns)
+        return _Line("failed", self._text(index, run_id, "failed", None, error, kept_text), letter)
+
+    def _text(
+        self, index: int, run_id: str | None, status: str, output: str | None, error: str | None, kept_text: str
+    ) -> str:
+        """One output line: compact JSON with plain decimals; the four columns first, then what was kept."""
+        place = f'"position":{canonical_json(self._positions[index])}' if self._positions else f'"index":{index}'
+        named = "null" if run_id is None else f'"{run_id}"'
+        told = "" if error is None else f',"error":{canonical_json(error)}'
+        return f'{{{place},"run_id":{named},"status":"{status}","output":{output or "null"}{told}{kept_text}}}\n'
 
     def _told(self, fault: InputError) -> str:
         """Why a record is no input, without its values where a pack protects error texts."""
@@ -367,13 +359,6 @@ class Bench:
         return "".join([f",{canonical_json(name)}:{canonical_json(value)}" for name, value in values.items()])
 
 
-def _text(index: int, run_id: str | None, status: str, output: str | None, error: str | None, kept_text: str) -> str:
-    """One output line: compact JSON with plain decimals; the four columns first, then what was kept."""
-    named = "null" if run_id is None else f'"{run_id}"'
-    told = "" if error is None else f',"error":{canonical_json(error)}'
-    return f'{{"index":{index},"run_id":{named},"status":"{status}","output":{output or "null"}{told}{kept_text}}}\n'
-
-
 def _without_record(
     stepping: Stepping, outcome: Outcome, answers: Answers, started: int, run_id: str
 ) -> RunResult:
@@ -382,4 +367,4 @@ def _without_record(
     return RunResult(stepping, answer_all(stepping, outcome, answers), started, run_id)
 
 
-__all__ = ["Bench", "DecideJob", "Handed", "HereJob", "Item", "LetterForm", "Named", "Standing", "StoredRun"]
+__all__ = ["Bench", "DecideJob", "Handed", "HereJob", "Item", "LetterForm", "Named", "Standing"]

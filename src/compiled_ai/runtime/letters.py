@@ -35,10 +35,10 @@ class LetterForm:
         if self.sink in ("encrypted", "masked"):
             (self.keys or KeyRing()).require("A dead letter")
 
-    def write(self, index: int, run_id: str | None, reason: str, raw: RawLine | None, columns: Columns) -> bytes:
-        """Returns one line."""
+    def write(self, place: int | str, run_id: str | None, reason: str, raw: RawLine | None, columns: Columns) -> bytes:
+        """Returns one line. `place` is the record's index in a batch, or its position in a stream."""
         content = {"reason": reason, **_record(raw, columns)}
-        shown = {"index": index, "run_id": run_id, **self._protected(content)}
+        shown = {"index" if isinstance(place, int) else "position": place, "run_id": run_id, **self._protected(content)}
         return canonical_json(shown).encode("utf-8", "surrogatepass") + b"\n"
 
     def _protected(self, content: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from compiled_ai.canonical import parse_json
@@ -39,6 +40,11 @@ class Columns:
     """The columns of a CSV file; `None` for JSONL."""
     types: Mapping[str, FieldType] = field(default_factory=dict)
 
+    @cached_property
+    def as_named(self) -> bool:
+        """True if a JSON object with just the inputs is the input as it is."""
+        return self.header is None and all(name == column for name, column in self.inputs.items())
+
     def values(self, line: RawLine) -> dict[str, Any]:
         """Returns a line as one object; raises `InputError` if it is none."""
         if isinstance(line, list):
@@ -65,7 +71,10 @@ class Columns:
 
     def input_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Picks the inputs out of a line's values; a column that is not there is an input that is not given."""
-        given = {name: values[column] for name, column in self.inputs.items() if column in values}
+        inputs = self.inputs
+        if self.as_named and len(values) == len(inputs) and values.keys() == inputs.keys():
+            return values if type(values) is dict else dict(values)
+        given = {name: values[column] for name, column in inputs.items() if column in values}
         if self.header is None:
             return given
         return {name: convert_cell(value, self.types[name]) for name, value in given.items()}

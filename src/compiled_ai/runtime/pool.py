@@ -181,7 +181,7 @@ class _Worker(Generic[T]):
     def end(self, patience_seconds: float) -> bool:
         """Waits for it, then kills it; returns whether it had to be killed."""
         self.process.join(patience_seconds)
-        killed = self.process.exitcode != 0
+        killed = bool(self.process.exitcode != 0)
         with contextlib.suppress(ProcessLookupError, AttributeError):
             self.process.kill()
         self.process.join()

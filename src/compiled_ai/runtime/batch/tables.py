@@ -68,8 +68,8 @@ class Parquet(_Rows):
         if not path.is_file():
             raise NotFound(f"There is no file {str(path)!r} to read.")
         try:
-            import pyarrow as arrow
-            from pyarrow.parquet import ParquetFile
+            import pyarrow as arrow  # type: ignore[import-untyped, unused-ignore]
+            from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped, unused-ignore]
         except ImportError as fault:
             raise ConfigError(
                 "Reading Parquet needs pyarrow, which is not installed.",

@@ -25,6 +25,7 @@ from compiled_ai.runtime.store.runs import (
     FINAL,
     SUMMARY_COLUMNS,
     Prepared,
+    RunForm,
     RunLike,
     RunSummary,
     extend,
@@ -139,7 +140,7 @@ class RunStore:
                 self._flush()
             return record.run_id
         self._flush()
-        return self._write(run, once=once)
+        return self._write(run, record.reference, once=once)
 
     def start(self, record: RunLike, protection: Protection = CLEAR, *, once: bool = False) -> str:
         """Stores a run that has not ended (`status` is `waiting` or `review`); as `save` otherwise.
@@ -151,22 +152,32 @@ class RunStore:
                 f"A run that starts cannot be {record.status!r}.", remedy="Use status 'waiting', or save()."
             )
         self._flush()
-        return self._write(prepare(self._session, record, protection), once=once)
+        return self._write(prepare(self._session, record, protection), record.reference, once=once)
 
     def save_many(self, records: Sequence[RunLike], protection: Protection = CLEAR) -> None:
         """Stores many runs in one transaction: all of them, or none."""
         self._flush()
         self._write_all([prepare(self._session, record, protection) for record in records])
 
-    def save_new(self, records: Sequence[RunLike], protection: Protection = CLEAR) -> set[str]:
+    def form(
+        self, artifact: str, workflow: str, environment: Mapping[str, str], protection: Protection = CLEAR
+    ) -> RunForm:
+        """What makes many runs of an artifact ready to be written, for `save_prepared`."""
+        return RunForm(self._session, artifact, workflow, environment, protection)
+
+    def prepare(self, record: RunLike, protection: Protection = CLEAR) -> Prepared:
+        """Makes a run ready to be written, for `save_prepared`."""
+        return prepare(self._session, record, protection)
+
+    def save_prepared(self, runs: Sequence[Prepared]) -> set[str]:
         """Stores, in one transaction, the runs that are not stored yet; returns the ids of those that were.
 
         For work that is done again after a crash under the same ids: the first record of a run counts.
         """
-        prepared = [prepare(self._session, record, protection) for record in records]
+        self._flush()
         with self._session.writing() as database:
-            present = stored_among(database, [run.record.run_id for run in prepared])
-            new = [run for run in prepared if run.record.run_id not in present]
+            present = stored_among(database, [run.run_id for run in runs])
+            new = [run for run in runs if run.run_id not in present] if present else runs
             if new:
                 insert_many(self._session, new)
         return present
@@ -217,24 +228,24 @@ class RunStore:
             with self._session.writing():
                 insert_many(self._session, runs)
         except Duplicate as fault:
-            ids = [run.record.run_id for run in runs]
+            ids = [run.run_id for run in runs]
             twice = next((run_id for run_id in ids if ids.count(run_id) > 1), "") or min(self.stored(ids), default="")
             raise _stored_already(twice) from fault
 
-    def _write(self, run: Prepared, *, once: bool) -> str:
+    def _write(self, run: Prepared, reference: Mapping[str, str], *, once: bool) -> str:
         with self._session.writing():
             if once:
-                existing = self._once(run.record.reference, run.record.artifact)
+                existing = self._once(reference, run.artifact)
                 if existing is not None:
                     return existing
             self._insert(run)
-        return run.record.run_id
+        return run.run_id
 
     def _insert(self, run: Prepared) -> None:
         try:
             insert_many(self._session, [run])
         except Duplicate as fault:
-            raise _stored_already(run.record.run_id) from fault
+            raise _stored_already(run.run_id) from fault
 
     def intend(self, run_id: str, request: EffectRequest) -> Intent:
         """Records that an effect is about to start, durably, before it does. Start it only if `state` is `new`."""
