@@ -75,9 +75,10 @@ def read_letters(path: Path, keys: KeyRing) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(stream, 1):
             try:
                 letter = parse_json(line)
-                sealed = letter.pop("sealed", None)
-            except (InputError, AttributeError) as fault:
+                sealed = dict(letter).get("sealed")
+            except (InputError, TypeError, ValueError) as fault:
                 raise UsageError(f"{path}:{number}: this is no dead letter.", remedy="Restore the file.") from fault
             if sealed is not None:
+                del letter["sealed"]
                 letter |= parse_json(keys.open(sealed.encode(), context=_CONTEXT))
             yield letter

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -194,11 +194,12 @@ class _Batch:
         form.require()
         if store is not None:
             store.require(_protection(program))
+        columns = plan_columns(program.input_type, found.header(), mapping, keep)
         return cls(
             program=program,
             source=found,
             target=target,
-            columns=plan_columns(program.input_type, found.header(), mapping, keep),
+            columns=columns if found.has_cells else replace(columns, header=None),
             store=store,
             form=form,
             file=CheckpointFile(target, sinks.get("checkpoints", "clear"), keys),

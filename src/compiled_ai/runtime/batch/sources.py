@@ -32,6 +32,8 @@ class Mark:
 class Source(Protocol):
     name: str
     """What messages call it."""
+    has_cells: bool
+    """True if records are cells under the header, which are read by type."""
 
     def header(self) -> tuple[str, ...] | None:
         """Its columns, if they are the same for all records; `None` for JSONL. `UsageError` if they cannot be used."""
@@ -121,6 +123,8 @@ class _File:
 class JsonLines(_File):
     """One JSON object a line."""
 
+    has_cells = False
+
     def header(self) -> None:
         return None
 
@@ -146,6 +150,8 @@ class JsonLines(_File):
 
 class Csv(_File):
     """Rows under a header; an empty row is none."""
+
+    has_cells = True
 
     def header(self) -> tuple[str, ...]:
         try:

@@ -29,6 +29,7 @@ class _Rows:
     """Rows as lines; those before a place are read and digested again, since a table knows no bytes to skip."""
 
     name: str
+    has_cells = False
 
     def __init__(self) -> None:
         self.tally = Tally()
