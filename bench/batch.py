@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time, sleep
 from typing import Any
@@ -146,9 +147,7 @@ def contest(program: Program, source: Path, records: int, rounds: int) -> dict[s
     for stored in (False, True):
         for workers in (1, 2):
             name = f"batch, {workers} worker{'s' * (workers > 1)}, {'SQLite store' if stored else 'no store'}"
-            contestants[name] = lambda workers=workers, stored=stored: batch(  # type: ignore[misc]
-                program, source, target, workers=workers, stored=stored
-            )
+            contestants[name] = partial(batch, program, source, target, workers=workers, stored=stored)
     best: dict[str, Measured] = {}
     for _ in range(rounds):
         for name, act in contestants.items():
@@ -175,7 +174,9 @@ def flat(program: Program, folder: Path, records: int) -> float:
     for count in (records // 10, records):
         source = folder / f"{count}.jsonl"
         write_records(source, count)
-        peaks.append(measure("", count, lambda source=source: batch(program, source, folder / "out.jsonl", workers=2, stored=True)).peak_mb)
+        target = folder / "out.jsonl"
+        act = partial(batch, program, source, target, workers=2, stored=True)
+        peaks.append(measure("", count, act).peak_mb)
     return peaks[1] / peaks[0]
 
 
@@ -227,8 +228,8 @@ def show(
         sys.stdout.write(f"{kind}\n")
         for each in found.values():
             sys.stdout.write(
-                f"  {each.name:32} {each.records_per_second:10,.0f} records/s  {each.processor_us:7.2f} us of processor "
-                f"a record  {each.peak_mb:6.0f} MB\n"
+                f"  {each.name:32} {each.records_per_second:10,.0f} records/s  {each.processor_us:7.2f} us of "
+                f"processor a record  {each.peak_mb:6.0f} MB\n"
             )
     for name, value in told.items():
         goal = f" (goal >= {goals[name]:g})" if name in goals else ""

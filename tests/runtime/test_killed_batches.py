@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
+import os
 import subprocess
 import sys
 import time
@@ -21,26 +20,7 @@ from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import RunStore
 
 Programs = Callable[[str], Program]
-FIXTURES = Path(__file__).parent / "fixtures"
-RECORDS = 3000
 KILLS = 20
-BATCH = """
-import sys
-from pathlib import Path
-from compiled_ai.runtime.batch import run_batch
-from compiled_ai.runtime.keys import KeyRing
-from compiled_ai.runtime.stepper import load_program
-from compiled_ai.runtime.store import RunStore
-
-if __name__ == "__main__":
-    home, artifact, resume = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "resume"
-    with RunStore.open(home / "runs.db", keys=KeyRing(home=home)) as store:
-        print("begins", flush=True)
-        run_batch(load_program(artifact), home / "in.jsonl", home / "out.jsonl", keep=["n"], workers=2, store=store,
-                  resume=resume, checkpoint_seconds=0)
-"""
-
-
 def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -52,44 +32,14 @@ def write_records(home: Path, count: int) -> None:
     (home / "in.jsonl").write_text("\n".join(records) + "\n")
 
 
-def begin(home: Path, *, resume: bool) -> subprocess.Popen[bytes]:
-    script = home / "batch.py"
-    script.write_text(BATCH)
-    command = [sys.executable, str(script), str(home), str(FIXTURES / "extract"), "resume" if resume else "new"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
 def test_killed_at_random_instants_it_goes_on_and_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
-    write_records(tmp_path, RECORDS)
-    drawn, kills = random.Random(7), 0
-    out, checkpoint = tmp_path / "out.jsonl", tmp_path / "out.jsonl.checkpoint"
-    process = begin(tmp_path, resume=False)
-    while kills < KILLS and not out.exists():
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(drawn.uniform(0, 1.2))
-        process.send_signal(signal.SIGKILL)
-        told = process.communicate()[1]
-        assert process.returncode in (0, -9), told
-        kills += 1
-        process = begin(tmp_path, resume=checkpoint.exists())
-    told = process.communicate(timeout=120)[1]
-    assert out.exists(), told
-    lines = read(out)
-    assert [line["index"] for line in lines] == list(range(RECORDS))
-    poison = range(5, RECORDS, 500)
-    assert [line["index"] for line in lines if line["status"] == "failed"] == list(poison)
-    assert [line["output"]["total"] for line in lines if line["output"]] == [
-        str(number) for number in range(1, RECORDS + 1) if number - 1 not in poison
-    ]
-    letters = read(tmp_path / "out.dead.jsonl")
-    assert [letter["index"] for letter in letters] == list(poison)
-    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.dead.jsonl", "out.jsonl"]
-    with RunStore.open(tmp_path / "runs.db", keys=KeyRing(home=tmp_path)) as store:
-        runs = {run.run_id for run in store.list(limit=None)}
-        assert runs == {line["run_id"] for line in lines if line["run_id"]}
-        assert store.load(lines[-1]["run_id"]).output == lines[-1]["output"]
-        assert store.verify().status != "altered"
+    """The script does the same for 200 kills."""
+    script = Path(__file__).parents[2] / "bench" / "killed_batches.py"
+    command = [sys.executable, str(script), "--points", str(KILLS), "--records", "2000"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert f"killed {KILLS} times: nothing lost, nothing doubled" in done.stdout
 
 
 # ---------------------------------------------------------------------------------------------- cut off in this process

@@ -114,8 +114,10 @@ def test_postgresql_is_read_and_not_written(
 
     with psycopg.connect(postgres_url) as connection:
         connection.execute("DROP TABLE IF EXISTS papers")
-        connection.execute("CREATE TABLE papers AS SELECT n, 'Total: ' || n AS document FROM generate_series(1, 2000) n")
-        connection.execute("CREATE OR REPLACE FUNCTION wipe() RETURNS INT LANGUAGE SQL AS 'DELETE FROM papers; SELECT 1'")
+        made = "SELECT n, 'Total: ' || n AS document FROM generate_series(1, 2000) n"
+        connection.execute(f"CREATE TABLE papers AS {made}")
+        wipes = "RETURNS INT LANGUAGE SQL AS 'DELETE FROM papers; SELECT 1'"
+        connection.execute(f"CREATE OR REPLACE FUNCTION wipe() {wipes}")
     monkeypatch.setenv("COMPILED_AI_CONNECTION_PAPERS", postgres_url.replace("postgresql:", "postgresql+psycopg:"))
     run_batch(
         extract, "sql:papers:SELECT document, n::int FROM papers ORDER BY n", tmp_path / "out.jsonl", workers=1
