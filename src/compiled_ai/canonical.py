@@ -29,7 +29,7 @@ def parse_json(text: str | bytes) -> Any:
             text = text.decode(json.detect_encoding(text)) if isinstance(text, (bytes, bytearray)) else text
         try:
             value, end = _scan(text, 0)
-            if end == len(text):
+            if end == len(text) or not text[end:].strip(" \t\r\n"):
                 return value
         except StopIteration:
             pass  # white space, or nothing: the usual way tells
