@@ -49,7 +49,8 @@ class Watch:
     """Adds up processor time and resident memory of this process and all below it, ten times a second."""
 
     def __enter__(self) -> Watch:
-        self.peak_mb, self.children, self._over = 0.0, {}, False
+        self.peak_mb, self._over = 0.0, False
+        self.children: dict[int, float] = {}
         self._own, self._wall = process_time(), perf_counter()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()

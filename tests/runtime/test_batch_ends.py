@@ -50,7 +50,7 @@ def protected(name: str, **sinks: str) -> Program:
 
 def test_parquet_is_read_some_rows_and_only_the_named_columns_at_a_time(program: Programs, tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    from pyarrow import parquet
+    from pyarrow import parquet  # type: ignore[import-untyped, unused-ignore]
 
     count = 2500
     table = arrow.table(
