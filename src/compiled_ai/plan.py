@@ -312,6 +312,11 @@ def _template(spec: WorkflowSpec, catalog: Catalog) -> tuple[Template, str]:
     fallback = next((step.name for step in spec.steps if step.on_failure == "fallback"), None)
     if fallback is not None and "validator" in catalog.templates:
         return catalog.templates["validator"], f"Step {fallback!r} names a fallback."
+    said = re.findall(r"[a-z]+", spec.description.lower())
+    for template in catalog.templates.values():
+        word = next((word for word in said if word in template.words), None)
+        if word is not None:
+            return template, f"The description speaks of {word!r}."
     return catalog.templates["handler"], "No step names a fallback."
 
 

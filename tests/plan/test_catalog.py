@@ -22,10 +22,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "catalog"
 
 
-def test_the_five_packs_and_both_templates_are_there() -> None:
+def test_the_five_packs_and_the_four_templates_are_there() -> None:
     catalog = load_catalog()
     assert set(catalog.packs) == {"HIPAA", "PCI_DSS", "SOC2", "CMS_Decision_Timeframes", "GDPR"}
-    assert set(catalog.templates) >= {"handler", "validator"}
+    assert set(catalog.templates) >= {"handler", "validator", "batch", "stream"}
     assert set(catalog.effects) == {"database", "http", "notify", "files", "human"}
 
 

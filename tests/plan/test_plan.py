@@ -72,7 +72,7 @@ def test_everything_that_the_catalogue_lacks_is_reported_at_once_with_its_place(
     wrong = spec(
         [a_call(module="databse"), a_call(name="other", settings={"connection": "c"})],
         packs=(PackUse("HIPPA", Mark("x.yaml", 2, 9)),),
-        template="stream",
+        template="streem",
         modules=("pandas",),
     )
     with pytest.raises(SpecError) as failure:
@@ -103,6 +103,10 @@ def test_the_template_follows_from_the_steps_unless_it_is_named(spec: MakeSpec) 
     assert plan(spec([a_rule()])).template.name == "handler"
     assert plan(spec([fallback])).template.name == "validator"
     assert plan(spec([fallback], template="handler")).template.name == "handler"
+    for word, name in (("nightly", "batch"), ("stream", "stream")):
+        chosen = plan(replace(spec([a_rule()]), description=f"Decides the {word.title()} of claims."))
+        assert chosen.template.name == name
+        assert chosen.choices[0].reason == f"The description speaks of {word!r}."
     assert "Step 'decide' names a fallback." in [choice.reason for choice in plan(spec([fallback])).choices]
 
 

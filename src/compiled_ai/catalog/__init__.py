@@ -47,6 +47,8 @@ class Template(Record):
     title: str
     description: str
     chosen_when: str
+    words: tuple[str, ...] = ()
+    """Words of a specification's description that choose it."""
     source: str
     digest: str
 

@@ -235,7 +235,7 @@ def run(
     try:
         stepping = Stepping(program, given)
     except InputError as fault:
-        raise _quiet(fault, program) from None
+        raise quiet(fault, program) from None
     outcome = stepping.advance()
     if store is not None or once:
         return _run_on_record(stepping, outcome, started, store, Answers(model), once=once)
@@ -358,7 +358,7 @@ async def run_async(artifact: Program | ArtifactLike, given: Mapping[str, Any], 
     return await to_thread(run, artifact, given, **options)
 
 
-def _quiet(fault: InputError, program: Program) -> InputError:
+def quiet(fault: InputError, program: Program) -> InputError:
     """Tells an input that does not fit without its values, where a pack protects error texts."""
     if not hides_errors(program):
         return fault
