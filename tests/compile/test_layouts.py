@@ -38,7 +38,9 @@ REPLY = (
 )
 
 
-def _run(folder: Path, monkeypatch: pytest.MonkeyPatch, bill: str, unfamiliar: str, total: str = "string?") -> RunResult:
+def _run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, bill: str, unfamiliar: str, total: str = "string?"
+) -> RunResult:
     spec = folder / "bills.yaml"
     spec.write_text(SPEC.format(unfamiliar=unfamiliar, total=total), "utf-8")
     cases: list[dict[str, Any]] = [

@@ -243,8 +243,8 @@ class Program:
         """Runs an input that needs nothing from the outside: the quick way for many records.
 
         Returns `None` for every other end (an input that does not fit, a failure, an effect that is asked for) and
-        where more than the output is told (places in a document, votes): then a `Stepping` of the same input tells. It gives the same output: a run is a pure function, and here it
-        has no effects.
+        where more than the output is told (places in a document, votes): then a `Stepping` of the same input tells.
+        It gives the same output: a run is a pure function, and here it has no effects.
         """
         if self._tells_more:
             return None
