@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compiled_ai.catalog import Catalog, Pack, Prompt, Protection, PureModule, Sink, Template, strictest
+from compiled_ai.capabilities import Declared, faults
+from compiled_ai.catalog import Catalog, EffectModule, Pack, Prompt, Protection, PureModule, Sink, Template, strictest
 from compiled_ai.errors import SpecError, suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.pools import Pools, split
@@ -84,6 +85,8 @@ class CompilePlan:
     pack_reasons: Mapping[str, tuple[str, ...]]
     """Step name to the packs behind its failure policy."""
     choices: tuple[Choice, ...]
+    brought: Mapping[str, Mapping[str, str]]
+    """Call module to the installed package that brings it: `{"package", "digest"}`."""
     catalog_digest: str
 
     @property
@@ -155,6 +158,7 @@ def make_plan(
     faults = [
         *_template_faults(spec, catalog),
         *_module_faults(spec, catalog),
+        *_connection_faults(spec, catalog),
         *_call_faults(spec, catalog),
         *_pattern_faults(spec),
         *_case_faults(spec, catalog),
@@ -181,8 +185,19 @@ def make_plan(
         sinks=strictest(packs),
         pack_reasons=_pack_reasons(spec, packs),
         choices=tuple(_choices(spec, template, why, packs, prompt, functions, pools)),
+        brought=_brought(spec, catalog),
         catalog_digest=catalog.digest,
     )
+
+
+def _brought(spec: WorkflowSpec, catalog: Catalog) -> dict[str, dict[str, str]]:
+    """The call modules of this specification that do not ship, each with the package that is pinned."""
+    modules = [catalog.effects[step.module] for step in spec.steps if isinstance(step, CallStep)]
+    return {
+        module.name: {"package": module.provider, "digest": module.provider_digest or ""}
+        for module in modules
+        if module.provider is not None
+    }
 
 
 def may_show(spec: WorkflowSpec, packs: Sequence[Pack]) -> bool:
@@ -231,8 +246,44 @@ def _call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
             hint = suggest(step.module, catalog.effects)
             yield _fault(spec, "plan.module", f"Unknown module {step.module!r}.{hint}", step.mark, step.name)
             continue
-        for message in module.check_settings(step.settings):
+        wrong = module.check_settings(step.settings)
+        for message in wrong or _capability_faults(spec, step, module):
             yield _fault(spec, "plan.setting", message, step.mark, step.name)
+
+
+def _connection_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
+    for connection in spec.connections:
+        module = catalog.effects.get(connection.module)
+        if module is None or not module.connects:
+            hint = suggest(connection.module, [each.name for each in catalog.effects.values() if each.connects])
+            yield _fault(spec, "plan.module", f"No connection has module {connection.module!r}.{hint}", connection.mark)
+            continue
+        for message in module.check_allow(connection.allow):
+            yield _fault(spec, "plan.permission", message, connection.mark)
+
+
+def _capability_faults(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> Iterator[str]:
+    """What a call step asks for beyond what its connection declares."""
+    name = step.settings.get("connection")
+    known = {each.name: each for each in spec.connections if each.module == step.module}
+    if module.connects and name not in known:
+        hint = suggest(str(name), known)
+        yield f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"
+        return
+    yield from faults(declared_call(spec, step))
+
+
+def declared_call(spec: WorkflowSpec, step: CallStep) -> Declared:
+    """A call step with what the specification allows its connection."""
+    allow = next((each.allow for each in spec.connections if each.name == step.settings.get("connection")), {})
+    return Declared(
+        step=step.name,
+        module=step.module,
+        settings=step.settings,
+        arguments={name: parameter.type for name, parameter in step.arguments.items()},
+        result=FieldType("object", fields=step.result, class_name=step.class_name),
+        allow=allow,
+    )
 
 
 def _case_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compiled_ai.canonical import canonical_json
-from compiled_ai.errors import CompiledAIError, ConfigError, InputError, RunFailed, UsageError, Waiting
+from compiled_ai.errors import CompiledAIError, ConfigError, InputError, UsageError, Waiting
 from compiled_ai.records import Effect, RunRecord, RunStatus
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
@@ -133,8 +133,11 @@ class RunResult:
 
     def _asked(self, request: EffectRequest) -> dict[str, Any]:
         """Why a person is asked; problems may quote values, and stay in the store where error texts are protected."""
+        hidden, info = hides_errors(self.program), self.program.steps.get(request.step)
+        if hidden and info is not None and info.module == "human":
+            return {"reason": f"Step {request.step!r} asks a person."}
         told: dict[str, Any] = {"reason": request.payload["reason"]}
-        return told if hides_errors(self.program) else {**told, "problems": list(request.payload["problems"])}
+        return told if hidden else {**told, "problems": list(request.payload["problems"])}
 
     def record(self) -> RunRecord:
         """The run as the store keeps it."""
@@ -300,7 +303,17 @@ def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
         problems=payload["problems"],
         item=request.item,
         attempt=request.attempt,
+        deadline=_deadline(payload.get("due")),
     )
+
+
+def _deadline(due: str | None) -> str | None:
+    """The moment, as ISO 8601 in UTC, by which an answer that may take so long from now is due."""
+    if due is None:
+        return None
+    from compiled_ai.library.values import parse_days_time
+
+    return (datetime.now(UTC) + parse_days_time(due)).isoformat()
 
 
 def kept(store: RunStore, run_id: str, program: Program) -> RunResult:
@@ -373,7 +386,10 @@ def _without_value(message: str) -> str:
 class Answers:
     """Answers what a run asks of the outside, in this process.
 
-    With a store, an effect is `intended` on record before it starts, and the first result on record counts.
+    With a store, an effect is `intended` on record before it starts, and the first result on record counts. One that
+    was intended and has no result is made again if that does no harm, under its key; any other is in doubt.
+    Without a store, calls that must not happen twice are refused; one that a key keeps from happening twice needs a
+    `run_id`, which its caller gives again when it runs the same input again.
     """
 
     model: ModelSource = None
@@ -386,7 +402,7 @@ class Answers:
             if request.kind == "bounded":
                 self._model_for(program.steps[request.step], program)
             elif request.kind == "call":
-                raise _no_client(request, program)
+                self._check_call(program.steps[request.step])
 
     def answer(self, request: EffectRequest, program: Program) -> EffectLike:
         if self.store is None:
@@ -395,7 +411,7 @@ class Answers:
             intent = self.store.intend(self.run_id, request)
             if intent.effect is not None:
                 return intent.effect
-            if intent.state == "in_doubt" and request.kind == "call":
+            if intent.state == "in_doubt" and request.kind == "call" and not self._repeatable(request, program):
                 return self.store.effect(self.run_id, _in_doubt(request))
         return self.store.effect(self.run_id, as_effect(self._make(request, program)))
 
@@ -406,8 +422,21 @@ class Answers:
             info = program.steps[request.step]
             return ask_bounded(info, request, self._model_for(info, program))
         if request.kind == "call":
-            raise _no_client(request, program)
+            from compiled_ai.runtime.calls import make_call
+
+            info = program.steps[request.step]
+            return make_call(info, request, run_id=self.run_id, on_record=self.store is not None)
         return answer(request, _own_reading(request), origin="this process")
+
+    def _check_call(self, info: StepInfo) -> None:
+        from compiled_ai.runtime.calls import check_call
+
+        check_call(info, run_id=self.run_id or "to come", on_record=True)
+
+    def _repeatable(self, request: EffectRequest, program: Program) -> bool:
+        from compiled_ai.runtime.calls import repeatable
+
+        return repeatable(program.steps[request.step])
 
     def _model_for(self, info: StepInfo, program: Program) -> Model:
         if self.model is not None and not isinstance(self.model, str):
@@ -420,14 +449,6 @@ class Answers:
                 remedy="Name one with --model (anthropic:..., openai:..., recorded:DIR, exchange:DIR).",
             )
         return _opened(name, sealed=program.sinks.get("prompts", "clear") != "clear")
-
-
-def _no_client(request: EffectRequest, program: Program) -> RunFailed:
-    return RunFailed(
-        f"Step {request.step!r} is a call of module {program.steps[request.step].module!r}, "
-        "which this engine has no client for.",
-        remedy="Call steps are read and checked now; they run with an engine that has module clients.",
-    )
 
 
 def _in_doubt(request: EffectRequest) -> Effect:

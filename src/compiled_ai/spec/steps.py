@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from compiled_ai.capabilities.statement import read_statement
 from compiled_ai.errors import suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.records import Finding
@@ -336,11 +337,13 @@ class _Reader:
         statement = scalar(self.node, "statement")
         if statement is None:
             return
-        bare = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", " ", statement.text, flags=re.DOTALL)
-        wanted = re.findall(r"(?<![:\w]):([A-Za-z_]\w*)", bare)
+        reading = read_statement(statement.text)
+        for fault in reading.faults:
+            self._add("statement", fault, statement)
+        wanted = reading.parameters
         given = mapping(self.node, "parameters")
         names = [entry.key.text for entry in given.entries] if given else []
-        for name in dict.fromkeys(wanted):
+        for name in wanted:
             if name not in names:
                 message = f"The statement names ':{name}', which 'parameters' does not give.{suggest(name, names)}"
                 self._add("statement", message, statement)
