@@ -76,7 +76,8 @@ def test_a_run_that_awaits_a_reply_says_so_and_asks_everything_first(program: Pr
 def test_a_run_that_needs_a_connection_says_which_variable_names_it() -> None:
     files = {file: (FIXTURES / "glp1" / file).read_text() for file in ("workflow.py", "program.json")}
     described = json.loads(files["program.json"])
-    described["steps"][0] |= {"kind": "call", "module": "database", "settings": {"connection": "claims_db", "statement": "SELECT 1"}}
+    settings = {"connection": "claims_db", "statement": "SELECT 1"}
+    described["steps"][0] |= {"kind": "call", "module": "database", "settings": settings}
     source = re.sub(r",\n +check=check_extract_clinical_factors", "", files["workflow.py"])
     source = source.replace("ctx.bounded(", "ctx.call(")
     with pytest.raises(ConfigError, match="'claims_db' has no address. Set COMPILED_AI_CONNECTION_CLAIMS_DB"):

@@ -219,7 +219,7 @@ class RunContext:
         fields = {each.name for each in codec.info.result.fields}
         proposed = {**settings.get("proposed", {}), **{name: value for name, value in given.items() if name in fields}}
         question = _question(str(settings.get("question", "")), given)
-        decided = await self._decided(codec, proposed or None, question, [], check, item, due=settings.get("due"))
+        decided = await self._decided(codec, proposed or None, question, [], check, item)
         return _accept_json(codec, proposed or None, check) if decided is _APPROVED else decided
 
     async def review(
@@ -370,20 +370,11 @@ class RunContext:
         )
 
     async def _decided(
-        self,
-        codec: StepCodec,
-        proposed: Any,
-        reason: str,
-        problems: list[str],
-        check: Check[T] | None,
-        item: int,
-        due: str | None = None,
+        self, codec: StepCodec, proposed: Any, reason: str, problems: list[str], check: Check[T] | None, item: int
     ) -> Any:
-        """Waits for a person; returns `_APPROVED`, or the corrected typed value. `due` is an ISO 8601 duration."""
+        """Waits for a person; returns `_APPROVED`, or the corrected typed value."""
         name = codec.info.name
         payload = {"proposed": proposed, "reason": reason, "problems": problems}
-        if due is not None:
-            payload["due"] = due
         attempt = self._count(name, "review", item)
         effect = await self._ask(EffectRequest(name, "review", item, attempt, payload))
         decision = effect.result if effect.state == "succeeded" and isinstance(effect.result, dict) else {}

@@ -286,14 +286,18 @@ def go_on(
         raise Waiting(wait.message, remedy=remedy, details=[*(wait.details or ()), {"run_id": run_id}]) from wait
     result = RunResult(stepping, outcome, started, run_id)
     if isinstance(outcome, Pending):
-        result.review_ids = tuple(open_review(store, run_id, request) for request in result.reviews)
+        program = stepping.program
+        result.review_ids = tuple(open_review(store, run_id, request, program) for request in result.reviews)
     else:
         store.finish(run_id, result.status, result.output, result.error)
     return result
 
 
-def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
-    """Puts a question into the queue of reviews and returns its id; asking again returns the same."""
+def open_review(store: RunStore, run_id: str, request: EffectRequest, program: Program | None = None) -> str:
+    """Puts a question into the queue of reviews and returns its id; asking again returns the same.
+
+    The program, where it is given, says by when the answer to a step of module `human` is due.
+    """
     payload = request.payload
     return store.open_review(
         run_id,
@@ -303,12 +307,13 @@ def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
         problems=payload["problems"],
         item=request.item,
         attempt=request.attempt,
-        deadline=_deadline(payload.get("due")),
+        deadline=None if program is None else _deadline(program.steps[request.step]),
     )
 
 
-def _deadline(due: str | None) -> str | None:
-    """The moment, as ISO 8601 in UTC, by which an answer that may take so long from now is due."""
+def _deadline(info: StepInfo) -> str | None:
+    """The moment, as ISO 8601 in UTC, by which an answer is due that is asked for now."""
+    due = (info.settings or {}).get("due") if info.module == "human" else None
     if due is None:
         return None
     from compiled_ai.library.values import parse_days_time

@@ -2,8 +2,8 @@
 
 The outbox is the run store: the message is on record as `intended` before it is sent, under the key of its run and
 step. Channels tell yes or no, and seldom why. A channel that drops a second message with the same
-`Idempotency-Key` header is declared as `deduplicates: true`, and gets the message again after a no and after a crash; on
-any other a no, or a crash before the answer was on record, makes the message `in_doubt`, for a person to look.
+`Idempotency-Key` header is declared as `deduplicates: true`, and gets the message again after a no and after a crash;
+on any other a no, or a crash before the answer was on record, makes the message `in_doubt`, for a person to look.
 """
 
 from __future__ import annotations
