@@ -28,7 +28,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,9 @@ class Tally:
     kills: int = 0
     ended_first: int = 0
     """Processes that had ended before they were to be killed."""
-    faults: list[str] = field(default_factory=list)
 
 
-def killed_after(seconds: float, work: Callable[[], None]) -> bool:
+def killed_after(seconds: float, work: Callable[[], object]) -> bool:
     """Forks, works in the child, kills it after a time; says whether it was still alive."""
     child = os.fork()
     if child == 0:
@@ -111,7 +110,7 @@ def killed_after(seconds: float, work: Callable[[], None]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def finished(work: Callable[[], None]) -> float:
+def finished(work: Callable[[], object]) -> float:
     """Forks, waits for the child to end, and returns how long that took."""
     started = time.perf_counter()
     child = os.fork()
@@ -133,7 +132,9 @@ def prepared(folder: Path) -> Engine:
     from compiled_ai.config import Settings
     from compiled_ai.runtime.stepper import load_program
 
-    for name in ("apprise", "httpx", "sqlalchemy.dialects.sqlite", "stamina", "compiled_ai.runtime.calls.wire"):
+    outside = ("apprise", "httpx", "sqlalchemy.dialects.sqlite", "stamina")
+    inside = ("store", "reviews", "calls.wire", "calls.database", "calls.http", "calls.notify")
+    for name in (*outside, *(f"compiled_ai.runtime.{each}" for each in inside)):
         __import__(name)
     from apprise import Apprise
 
@@ -145,16 +146,15 @@ def prepared(folder: Path) -> Engine:
 
 def crash(engine: Engine, points: int, chance: random.Random) -> Tally:
     tally = Tally()
-    usual = max(finished(lambda number=number: engine.take(claim_of(9000 + number))) for number in range(4))
+    usual = sorted(finished(lambda number=number: engine.take(claim_of(9000 + number))) for number in range(6))[3]
     for number in range(points):
-        alive = killed_after(chance.uniform(0, 1.1 * usual), lambda number=number: engine.take(claim_of(number)))
+        alive = killed_after(chance.uniform(0, usual), lambda number=number: engine.take(claim_of(number)))
         tally.kills += alive
         tally.ended_first += not alive
         if chance.random() < 1 / 3:
             tally.kills += killed_after(chance.uniform(0, usual), engine.recover)
     finished(engine.recover)
-    for number in range(points):
-        finished(lambda number=number: engine.take(claim_of(number)))
+    finished(lambda: [engine.take(claim_of(number)) for number in range(points)])
     return tally
 
 

@@ -35,6 +35,7 @@ from compiled_ai.runtime.stepper import (
 
 if TYPE_CHECKING:
     from compiled_ai.models import Model
+    from compiled_ai.runtime.calls import CallMaker
     from compiled_ai.runtime.keys import TextSealer
     from compiled_ai.runtime.store import RunStore
 
@@ -202,6 +203,7 @@ def run(
     store: RunStore | None = None,
     model: ModelSource = None,
     once: bool = False,
+    calls: CallMaker | None = None,
 ) -> RunResult:
     """Runs one input.
 
@@ -212,6 +214,7 @@ def run(
         model: Who serves bounded calls: a model name, a `Model`, or a function of the step; by default the model
             that the step pins.
         once: Return the existing run of the same reference and artifact, if the store has one.
+        calls: Answers call steps instead of their modules: a `runtime.calls.double.CallDouble` in a test.
 
     Raises:
         InputError: The input does not fit; nothing has happened.
@@ -227,9 +230,9 @@ def run(
         raise _quiet(fault, program) from None
     outcome = stepping.advance()
     if store is not None or once:
-        return _run_on_record(stepping, outcome, started, store, Answers(model), once=once)
+        return _run_on_record(stepping, outcome, started, store, Answers(model, calls=calls), once=once)
     if type(outcome) is Pending:
-        outcome = answer_all(stepping, outcome, Answers(model))
+        outcome = answer_all(stepping, outcome, Answers(model, calls=calls))
     return RunResult(stepping, outcome, started)
 
 
@@ -400,13 +403,15 @@ class Answers:
     model: ModelSource = None
     store: RunStore | None = None
     run_id: str = ""
+    calls: CallMaker | None = None
+    """Makes the calls instead of the modules' clients (`runtime.calls.double.CallDouble` in a test)."""
 
     def check(self, requests: Sequence[EffectRequest], program: Program) -> None:
         """Raises what would stop the very first effects, before the run is on record."""
         for request in requests:
             if request.kind == "bounded":
                 self._model_for(program.steps[request.step], program)
-            elif request.kind == "call":
+            elif request.kind == "call" and self.calls is None:
                 self._check_call(program.steps[request.step])
 
     def answer(self, request: EffectRequest, program: Program) -> EffectLike:
@@ -429,8 +434,8 @@ class Answers:
         if request.kind == "call":
             from compiled_ai.runtime.calls import make_call
 
-            info = program.steps[request.step]
-            return make_call(info, request, run_id=self.run_id, on_record=self.store is not None)
+            info, make = program.steps[request.step], self.calls or make_call
+            return make(info, request, run_id=self.run_id, on_record=self.store is not None)
         return answer(request, _own_reading(request), origin="this process")
 
     def _check_call(self, info: StepInfo) -> None:

@@ -50,6 +50,12 @@ class Client(Protocol):
     def perform(self, call: Call, connection: Connection) -> Any: ...
 
 
+class CallMaker(Protocol):
+    """Makes a call and returns its recorded effect: `make_call`, or a double."""
+
+    def __call__(self, info: StepInfo, request: EffectRequest, *, run_id: str, on_record: bool) -> Recorded: ...
+
+
 def declared_of(info: StepInfo) -> Declared:
     """What the artifact declares of a call step."""
     return Declared(
@@ -159,6 +165,7 @@ def _installed(module: str, package: str, pinned: str | None) -> Client:
 
 __all__ = [
     "Call",
+    "CallMaker",
     "Client",
     "Connection",
     "call_key",

@@ -213,9 +213,8 @@ def _open(connection: Connection, allow: Mapping[str, Any], networks: tuple[str,
         raise connection.refused("names a host that 'allow.hosts' does not list", "Correct one of them.")
     if url.scheme != "https" and not (url.scheme == "http" and declared):
         raise connection.refused("is no https address", "Use https; http is for declared 'allow.addresses' alone.")
-    return httpx.Client(
-        base_url=url, transport=CheckedTransport(declared), trust_env=False, follow_redirects=False, timeout=None
-    )
+    transport = CheckedTransport(declared, encrypted=url.scheme == "https")
+    return httpx.Client(base_url=url, transport=transport, trust_env=False, follow_redirects=False, timeout=None)
 
 
 def forget_clients() -> None:

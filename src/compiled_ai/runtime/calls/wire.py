@@ -127,9 +127,10 @@ class _Backend(httpcore.NetworkBackend):
 class CheckedTransport(httpx.BaseTransport):
     """Carries requests of `httpx` over connections that were checked; no proxy, no redirect, no cookie."""
 
-    def __init__(self, declared: Sequence[Network]) -> None:
+    def __init__(self, declared: Sequence[Network], *, encrypted: bool = True) -> None:
+        bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: a connection in the clear needs no authorities
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=httpx.create_ssl_context() if encrypted else bare,
             max_connections=20,
             keepalive_expiry=15.0,
             network_backend=_Backend(declared),
