@@ -72,6 +72,9 @@ class Service(ThreadingHTTPServer):
         with self.lock:
             self.messages[title.removeprefix("Claim ")] += 1
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a client that was killed in the middle of a request."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: Service
