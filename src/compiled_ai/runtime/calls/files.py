@@ -107,9 +107,10 @@ def _read(root: int, parts: list[str], most: int) -> bytes | None:
         return None
     except OSError as fault:
         raise CallFailed.surely(f"The file cannot be opened, or is a link ({_code(fault)}).") from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise CallFailed.surely("The path names something that is no ordinary file.")
     with open(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise CallFailed.surely("The path names something that is no ordinary file.")
         data = stream.read(most + 1)
     if len(data) > most:
         raise CallFailed.surely(f"The file is longer than {most} bytes ('max_bytes').")
