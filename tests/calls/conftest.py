@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    from compiled_ai.runtime.calls.http import forget_clients
+    from compiled_ai.runtime.calls.http import forget_services
 
     with Service() as opened:
         thread = Thread(target=opened.serve_forever, kwargs={"poll_interval": 0.01})
@@ -80,7 +80,7 @@ def service() -> Iterator[Service]:
         yield opened
         opened.shutdown()
         thread.join()
-    forget_clients()
+    forget_services()
 
 
 @pytest.fixture

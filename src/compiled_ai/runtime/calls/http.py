@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -20,6 +21,7 @@ from compiled_ai.capabilities import repeats as repeats
 from compiled_ai.capabilities.wording import filled, path_segment, places, plain
 from compiled_ai.errors import CallFailed, ConfigError, InputError
 from compiled_ai.runtime.calls.connections import Connection
+from compiled_ai.runtime.calls.quiet import quiet
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +33,7 @@ LONGEST_WAIT_SECONDS = 60.0
 """A service that asks for a longer pause has failed."""
 _AGAIN = (429, 502, 503, 504)
 
-_clients: dict[tuple[str, str, tuple[str, ...]], httpx.Client] = {}
+_services: dict[tuple[str, str, tuple[str, ...]], _Service] = {}
 _lock = Lock()
 
 
@@ -51,20 +53,28 @@ def perform(call: Call, connection: Connection) -> Any:
         import stamina
     except ImportError as fault:
         raise ConfigError("Module 'http' needs httpx and stamina.", remedy="pip install compiled-ai[http]") from fault
-    client = _client(connection, call.declared)
-    request = _request(client, call, connection)
+    service = _service(connection, call.declared)
+    request = _request(service, call, connection)
     attempts = int(call.declared.says("attempts", 3)) if repeats(call.declared) != "once" else 1
     unclear = False
     for attempt in stamina.retry_context(on=_pause, attempts=attempts, timeout=None):
         with attempt:
             try:
-                return _send(client, request, call.declared)
+                return _send(service, request, call.declared)
             except _Again as again:
                 again.unclear = unclear = unclear or again.unclear
                 raise
             except CallFailed as fault:
                 raise (CallFailed.perhaps(fault.message) if unclear else fault) from None
     raise AssertionError("the last attempt returns or raises")
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """A base address and the connections to it. Requests go over the transport itself: a client would log them."""
+
+    base: str
+    transport: httpx.BaseTransport
 
 
 class _Again(CallFailed):
@@ -90,7 +100,7 @@ def _pause(fault: Exception) -> bool | float:
 # ---------------------------------------------------------------- a request and its reply
 
 
-def _request(client: httpx.Client, call: Call, connection: Connection) -> httpx.Request:
+def _request(service: _Service, call: Call, connection: Connection) -> httpx.Request:
     declared = call.declared
     method = str(declared.says("method", "GET"))
     path = filled(str(declared.settings["path"]), call.arguments, path_segment)
@@ -106,16 +116,12 @@ def _request(client: httpx.Client, call: Call, connection: Connection) -> httpx.
         used = {*places(str(declared.settings["path"])), *declared.says("query", {}).values()}
         content = canonical_json({name: value for name, value in call.arguments.items() if name not in used})
         headers["Content-Type"] = "application/json"
-    return client.build_request(
-        method,
-        str(client.base_url).rstrip("/") + path,
-        params=query or None,
-        headers=headers,
-        content=content,
-    )
+    import httpx
+
+    return httpx.Request(method, service.base + path, params=query or None, headers=headers, content=content)
 
 
-def _send(client: httpx.Client, request: httpx.Request, declared: Declared) -> Any:
+def _send(service: _Service, request: httpx.Request, declared: Declared) -> Any:
     """Sends a request once; waiting for all of the reply ends after the step's time."""
     import httpcore
 
@@ -123,8 +129,8 @@ def _send(client: httpx.Client, request: httpx.Request, declared: Declared) -> A
 
     most = int(declared.says("max_bytes", MAX_BYTES))
     try:
-        with until(float(declared.says("timeout_seconds", 30))):
-            response = client.send(request, stream=True)
+        with quiet(), until(float(declared.says("timeout_seconds", 30))):
+            response = service.transport.handle_request(request)
             try:
                 return _reply(response, request.method, _body(response, most))
             finally:
@@ -182,20 +188,20 @@ def _seconds(written: str | None) -> float | None:
         return None
 
 
-# ---------------------------------------------------------------- clients
+# ---------------------------------------------------------------- services
 
 
-def _client(connection: Connection, declared: Declared) -> httpx.Client:
-    """The client of a connection, made once per process, base address and declared networks."""
+def _service(connection: Connection, declared: Declared) -> _Service:
+    """The service of a connection, made once per process, base address and declared networks."""
     networks = tuple(str(each) for each in declared.allow.get("addresses", ()))
     key = (connection.name, connection.address, networks)
     with _lock:
-        if key not in _clients:
-            _clients[key] = _open(connection, declared.allow, networks)
-        return _clients[key]
+        if key not in _services:
+            _services[key] = _open(connection, declared.allow, networks)
+        return _services[key]
 
 
-def _open(connection: Connection, allow: Mapping[str, Any], networks: tuple[str, ...]) -> httpx.Client:
+def _open(connection: Connection, allow: Mapping[str, Any], networks: tuple[str, ...]) -> _Service:
     try:
         import httpx
 
@@ -213,13 +219,12 @@ def _open(connection: Connection, allow: Mapping[str, Any], networks: tuple[str,
         raise connection.refused("names a host that 'allow.hosts' does not list", "Correct one of them.")
     if url.scheme != "https" and not (url.scheme == "http" and declared):
         raise connection.refused("is no https address", "Use https; http is for declared 'allow.addresses' alone.")
-    transport = CheckedTransport(declared, encrypted=url.scheme == "https")
-    return httpx.Client(base_url=url, transport=transport, trust_env=False, follow_redirects=False, timeout=None)
+    return _Service(str(url).rstrip("/"), CheckedTransport(declared, encrypted=url.scheme == "https"))
 
 
-def forget_clients() -> None:
-    """Closes every client of this process."""
+def forget_services() -> None:
+    """Closes every connection of this process."""
     with _lock:
-        for client in _clients.values():
-            client.close()
-        _clients.clear()
+        for service in _services.values():
+            service.transport.close()
+        _services.clear()

@@ -8,10 +8,6 @@ on any other a no, or a crash before the answer was on record, makes the message
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +16,7 @@ from compiled_ai.capabilities import repeats as repeats
 from compiled_ai.capabilities.wording import filled
 from compiled_ai.errors import CallFailed, ConfigError
 from compiled_ai.runtime.calls.connections import Connection
+from compiled_ai.runtime.calls.quiet import quiet
 
 if TYPE_CHECKING:
     from compiled_ai.runtime.calls import Call
@@ -58,7 +55,7 @@ def _wording(call: Call, key: str) -> str:
 
 
 def _sent(channel: Any, call: Call) -> bool:
-    with _quiet():
+    with quiet():
         title = " ".join(_wording(call, "subject").split())
         return bool(channel.notify(body=_wording(call, "message"), title=title, interpret_escapes=False))
 
@@ -73,7 +70,7 @@ def _channel(call: Call, connection: Connection) -> Any:
     if kind not in [str(each).lower() for each in call.declared.allow.get("channels", ())]:
         raise connection.refused("is of a kind that 'allow.channels' does not list", "Correct one of them.")
     asset = AppriseAsset(async_mode=False, secure_logging=True)
-    with _quiet():
+    with quiet():
         channel = Apprise.instantiate(_address(call.declared, call.key, connection, kind), asset=asset)
     if channel is None or isinstance(channel, list):
         raise connection.refused("is no address of one channel", "Write it as apprise documents it.")
@@ -89,26 +86,3 @@ def _address(declared: Declared, key: str, connection: Connection, kind: str) ->
             raise connection.refused("cannot carry a key", "Leave out 'deduplicates': only json, form and xml can.")
         more.append(f"%2BIdempotency-Key={key}")
     return connection.address + ("&" if "?" in connection.address else "?") + "&".join(more)
-
-
-_sending: ContextVar[bool] = ContextVar("sending", default=False)
-
-
-class _NotWhileSending(logging.Filter):
-    """Drops what apprise would log of a message: hosts, replies, addresses."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not _sending.get()
-
-
-_filter = _NotWhileSending()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    logging.getLogger("apprise").addFilter(_filter)
-    token = _sending.set(True)
-    try:
-        yield
-    finally:
-        _sending.reset(token)
