@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -266,4 +267,17 @@ def test_a_connection_that_the_server_ended_is_opened_anew(postgres: Any) -> Non
     postgres(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'postgres'"
     )
+    assert called(finding(), id="M1").state == "succeeded"
+
+
+def test_a_forked_process_opens_connections_of_its_own(postgres: Any) -> None:
+    called(finding(), id="M1")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = int(called(finding(), id="M1").state != "succeeded")
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert called(finding(), id="M1").state == "succeeded"

@@ -8,6 +8,7 @@ is returned.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
@@ -263,8 +264,25 @@ def _postgresql(url: Any) -> Engine:
         raise ConfigError("PostgreSQL needs psycopg.", remedy="pip install compiled-ai[postgres]") from fault
 
 
+_inherited: list[Engine] = []
+"""Pools of the parent process, kept so that nothing of them is ever closed here."""
+
+
+def _leave_inherited() -> None:
+    """A forked process must not use, or end, its parent's connections."""
+    global _lock
+    _lock = Lock()
+    _inherited.extend(_engines.values())
+    _engines.clear()
+    _prepared.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_inherited)
+
+
 def forget_engines() -> None:
-    """Closes every pool of this process: after a fork, and when a test moves on."""
+    """Closes every pool of this process."""
     with _lock:
         for engine in _engines.values():
             engine.dispose(close=True)

@@ -8,6 +8,7 @@ and 504, no earlier than `Retry-After` says. Any other is sent once.
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -220,6 +221,22 @@ def _open(connection: Connection, allow: Mapping[str, Any], networks: tuple[str,
     if url.scheme != "https" and not (url.scheme == "http" and declared):
         raise connection.refused("is no https address", "Use https; http is for declared 'allow.addresses' alone.")
     return _Service(str(url).rstrip("/"), CheckedTransport(declared, encrypted=url.scheme == "https"))
+
+
+_inherited: list[_Service] = []
+"""Connections of the parent process, kept so that nothing of them is ever closed here."""
+
+
+def _leave_inherited() -> None:
+    """A forked process must not use, or end, its parent's connections."""
+    global _lock
+    _lock = Lock()
+    _inherited.extend(_services.values())
+    _services.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_inherited)
 
 
 def forget_services() -> None:
