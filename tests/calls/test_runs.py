@@ -251,6 +251,7 @@ def test_a_post_that_was_refused_does_what_the_step_says(store: RunStore, servic
     service.says((422, {}, b""))
     result = run(program_of(POST, policy="fail"), given(), store=store)
     assert (result.status, result.error) == ("failed", "Step 'post' gave no valid result: the call failed.")
+    assert result.to_json()["effects"][0]["error"] == "The service answered 422."
 
 
 # ---------------------------------------------------------------- people

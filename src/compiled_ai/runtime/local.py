@@ -120,7 +120,7 @@ class RunResult:
             "status": self.status,
             "output": self.output,
             "artifact": self.artifact,
-            "effects": [describe_effect(effect) for effect in self.effects],
+            "effects": [self._told(effect) for effect in self.effects],
         }
         if self.error is not None:
             shown["error"] = self.error
@@ -131,6 +131,11 @@ class RunResult:
                 for review_id, request in zip(ids, self.reviews, strict=True)
             ]
         return shown
+
+    def _told(self, effect: EffectLike) -> dict[str, Any]:
+        """An effect, and why it has no result unless a pack protects error texts."""
+        shown = describe_effect(effect)
+        return shown if effect.error is None or hides_errors(self.program) else {**shown, "error": effect.error}
 
     def _asked(self, request: EffectRequest) -> dict[str, Any]:
         """Why a person is asked; problems may quote values, and stay in the store where error texts are protected."""
