@@ -6,8 +6,10 @@ import gzip
 import ipaddress
 import json
 import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,6 +277,53 @@ def test_one_private_address_among_public_ones_refuses_the_host(
     monkeypatch.setattr("compiled_ai.runtime.calls.wire.socket.getaddrinfo", resolve_names(lambda *_, **__: both))
     effect = called(getting({"addresses": ["127.0.0.0/8"]}), id="M1", day="2026-03-02")
     assert effect.error == "The host has an address that is neither public nor in 'allow.addresses'."
+
+
+def certified(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for a name that nobody else has signed, and its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    called = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(called)
+        .issuer_name(called)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(made.public_bytes(pem))
+    plain = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.mark.parametrize(("name", "trusted", "works"), [
+    ("localhost", True, True), ("localhost", False, False), ("elsewhere.example", True, False),
+])  # fmt: skip
+def test_a_certificate_is_held_against_the_name_and_not_the_number(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, trusted: bool, works: bool
+) -> None:
+    certificate, key = certified(tmp_path, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    service.socket = context.wrap_socket(service.socket, server_side=True, do_handshake_on_connect=False)
+    service.says({"plan": "GOLD"})
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("COMPILED_AI_CONNECTION_API", f"https://localhost:{service.server_address[1]}")
+    effect = called(getting(attempts=1, timeout_seconds=5), id="M1", day="2026-03-02")
+    assert (effect.state == "succeeded") == works, effect.error
+    assert bool(service.asked) == works
 
 
 @pytest.mark.parametrize("place", ["http://169.254.169.254/latest", "https://elsewhere.example/", "/other"])

@@ -18,6 +18,7 @@ from compiled_ai.plan import make_plan
 from compiled_ai.runtime.calls.double import CallDouble
 from compiled_ai.runtime.keys import KeyRing, new_key
 from compiled_ai.runtime.local import resume, run
+from compiled_ai.runtime.rerun import rerun
 from compiled_ai.runtime.reviews import decide as decide_review
 from compiled_ai.runtime.stepper import Program, load_program
 from compiled_ai.runtime.store import RunStore
@@ -252,6 +253,26 @@ def test_a_post_that_was_refused_does_what_the_step_says(store: RunStore, servic
     result = run(program_of(POST, policy="fail"), given(), store=store)
     assert (result.status, result.error) == ("failed", "Step 'post' gave no valid result: the call failed.")
     assert result.to_json()["effects"][0]["error"] == "The service answered 422."
+
+
+# ---------------------------------------------------------------- under another artifact
+
+
+def test_a_rerun_reads_and_never_writes(store: RunStore, members: Path, service: Service) -> None:
+    program = program_of(FIND, more="")
+    done = run(program, given(notes=["a"]), store=store)
+    writing = program_of(FIND + NOTE, more="")
+    with pytest.raises(UsageError, match="'note' would change something outside, and a rerun only reads"):
+        rerun(done.run_id, writing, store=store, artifacts=lambda _: program, live_effects=True)
+    assert notes(members) == []
+
+
+def test_a_rerun_says_where_the_other_artifact_calls_otherwise(store: RunStore, members: Path) -> None:
+    program = program_of(FIND, more="")
+    done = run(program, given(), store=store)
+    other = program_of(FIND.replace("WHERE id", "WHERE share < 1 AND id"), more="")
+    compared = rerun(done.run_id, other, store=store, artifacts=lambda _: program)
+    assert compared.notes == ("step 'find' calls otherwise in the second artifact; the recorded result was used",)
 
 
 # ---------------------------------------------------------------- people

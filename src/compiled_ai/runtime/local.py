@@ -410,6 +410,8 @@ class Answers:
     run_id: str = ""
     calls: CallMaker | None = None
     """Makes the calls instead of the modules' clients (`runtime.calls.double.CallDouble` in a test)."""
+    only_reads: bool = False
+    """Refuse every call that would change something outside: what another artifact would have said is no deed."""
 
     def check(self, requests: Sequence[EffectRequest], program: Program) -> None:
         """Raises what would stop the very first effects, before the run is on record."""
@@ -437,9 +439,14 @@ class Answers:
             info = program.steps[request.step]
             return ask_bounded(info, request, self._model_for(info, program))
         if request.kind == "call":
-            from compiled_ai.runtime.calls import make_call
+            from compiled_ai.runtime.calls import make_call, only_reads
 
             info, make = program.steps[request.step], self.calls or make_call
+            if self.only_reads and not only_reads(info):
+                raise UsageError(
+                    f"Step {info.name!r} would change something outside, and a rerun only reads.",
+                    remedy="Rerun it without live effects.",
+                )
             return make(info, request, run_id=self.run_id, on_record=self.store is not None)
         return answer(request, _own_reading(request), origin="this process")
 

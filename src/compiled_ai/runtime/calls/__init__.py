@@ -78,6 +78,11 @@ def repeatable(info: StepInfo) -> bool:
     return _client(info).repeats(declared_of(info)) != "once"
 
 
+def only_reads(info: StepInfo) -> bool:
+    """True if a call changes nothing outside."""
+    return _client(info).repeats(declared_of(info)) == "reads"
+
+
 def check_call(info: StepInfo, *, run_id: str, on_record: bool) -> None:
     """Raises what would stop a call before it is made.
 
@@ -173,5 +178,6 @@ __all__ = [
     "client_of",
     "declared_of",
     "make_call",
+    "only_reads",
     "repeatable",
 ]

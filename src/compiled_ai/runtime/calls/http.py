@@ -58,15 +58,16 @@ def perform(call: Call, connection: Connection) -> Any:
     request = _request(service, call, connection)
     attempts = int(call.declared.says("attempts", 3)) if repeats(call.declared) != "once" else 1
     unclear = False
-    for attempt in stamina.retry_context(on=_pause, attempts=attempts, timeout=None):
-        with attempt:
-            try:
-                return _send(service, request, call.declared)
-            except _Again as again:
-                again.unclear = unclear = unclear or again.unclear
-                raise
-            except CallFailed as fault:
-                raise (CallFailed.perhaps(fault.message) if unclear else fault) from None
+    with quiet():
+        for attempt in stamina.retry_context(on=_pause, attempts=attempts, timeout=None):
+            with attempt:
+                try:
+                    return _send(service, request, call.declared)
+                except _Again as again:
+                    again.unclear = unclear = unclear or again.unclear
+                    raise
+                except CallFailed as fault:
+                    raise (CallFailed.perhaps(fault.message) if unclear else fault) from None
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -130,7 +131,7 @@ def _send(service: _Service, request: httpx.Request, declared: Declared) -> Any:
 
     most = int(declared.says("max_bytes", MAX_BYTES))
     try:
-        with quiet(), until(float(declared.says("timeout_seconds", 30))):
+        with until(float(declared.says("timeout_seconds", 30))):
             response = service.transport.handle_request(request)
             try:
                 return _reply(response, request.method, _body(response, most))

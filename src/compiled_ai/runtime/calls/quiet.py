@@ -12,6 +12,7 @@ _LOGGERS = (
     "httpcore.connection",
     "httpcore.http11",
     "httpcore.proxy",
+    "stamina",
     "urllib3.connection",
     "urllib3.connectionpool",
     "urllib3.util.retry",
