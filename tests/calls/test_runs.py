@@ -187,6 +187,15 @@ def test_nothing_found_does_what_the_step_declares(members: Path) -> None:
     assert failed.error == "Step 'find' gave no valid result: nothing was found."
 
 
+def test_a_fallback_for_nothing_found_hides_no_failure(service: Service) -> None:
+    service.says((404, {}, b""), (401, {}, b""))
+    looking = POST.replace("method: POST, path: /claims", 'path: "/{id}"').replace(
+        "on_failure: %(policy)s", "on_none: fallback, fallback: {plan: NONE}"
+    )
+    results = [run(program_of(looking), given()) for _ in range(2)]
+    assert [result.status for result in results] == ["completed", "failed"]
+
+
 def test_the_validation_of_a_call_is_held_against_its_result(members: Path) -> None:
     result = run(program_of(FIND, more=', validation: [plan = "SILVER"]'), given())
     assert (result.status, "plan = " in str(result.error)) == ("failed", True)

@@ -421,7 +421,7 @@ class _Reader:
                 message = f"'{key}: fallback' needs a key 'fallback' with the result that stands in."
                 self._add("fallback", message, scalar(self.node, key) or self.node)
             return cast(OnFailure, written)
-        if key == "on_failure" and self.node.get("fallback") is not None:
+        if key == "on_failure" and self.node.get("fallback") is not None and not self._fallback_is_for_rows():
             self._default(key, "fallback", "a 'fallback' is written")
             return "fallback"
         if self.flow.packs:
@@ -430,6 +430,10 @@ class _Reader:
             return "review"
         self._default(key, "fail", "without a compliance pack, what cannot be decided fails the run")
         return "fail"
+
+    def _fallback_is_for_rows(self) -> bool:
+        """A fallback for what was not found says nothing of a service that is down."""
+        return "fallback" in (text(self.node, "on_none"), text(self.node, "on_many"))
 
     def _on_failure(self) -> OnFailure:
         return self._policy("on_failure")
