@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compiled_ai.capabilities import Declared, faults
-from compiled_ai.catalog import Catalog, EffectModule, Pack, Prompt, Protection, PureModule, Sink, Template, strictest
+from compiled_ai.call_plans import brought, call_faults, told_of_calls
+from compiled_ai.catalog import Catalog, Pack, Prompt, Protection, PureModule, Sink, Template, strictest
 from compiled_ai.errors import SpecError, suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.pools import Pools, split
 from compiled_ai.records import Finding
 from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_cases
-from compiled_ai.spec.model import CallStep, FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
+from compiled_ai.spec.model import FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
 
 USUAL_LINES = 20
 """A function is asked for with `USUAL_LINES` to `limits.function_lines` lines."""
@@ -158,7 +158,6 @@ def make_plan(
     faults = [
         *_template_faults(spec, catalog),
         *_module_faults(spec, catalog),
-        *_connection_faults(spec, catalog),
         *_call_faults(spec, catalog),
         *_pattern_faults(spec),
         *_case_faults(spec, catalog),
@@ -185,19 +184,9 @@ def make_plan(
         sinks=strictest(packs),
         pack_reasons=_pack_reasons(spec, packs),
         choices=tuple(_choices(spec, template, why, packs, prompt, functions, pools)),
-        brought=_brought(spec, catalog),
+        brought=brought(spec, catalog),
         catalog_digest=catalog.digest,
     )
-
-
-def _brought(spec: WorkflowSpec, catalog: Catalog) -> dict[str, dict[str, str]]:
-    """The call modules of this specification that do not ship, each with the package that is pinned."""
-    modules = [catalog.effects[step.module] for step in spec.steps if isinstance(step, CallStep)]
-    return {
-        module.name: {"package": module.provider, "digest": module.provider_digest or ""}
-        for module in modules
-        if module.provider is not None
-    }
 
 
 def may_show(spec: WorkflowSpec, packs: Sequence[Pack]) -> bool:
@@ -238,52 +227,8 @@ def _module_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
-    for step in spec.steps:
-        if not isinstance(step, CallStep):
-            continue
-        module = catalog.effects.get(step.module)
-        if module is None:
-            hint = suggest(step.module, catalog.effects)
-            yield _fault(spec, "plan.module", f"Unknown module {step.module!r}.{hint}", step.mark, step.name)
-            continue
-        wrong = module.check_settings(step.settings)
-        for message in wrong or _capability_faults(spec, step, module):
-            yield _fault(spec, "plan.setting", message, step.mark, step.name)
-
-
-def _connection_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
-    for connection in spec.connections:
-        module = catalog.effects.get(connection.module)
-        if module is None or not module.connects:
-            hint = suggest(connection.module, [each.name for each in catalog.effects.values() if each.connects])
-            yield _fault(spec, "plan.module", f"No connection has module {connection.module!r}.{hint}", connection.mark)
-            continue
-        for message in module.check_allow(connection.allow):
-            yield _fault(spec, "plan.permission", message, connection.mark)
-
-
-def _capability_faults(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> Iterator[str]:
-    """What a call step asks for beyond what its connection declares."""
-    name = step.settings.get("connection")
-    known = {each.name: each for each in spec.connections if each.module == step.module}
-    if module.connects and name not in known:
-        hint = suggest(str(name), known)
-        yield f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"
-        return
-    yield from faults(declared_call(spec, step))
-
-
-def declared_call(spec: WorkflowSpec, step: CallStep) -> Declared:
-    """A call step with what the specification allows its connection."""
-    allow = next((each.allow for each in spec.connections if each.name == step.settings.get("connection")), {})
-    return Declared(
-        step=step.name,
-        module=step.module,
-        settings=step.settings,
-        arguments={name: parameter.type for name, parameter in step.arguments.items()},
-        result=FieldType("object", fields=step.result, class_name=step.class_name),
-        allow=allow,
-    )
+    for fault in call_faults(spec, catalog):
+        yield _fault(spec, fault.rule, fault.message, fault.mark, fault.step)
 
 
 def _case_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
@@ -428,6 +373,8 @@ def _choices(
             f"{len(pack.controls) - later} of {len(pack.controls)} controls enforced",
             "The specification asks for it.",
         )
+    for what, value, reason in told_of_calls(spec):
+        yield Choice(what, value, reason)
     if not functions:
         yield Choice("model", "none", "Every step is a rule, a call or a bounded call; nothing is left to write.")
         return

@@ -163,6 +163,19 @@ def test_a_connection_that_is_declared_wrongly_is_refused(connection: str, messa
         make_plan(load_spec_text(text, file="calls.yaml"), load_catalog())
 
 
+def test_the_plan_says_what_is_reached_and_what_becomes_of_each_call_after_a_crash() -> None:
+    text = SPEC % {"steps": FIND % {"more": ""} + NOTE.replace("outputs: [note]", "") + TELL + ASK, "packs": ""}
+    lines = {
+        each.what: f"{each.value}. {each.reason}" for each in make_plan(load_spec_text(text), load_catalog()).choices
+    }
+    assert lines["connection db"] == 'database; tables ["members"], writes ["log"]. Used by find, note.'
+    assert lines["connection api"].endswith("No step uses it.")
+    assert lines["call find"] == "database. It changes nothing, and is made again after a crash."
+    assert lines["call note"] == "database. It is done once for its key, and is asked for again after a crash."
+    assert lines["call tell"] == "notify. After a crash it is in doubt, and waits for a person."
+    assert lines["call ask"] == "human. It waits for a person."
+
+
 # ---------------------------------------------------------------- runs
 
 
