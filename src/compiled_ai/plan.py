@@ -288,7 +288,7 @@ def _all_types(kind: FieldType) -> Iterator[FieldType]:
 def _template(spec: WorkflowSpec, catalog: Catalog) -> tuple[Template, str]:
     if spec.template is not None:
         return catalog.templates[spec.template], "The specification names it."
-    fallback = next((step.name for step in spec.steps if step.on_failure == "fallback"), None)
+    fallback = next((step.name for step in spec.steps if step.fallback is not None), None)
     if fallback is not None and "validator" in catalog.templates:
         return catalog.templates["validator"], f"Step {fallback!r} names a fallback."
     return catalog.templates["handler"], "No step names a fallback."
