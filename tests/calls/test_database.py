@@ -81,6 +81,13 @@ def test_all_rows_can_be_collected_and_their_number_is_limited(members: Path) ->
     )
 
 
+def test_rows_are_collected_into_a_list_of_objects(members: Path) -> None:
+    plans = FieldType("object", fields=(Field("all", "all", FieldType("list", items=FieldType("string"))),))
+    settings = {"connection": "db", "statement": "SELECT plan FROM members", "rows": "all"}
+    with pytest.raises(ArtifactRefused, match="Each item of 'all' is a row. Declare the fields of a row"):
+        called(call_step("database", settings, ALLOW, plans))
+
+
 def test_a_table_that_is_not_allowed_is_refused_whatever_the_artifact_says(members: Path) -> None:
     with pytest.raises(ArtifactRefused, match="reads table 'secrets', which the connection's 'allow.tables'"):
         called(finding("SELECT word AS plan FROM secrets WHERE word <> :id"), id="x")
