@@ -96,6 +96,7 @@ def assemble(
     reading: Collection[str] = (),
     committees: Mapping[str, Mapping[str, Any]] | None = None,
     layouts: Mapping[str, Mapping[str, Any]] | None = None,
+    brought: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Assembled:
     """Returns the module of a specification with its model-written functions in place.
 
@@ -110,6 +111,7 @@ def assemble(
         committees: step name to how its committee decides (`library.committee.Rules` as JSON); by default every
             answer with most votes stands.
         layouts: step name to the layouts that it knows (`familiarity.learn_layouts`).
+        brought: call module to the installed package that brings it, `{"package", "digest"}`.
 
     Raises:
         CompileFailed: two functions import different things under one name, or a slot is missing.
@@ -127,7 +129,9 @@ def assemble(
     places = _places(source, writer)
     return Assembled(
         source=source,
-        program=_program(spec, template_name, pack_reasons or {}, sinks or {}, rules, layouts or {}, reading),
+        program=_program(
+            spec, template_name, pack_reasons or {}, sinks or {}, rules, layouts or {}, reading, brought or {}
+        ),
         functions=places,
         members=writer.members,
         line_map=_line_map(source, places, spec),
@@ -341,7 +345,7 @@ class _Writer:
 
     def _await(self, step: Step, *, item: str = "") -> str:
         """Returns the call on the context that yields the step's result."""
-        options = [f"check=check_{step.identifier}"] if step.validation and not isinstance(step, CallStep) else []
+        options = [f"check=check_{step.identifier}"] if step.validation else []
         options += ["item=index"] if item else []
         if isinstance(step, (RuleStep, FunctionStep)):
             read = self._rule_value if isinstance(step, RuleStep) else self._value
@@ -654,6 +658,7 @@ def _program(
     committees: Mapping[str, Mapping[str, Any]],
     layouts: Mapping[str, Mapping[str, Any]],
     reading: Collection[str],
+    brought: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     outputs = tuple(output.field for output in spec.outputs)
     return {
@@ -668,7 +673,7 @@ def _program(
         "packs": [pack.name for pack in spec.packs],
         "sinks": dict(sinks),
         "steps": [
-            _program_step(step, pack_reasons.get(step.name, ()))
+            _program_step(step, pack_reasons.get(step.name, ()), spec, brought)
             | ({"evidence": True} if step.name in reading else {})
             | ({"committee": dict(committees[step.name])} if step.name in committees else {})
             | ({"layouts": dict(layouts[step.name])} if step.name in layouts else {})
@@ -684,7 +689,9 @@ def _metric(metric: Metric) -> dict[str, Any]:
     return told if metric.tolerance is None else {**told, "tolerance": metric.tolerance}
 
 
-def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
+def _program_step(
+    step: Step, reasons: Sequence[str], spec: WorkflowSpec, brought: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": step.name,
         "kind": _KINDS[type(step)],
@@ -705,13 +712,26 @@ def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
             "timeout_seconds": step.timeout_seconds,
         }
     if isinstance(step, CallStep):
-        arguments = {
-            name: {"source": parameter.source, "type": type_to_json(parameter.type)}
-            for name, parameter in step.arguments.items()
-        }
-        described |= {"module": step.module, "settings": dict(step.settings), "arguments": arguments}
-        described |= {"on_none": step.on_none, "on_many": step.on_many}
+        described |= _program_call(step, spec)
+        if step.module in brought:
+            described["provider"] = dict(brought[step.module])
     return described
+
+
+def _program_call(step: CallStep, spec: WorkflowSpec) -> dict[str, Any]:
+    arguments = {
+        name: {"source": parameter.source, "type": type_to_json(parameter.type)}
+        for name, parameter in step.arguments.items()
+    }
+    allow = next((each.allow for each in spec.connections if each.name == step.settings.get("connection")), {})
+    return {
+        "module": step.module,
+        "settings": dict(step.settings),
+        "allow": dict(allow),
+        "arguments": arguments,
+        "on_none": step.on_none,
+        "on_many": step.on_many,
+    }
 
 
 def _instructions(step: BoundedStep) -> str:

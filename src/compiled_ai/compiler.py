@@ -289,6 +289,7 @@ class _Compiler:
             reading=[function.step.name for function in plan.functions if function.reads_document],
             committees=committees,
             layouts=self.layouts,
+            brought=plan.brought,
         )
 
     def _validate(self, plan: CompilePlan, assembled: Assembled) -> ValidationReport:
