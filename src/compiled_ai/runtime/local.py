@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import CompiledAIError, ConfigError, InputError, RunFailed, UsageError, Waiting
 from compiled_ai.records import Effect, RunRecord, RunStatus
-from compiled_ai.runtime.ids import new_run_id
+from compiled_ai.runtime.ids import engine_of, new_run_id
 from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
 from compiled_ai.runtime.stepper import (
     Done,
@@ -289,7 +289,7 @@ def go_on(
     return result
 
 
-def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
+def open_review(store: RunStore, run_id: str, request: EffectRequest, *, deadline: str | None = None) -> str:
     """Puts a question into the queue of reviews and returns its id; asking again returns the same."""
     payload = request.payload
     return store.open_review(
@@ -300,6 +300,7 @@ def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
         problems=payload["problems"],
         item=request.item,
         attempt=request.attempt,
+        deadline=deadline,
     )
 
 
@@ -322,6 +323,8 @@ def resume(
     program = programs(record.artifact)
     if record.status in ("completed", "failed"):
         return kept(store, record.run_id, program)
+    if engine_of(record.run_id) == "temporal":
+        raise UsageError(f"Run {record.run_id!r} is carried by Temporal.", remedy="Its workers take it up again.")
     stepping = Stepping(program, record.input, effects_of(store, record, program))
     started = nanoseconds(record.started_at)
     return go_on(store, record.run_id, stepping, stepping.advance(), Answers(model), started)

@@ -1,0 +1,114 @@
+"""The activities of one artifact: the rounds of `carrying`, in threads, with heartbeats and errors that say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from compiled_ai.errors import CompiledAIError, InputError, ReviewConflict, Waiting
+from compiled_ai.runtime.local import hides_errors
+from compiled_ai.runtime.temporal.messages import (
+    ABANDON,
+    ADVANCE,
+    ANSWER,
+    BEGIN,
+    DECIDE,
+    Abandoned,
+    Answered,
+    Deciding,
+    Portion,
+    RunStart,
+    Standing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiled_ai.runtime.temporal.carrying import Carrier
+
+R = TypeVar("R")
+_BEAT_SECONDS = 5.0
+_WAIT_FOR_REPLY = timedelta(seconds=30)
+_FINAL = (InputError, ReviewConflict)
+"""What no repetition mends; everything else is tried again, since an operator may mend it."""
+
+
+class ArtifactActivities:
+    """The activities of one artifact, for a worker on its queue."""
+
+    def __init__(self, carrier: Carrier, executor: Executor) -> None:
+        self._carrier = carrier
+        self._executor = executor
+        self._hides = hides_errors(carrier.program)
+
+    @property
+    def all(self) -> Sequence[Callable[..., Any]]:
+        """What `Worker(activities=...)` takes."""
+        return (self.begin, self.advance, self.answer, self.decide, self.abandon)
+
+    @activity.defn(name=BEGIN)
+    def begin(self, start: RunStart) -> Standing:
+        with self._told():
+            return self._carrier.begin(start)
+
+    @activity.defn(name=ADVANCE)
+    def advance(self, start: RunStart) -> Standing:
+        with self._told():
+            return self._carrier.advance(start.run_id, deadline=start.deadline)
+
+    @activity.defn(name=DECIDE)
+    def decide(self, deciding: Deciding) -> str:
+        with self._told():
+            return self._carrier.decide(deciding.run_id, deciding.decision)
+
+    @activity.defn(name=ABANDON)
+    def abandon(self, abandoned: Abandoned) -> None:
+        with self._told():
+            self._carrier.abandon(abandoned.run_id, abandoned.reason)
+
+    @activity.defn(name=ANSWER)
+    async def answer(self, portion: Portion) -> Answered:
+        """Answers effects in a thread, and tells the server meanwhile that this worker lives."""
+        done = [0]
+        again = activity.info().attempt > 1
+
+        def work() -> Answered:
+            with self._told():
+                return self._carrier.answer(portion, lambda count: done.__setitem__(0, count), again=again)
+
+        return await beating(asyncio.get_running_loop().run_in_executor(self._executor, work), done)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns our errors into what Temporal retries or not; texts are left out where a pack protects them."""
+        try:
+            yield
+        except CompiledAIError as fault:
+            raise told(fault, hide=self._hides) from None
+
+
+async def beating(work: asyncio.Future[R], done: Sequence[int]) -> R:
+    """Awaits work and sends a heartbeat every few seconds; a cancelled activity leaves the thread to its end."""
+    while True:
+        finished, _ = await asyncio.wait([work], timeout=_BEAT_SECONDS)
+        if finished:
+            return work.result()
+        activity.heartbeat(done[0])
+
+
+def told(fault: CompiledAIError, *, hide: bool) -> ApplicationError:
+    """One of our errors as Temporal carries it: its code is the type, and only input faults end a run."""
+    text = f"{fault.code} (the text is protected by a compliance pack)" if hide else str(fault)
+    return ApplicationError(
+        text,
+        type=fault.code,
+        non_retryable=isinstance(fault, _FINAL),
+        next_retry_delay=_WAIT_FOR_REPLY if isinstance(fault, Waiting) else None,
+    )
