@@ -95,6 +95,7 @@ class Carrier:
         for done, item in enumerate(wanted.items(), start=1):
             request = self._request(portion.run_id, (wanted.step, wanted.kind, item, wanted.attempt))
             if request is not None:
+                answers.check((request,), self.program)  # what is not set up here is said before anything is intended
                 try:
                     states[cast(EffectState, answers.answer(request, self.program).state)] += 1
                 except Waiting as wait:
@@ -193,15 +194,19 @@ class Carrier:
             return Standing(status=result.status, output=output, error=result.error)
         self._remember(run_id, outcome.requests)
         ids = [open_review(self.store, run_id, request, deadline=deadline) for request in result.reviews]
+        named = zip(ids[:MOST_REVIEWS], result.reviews, strict=False)
         return Standing(
             status=result.status,
             wanted=tuple(self._wanted(outcome.requests)),
-            reviews=tuple(
-                AwaitedReview(review_id=review_id, step=request.step, item=request.item, deadline=deadline)
-                for review_id, request in zip(ids[:MOST_REVIEWS], result.reviews, strict=False)
-            ),
+            reviews=tuple(self._awaited(review_id, request, deadline) for review_id, request in named),
             reviews_open=len(ids),
         )
+
+    def _awaited(self, review_id: str, request: EffectRequest, deadline: str | None) -> AwaitedReview:
+        """Names a review; where the step says when the answer is due, the store knows since when."""
+        if request.payload.get("due"):
+            deadline = self.store.review(review_id).deadline or deadline
+        return AwaitedReview(review_id=review_id, step=request.step, item=request.item, deadline=deadline)
 
     def _wanted(self, requests: Iterable[EffectRequest]) -> Iterable[Wanted]:
         """The effects to be answered, those of a step together."""

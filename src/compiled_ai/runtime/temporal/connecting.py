@@ -207,6 +207,7 @@ async def dev_server(
         dev_server_existing_path=str(find_server(binary)),
         dev_server_database_filename=None if database is None else str(database),
         dev_server_log_level="error",
+        dev_server_extra_args=["--output", "none"],  # its greeting would stand on our stdout
     )
     async with environment:
         yield environment.client
