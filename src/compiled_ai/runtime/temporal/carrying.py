@@ -103,7 +103,8 @@ class Carrier:
             beat(done)
         if waits:
             raise waits[0]
-        return Answered(states=dict(states), standing=self.advance(portion.run_id) if portion.carry_on else None)
+        standing = self.advance(portion.run_id, deadline=portion.deadline) if portion.carry_on else None
+        return Answered(states=dict(states), standing=standing)
 
     def decide(self, run_id: str, decision: Decision) -> str:
         """Checks and records a decision; returns the whole id of the review.

@@ -141,6 +141,7 @@ class Portion(Record):
     wanted: Wanted
     carry_on: bool = False
     """Nothing else is wanted: say also where the run stands afterwards."""
+    deadline: str | None = None
 
 
 class Answered(Record):

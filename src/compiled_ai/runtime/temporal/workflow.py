@@ -15,7 +15,13 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    TimeoutError,
+    TimeoutType,
+    is_cancelled_exception,
+)
 
 from compiled_ai.runtime.temporal.messages import (
     ABANDON,
@@ -79,7 +85,9 @@ class ArtifactWorkflow:
         self._start = start
         try:
             return await self._carry(start)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ActivityError) as fault:
+            if not is_cancelled_exception(fault):
+                raise
             await self._activity(ABANDON, Abandoned(run_id=start.run_id, reason="cancelled by an operator"), type(None))
             self._show(STATUS, "failed")
             raise
@@ -124,8 +132,8 @@ class ArtifactWorkflow:
         size = 1 if total <= SINGLE else PORTION
         portions = [portion for wanted in standing.wanted for portion in wanted.portions(size)]
         if len(portions) == 1:
-            answered = await self._portion(Portion(run_id=start.run_id, wanted=portions[0], carry_on=True))
-            return answered.standing
+            last = Portion(run_id=start.run_id, wanted=portions[0], carry_on=True, deadline=start.deadline)
+            return (await self._portion(last)).standing
         window = asyncio.Semaphore(WINDOW)
 
         async def one(wanted: Wanted) -> None:
