@@ -26,9 +26,9 @@ from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
 
+from temporal_by_hand import ByHand, ByHandRecorded, ClaimIn, Recorder, triage
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporal_by_hand import ByHand, ByHandRecorded, ClaimIn, Recorder, triage
 
 from compiled_ai.errors import CompiledAIError
 from compiled_ai.runtime.ids import new_run_id
@@ -63,7 +63,7 @@ async def measure(contestants: dict[str, Contestant], runs: int, at_once: int, r
     """Lets the contestants take turns, round after round."""
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     latencies: dict[str, list[float]] = {name: [] for name in contestants}
-    for name, run in contestants.items():
+    for run in contestants.values():
         await asyncio.gather(*(run() for _ in range(at_once)))
     for turn in range(rounds):
         names = list(contestants)

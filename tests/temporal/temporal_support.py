@@ -108,3 +108,9 @@ def event_names(history: Any) -> Sequence[str]:
     from temporalio.api.enums.v1 import EventType
 
     return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
+
+
+def activity_names(history: Any) -> Sequence[str]:
+    """Names of the activities that a history scheduled, in their order."""
+    attributes = [event.activity_task_scheduled_event_attributes for event in history.events]
+    return [each.activity_type.name for each in attributes if each.activity_type.name]

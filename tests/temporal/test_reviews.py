@@ -77,7 +77,9 @@ def test_a_decision_that_cannot_stand_is_refused_and_leaves_no_trace(scene: Play
     scene(scenario)
 
 
-def test_a_review_is_decided_through_the_store_and_temporal_is_told(scene: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_review_is_decided_through_the_store_and_temporal_is_told(
+    scene: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = fixture_program("glp1", **CLEAR)
 
     async def scenario(engine: Engine) -> None:

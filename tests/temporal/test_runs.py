@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from temporal_support import CHART, CLAIM, SICK, Engine, event_names, fixture_program, until
+from temporal_support import CHART, CLAIM, SICK, Engine, activity_names, event_names, fixture_program, until
 from temporalio.client import WorkflowFailureError
 
 from compiled_ai.errors import InputError, NotFound, RunFailed, UsageError
@@ -65,9 +65,8 @@ def test_a_bounded_call_is_an_activity_and_leaves_the_record_of_a_local_run(scen
         assert (end.status, end.error) == ("completed", None)
         local = run(program, CHART, store=engine.store, model=ScriptedModel([SICK]))
         assert _told(engine.store.load(end.run_id)) == _told(engine.store.load(local.run_id))
-        history = await engine.history(end.run_id)
-        kinds = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events if e.event_type == 10]
-        assert kinds == ["compiled_ai_begin", "compiled_ai_answer"]
+        names = activity_names(await engine.history(end.run_id))
+        assert names == ["compiled_ai_begin", "compiled_ai_answer"]
         assert engine.store.verify().findings == ()
 
     scene(scenario)
@@ -131,14 +130,10 @@ def test_a_list_is_answered_item_by_item_and_in_portions_when_it_is_long(scene: 
                 end = await engine.run(program, {"claim_id": "c", "notes": notes})
                 assert isinstance(end, RunEnd)
                 assert end.value["total"] == sum(range(count))
-                names = [
-                    e.activity_task_scheduled_event_attributes.activity_type.name
-                    for e in (await engine.history(end.run_id)).events
-                    if e.event_type == 10
-                ]
-                assert names.count("compiled_ai_answer") == activities
+                assert activity_names(await engine.history(end.run_id)).count("compiled_ai_answer") == activities
                 record = engine.store.load(end.run_id)
-                assert sorted(effect.item for effect in record.effects if effect.kind == "bounded") == list(range(count))
+                answered = sorted(effect.item for effect in record.effects if effect.kind == "bounded")
+                assert answered == list(range(count))
 
     scene(scenario)
 

@@ -1,4 +1,4 @@
-"""The activities of one artifact: the rounds of `carrying`, in threads, with heartbeats and errors that say what to do."""
+"""The activities of one artifact: the rounds of `carrying`, in threads, with heartbeats and errors with remedies."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ from compiled_ai.runtime.temporal.messages import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiled_ai.runtime.temporal.carrying import Carrier
+    from compiled_ai.runtime.temporal.carrying import Beat, Carrier
 
 R = TypeVar("R")
-_BEAT_SECONDS = 5.0
 _WAIT_FOR_REPLY = timedelta(seconds=30)
 _FINAL = (InputError, ReviewConflict)
 """What no repetition mends; everything else is tried again, since an operator may mend it."""
@@ -54,36 +53,35 @@ class ArtifactActivities:
         return (self.begin, self.advance, self.answer, self.decide, self.abandon)
 
     @activity.defn(name=BEGIN)
-    def begin(self, start: RunStart) -> Standing:
-        with self._told():
-            return self._carrier.begin(start)
+    async def begin(self, start: RunStart) -> Standing:
+        return await self._in_thread(lambda _: self._carrier.begin(start))
 
     @activity.defn(name=ADVANCE)
-    def advance(self, start: RunStart) -> Standing:
-        with self._told():
-            return self._carrier.advance(start.run_id, deadline=start.deadline)
-
-    @activity.defn(name=DECIDE)
-    def decide(self, deciding: Deciding) -> str:
-        with self._told():
-            return self._carrier.decide(deciding.run_id, deciding.decision)
-
-    @activity.defn(name=ABANDON)
-    def abandon(self, abandoned: Abandoned) -> None:
-        with self._told():
-            self._carrier.abandon(abandoned.run_id, abandoned.reason)
+    async def advance(self, start: RunStart) -> Standing:
+        return await self._in_thread(lambda _: self._carrier.advance(start.run_id, deadline=start.deadline))
 
     @activity.defn(name=ANSWER)
     async def answer(self, portion: Portion) -> Answered:
-        """Answers effects in a thread, and tells the server meanwhile that this worker lives."""
-        done = [0]
         again = activity.info().attempt > 1
+        return await self._in_thread(lambda beat: self._carrier.answer(portion, beat, again=again))
 
-        def work() -> Answered:
+    @activity.defn(name=DECIDE)
+    async def decide(self, deciding: Deciding) -> str:
+        return await self._in_thread(lambda _: self._carrier.decide(deciding.run_id, deciding.decision))
+
+    @activity.defn(name=ABANDON)
+    async def abandon(self, abandoned: Abandoned) -> None:
+        await self._in_thread(lambda _: self._carrier.abandon(abandoned.run_id, abandoned.reason))
+
+    async def _in_thread(self, work: Callable[[Beat], R]) -> R:
+        """Works in a thread, and tells the server meanwhile that this worker lives, and how much is done."""
+        done = [0]
+
+        def guarded() -> R:
             with self._told():
-                return self._carrier.answer(portion, lambda count: done.__setitem__(0, count), again=again)
+                return work(lambda count: done.__setitem__(0, count))
 
-        return await beating(asyncio.get_running_loop().run_in_executor(self._executor, work), done)
+        return await beating(asyncio.get_running_loop().run_in_executor(self._executor, guarded), done)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -94,10 +92,15 @@ class ArtifactActivities:
             raise told(fault, hide=self._hides) from None
 
 
-async def beating(work: asyncio.Future[R], done: Sequence[int]) -> R:
-    """Awaits work and sends a heartbeat every few seconds; a cancelled activity leaves the thread to its end."""
+async def beating(work: asyncio.Future[R], done: Sequence[int] = (0,)) -> R:
+    """Awaits work and sends heartbeats, three in the time that the caller allows without one.
+
+    An activity that is cancelled leaves its thread to its end: what it records counts.
+    """
+    allowed = activity.info().heartbeat_timeout
+    every = None if allowed is None else allowed.total_seconds() / 3
     while True:
-        finished, _ = await asyncio.wait([work], timeout=_BEAT_SECONDS)
+        finished, _ = await asyncio.wait([work], timeout=every)
         if finished:
             return work.result()
         activity.heartbeat(done[0])

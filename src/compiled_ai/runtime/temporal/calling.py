@@ -38,7 +38,7 @@ def artifact_activity(
     name: str | None = None,
     model: ModelSource = None,
     executor: Executor | None = None,
-) -> Callable[[Mapping[str, Any]], Coroutine[Any, Any, RunEnd]]:
+) -> Callable[[dict[str, Any]], Coroutine[Any, Any, RunEnd]]:
     """Returns an activity that runs the artifact to its end, for `Worker(activities=[...])`.
 
     It takes the input as a JSON object and returns a `RunEnd`. The run is on record under an id made from the calling
@@ -61,7 +61,7 @@ def artifact_activity(
     async def call(given: dict[str, Any]) -> RunEnd:
         run_id = _run_id()
         work = asyncio.get_running_loop().run_in_executor(executor, caller.run, run_id, given)
-        return await beating(work, [0])
+        return await beating(work)
 
     return activity.defn(name=name or caller.program.workflow)(call)
 

@@ -75,7 +75,9 @@ def _options(connection: Connection) -> dict[str, Any]:
     try:
         options: dict[str, Any] = {**ClientConfig.load_client_connect_config()}
     except (RuntimeError, ValueError, OSError) as fault:
-        raise ConfigError(f"Temporal's settings cannot be read: {fault}.", remedy="Correct TEMPORAL_* or the profile.") from fault
+        raise ConfigError(
+            f"Temporal's settings cannot be read: {fault}.", remedy="Correct TEMPORAL_* or the profile."
+        ) from fault
     options.setdefault("target_host", "localhost:7233")
     given = {
         "target_host": connection.address,
@@ -162,7 +164,8 @@ def find_server(given: Path | None = None) -> Path:
     if named is not None:
         if not os.access(named, os.X_OK) or named.is_dir():
             raise ConfigError(
-                f"{str(named)!r} is no program that can be run.", remedy=f"Point {BINARY_VARIABLE} at a `temporal` binary."
+                f"{str(named)!r} is no program that can be run.",
+                remedy=f"Point {BINARY_VARIABLE} at a `temporal` binary.",
             )
         return named
     go = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin" / "temporal"

@@ -130,7 +130,7 @@ def _result_of(ended: asyncio.Future[RunEnd], run_id: str) -> RunEnd:
     try:
         return ended.result()
     except WorkflowFailureError as fault:
-        cause = fault.cause.cause if getattr(fault.cause, "cause", None) else fault.cause
+        cause = getattr(fault.cause, "cause", None) or fault.cause
         raise RunFailed(
             f"Run {run_id!r} did not end on Temporal: {getattr(cause, 'message', cause)}.",
             remedy=f"`temporal workflow show -w {run_id}` shows its history.",

@@ -93,7 +93,6 @@ def _artifact_worker(
         client,
         task_queue=queue_of(program.digest, settings.queue),
         activities=activities.all,
-        activity_executor=executor,
         max_concurrent_activities=settings.max_concurrent,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=settings.max_concurrent),

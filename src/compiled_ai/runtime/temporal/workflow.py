@@ -10,6 +10,7 @@ random number, and the replays prove it.
 from __future__ import annotations
 
 import asyncio
+import builtins
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -62,7 +63,8 @@ FIRST_LOOK = timedelta(minutes=2)
 MOST_LOOK = timedelta(hours=6)
 ROUND_SECONDS = 600
 """What one round of an artifact may take."""
-HEARTBEAT = timedelta(seconds=30)
+HEARTBEAT = timedelta(seconds=20)
+"""A worker that is silent for so long is given up, and its activity goes to another."""
 _KEEP_TRYING = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
 )
@@ -93,20 +95,17 @@ class ArtifactWorkflow:
             raise
 
     async def _carry(self, start: RunStart) -> RunEnd:
-        if start.continued:
-            standing = await self._activity(ADVANCE, start, Standing)
-        else:
-            standing = await self._activity(BEGIN, start, Standing)
+        standing = await self._activity(ADVANCE if start.continued else BEGIN, start, Standing)
         while not standing.ended:
             self._standing = standing
+            following: Standing | None = None
             if standing.wanted:
                 self._show(STATUS, "running")
-                answered = await self._answer(start, standing)
+                following = await self._answer(start, standing)
             else:
                 await self._await_people(standing)
-                answered = None
             await self._continue_if_long(start)
-            standing = answered or await self._activity(ADVANCE, start, Standing)
+            standing = following if following is not None else await self._activity(ADVANCE, start, Standing)
         self._standing = standing
         self._show(STATUS, standing.status)
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -150,7 +149,6 @@ class ArtifactWorkflow:
             portion,
             Answered,
             seconds=wanted.count * wanted.timeout_seconds + 60,
-            heartbeat=HEARTBEAT,
             summary=f"{wanted.step} ({wanted.kind}), {wanted.count} effect(s)",
         )
 
@@ -169,7 +167,7 @@ class ArtifactWorkflow:
             wait = look if deadline is None or overdue else min(look, deadline)
             try:
                 await workflow.wait_condition(lambda: self._told, timeout=wait, timeout_summary="time to look")
-            except asyncio.TimeoutError:
+            except builtins.TimeoutError:
                 if wait == look:
                     break
         if self._told:
@@ -237,7 +235,6 @@ class ArtifactWorkflow:
         result: type[T],
         *,
         seconds: int = ROUND_SECONDS,
-        heartbeat: timedelta | None = None,
         summary: str | None = None,
     ) -> T:
         """Runs an activity on the artifact's queue. Where no worker holds the artifact the run waits, and says so."""
@@ -253,7 +250,7 @@ class ArtifactWorkflow:
                     result_type=result,
                     start_to_close_timeout=timedelta(seconds=seconds),
                     schedule_to_start_timeout=patience,
-                    heartbeat_timeout=heartbeat,
+                    heartbeat_timeout=HEARTBEAT,
                     retry_policy=_KEEP_TRYING,
                     summary=summary,
                 )
