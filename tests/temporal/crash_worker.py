@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
 
-from temporal_support import fixture_program  # noqa: E402
+from temporal_support import CLEAR, WELL, fixture_program  # noqa: E402
 from temporalio.worker import Worker  # noqa: E402
 
 from compiled_ai.models import Request, ScriptedModel  # noqa: E402
@@ -33,9 +33,11 @@ def noted(asked: Path) -> Any:
     """Answers with the number in the note, after a while, and notes that it was asked."""
 
     def reply(request: Request) -> str:
+        if "note-" not in request.prompt:
+            return WELL
         note = request.prompt.split("note-")[1].split()[0]
         with asked.open("a", encoding="utf-8") as stream:
-            stream.write(note + "\n")
+            stream.write(f"note-{note}\n")
         time.sleep(random.uniform(0, 0.05))
         return f'{{"amount": {note.rpartition("-")[2]}}}'
 
@@ -48,7 +50,8 @@ async def main(address: str, queue: str, folder: Path) -> None:
     client = await connect(Connection(address=address), KeyRing())
     model = ScriptedModel(noted(folder / "asked.txt"))
     with RunStore.open(folder / "runs.db", home=folder, keys=KeyRing(home=folder)) as store:
-        async with serving(client, [fixture_program("lines")], store, WorkerSettings(queue=queue, model=model)):
+        programs = [fixture_program("lines"), fixture_program("glp1", **CLEAR)]
+        async with serving(client, programs, store, WorkerSettings(queue=queue, model=model)):
             (folder / f"ready-{os.getpid()}").touch()
             await asyncio.Event().wait()
 

@@ -152,7 +152,8 @@ async def _standing(handle: WorkflowHandle[ArtifactWorkflow, RunEnd]) -> Standin
 async def decide(client: Client, run_id: str, decision: Decision) -> str:
     """Decides a review through the workflow's update; returns the review's id.
 
-    Raises `InputError` or `ReviewConflict` if the decision cannot stand: nothing was recorded.
+    Raises `InputError` or `ReviewConflict` if the decision cannot stand: nothing was recorded. After `RunFailed` (the
+    server or all workers were lost on the way) the same decision may be sent again.
     """
     handle = client.get_workflow_handle_for(ArtifactWorkflow.run, run_id)
     try:
@@ -164,7 +165,9 @@ async def decide(client: Client, run_id: str, decision: Decision) -> str:
             raise NotFound(
                 f"Run {run_id!r} is not under way on this server.", remedy="`compiled-ai runs show` says how it ended."
             ) from fault
-        raise
+        raise RunFailed(
+            f"Temporal did not take the decision for run {run_id!r}: {fault.message}.", remedy="Try again."
+        ) from fault
 
 
 def _decision_error(cause: BaseException) -> CompiledAIError:
