@@ -1,4 +1,4 @@
-"""Kills workers and cuts connections on Temporal: `python bench/temporal_crashes.py [--points 200] [--seed 1] [--json]`.
+"""Kills workers and cuts connections: `python bench/temporal_crashes.py [--points 200] [--seed 1] [--json]`.
 
 At each random point a worker process is killed (SIGKILL), or its connection to the server is cut, while runs with
 effects and reviews are under way. Afterwards every run must have ended as it must, every item must have one result on
@@ -17,12 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "temporal"))
 
-from crash_support import Crashes, crash  # noqa: E402
-from temporal_support import engine  # noqa: E402
+from crash_support import Crashes, crash
+from temporal_support import engine
 
-from compiled_ai.errors import CompiledAIError  # noqa: E402
-from compiled_ai.runtime.keys import KeyRing  # noqa: E402
-from compiled_ai.runtime.temporal.connecting import dev_server  # noqa: E402
+from compiled_ai.errors import CompiledAIError
+from compiled_ai.runtime.keys import KeyRing
+from compiled_ai.runtime.temporal.connecting import dev_server
 
 
 async def play(points: int, seed: int, folder: Path) -> Crashes:
