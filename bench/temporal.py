@@ -18,11 +18,12 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from time import perf_counter
 
@@ -35,7 +36,7 @@ from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.stepper import Program, load_program
 from compiled_ai.runtime.store import RunStore
-from compiled_ai.runtime.temporal.connecting import dev_server
+from compiled_ai.runtime.temporal.connecting import Connection, connect, dev_server
 from compiled_ai.runtime.temporal.submitting import Submission, submit, wait_for
 from compiled_ai.runtime.temporal.worker import WorkerSettings, serving
 
@@ -43,6 +44,7 @@ ARTIFACT = Path(__file__).parent.parent / "tests" / "runtime" / "fixtures" / "tr
 CLAIM = {"claim_id": "c-1", "age": 41, "amount": Decimal("812.25"), "plan": "silver", "in_network": True}
 LEAST_TIMES_BY_HAND = 0.9
 WORKERS = 16
+PEAK, LOAD = 3, 0.6
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,26 @@ def contestants_of(client: Client, program: Program, store: RunStore) -> dict[st
     return {"by hand": by_hand, "by hand, recorded": by_hand_recorded, "artifact": artifact}
 
 
-async def bench(runs: int, at_once: int, rounds: int, folder: Path) -> list[Figures]:
+def server_at(address: str) -> AbstractAsyncContextManager[Client]:
+    """A development server, or a client of the one at an address."""
+
+    @asynccontextmanager
+    async def given() -> AsyncIterator[Client]:
+        yield await connect(Connection(address=address), KeyRing())
+
+    return given() if address else dev_server(KeyRing())
+
+
+def processes_for(per_day: int, per_second: float) -> int:
+    """Worker processes for so many runs a day, at a peak of three times the mean, loaded to 60 %."""
+    return max(1, ceil(per_day * PEAK / 86_400 / (per_second * LOAD)))
+
+
+async def bench(runs: int, at_once: int, rounds: int, folder: Path, address: str) -> list[Figures]:
     program = load_program(ARTIFACT)
     async with AsyncExitStack() as stack:
         store = stack.enter_context(RunStore.open(folder / "runs.db", home=folder))
-        client = await stack.enter_async_context(dev_server(KeyRing()))
+        client = await stack.enter_async_context(server_at(address))
         executor = stack.enter_context(ThreadPoolExecutor(WORKERS))
         await stack.enter_async_context(serving(client, [program], store, WorkerSettings(max_concurrent=WORKERS)))
         await stack.enter_async_context(
@@ -150,11 +167,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200, help="workflows of one contestant in one round")
     parser.add_argument("--at-once", type=int, default=32, help="workflows under way")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--per-day", type=int, default=0, help="say how many worker processes so many runs need")
+    parser.add_argument("--address", default="", help="measure this server instead of a development server")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            figures = asyncio.run(bench(chosen.runs, chosen.at_once, chosen.rounds, Path(folder)))
+            figures = asyncio.run(bench(chosen.runs, chosen.at_once, chosen.rounds, Path(folder), chosen.address))
     except CompiledAIError as fault:
         sys.stderr.write(f"{fault}\n")
         return fault.exit_code
@@ -170,6 +189,9 @@ def main() -> int:
             f"P99 {each.p99_ms:>7.1f} ms   n={each.n}\n"
         )
     sys.stdout.write(f"artifact against by hand: {ratio:.2f}x (goal {LEAST_TIMES_BY_HAND:.1f}x)\n")
+    if chosen.per_day:
+        needed = processes_for(chosen.per_day, by_name["artifact"].per_second)
+        sys.stdout.write(f"{chosen.per_day} runs a day: {needed} worker process(es), at {PEAK} times the mean and {LOAD:.0%}\n")
     return 0
 
 
