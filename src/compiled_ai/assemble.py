@@ -87,6 +87,7 @@ def assemble(
     template_name: str = "handler",
     pack_reasons: Mapping[str, Sequence[str]] | None = None,
     sinks: Mapping[str, str] | None = None,
+    brought: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Assembled:
     """Returns the module of a specification with its model-written functions in place.
 
@@ -97,6 +98,7 @@ def assemble(
         template_name: name of the template, for the record.
         pack_reasons: step name to the compliance packs behind its failure policy.
         sinks: sink name to protection, as the packs demand together.
+        brought: call module to the installed package that brings it, `{"package", "digest"}`.
 
     Raises:
         CompileFailed: two functions import different things under one name, or a slot is missing.
@@ -109,7 +111,7 @@ def assemble(
     places = _places(source, writer.bodies, writer.imports)
     return Assembled(
         source=source,
-        program=_program(spec, template_name, pack_reasons or {}, sinks or {}),
+        program=_program(spec, template_name, pack_reasons or {}, sinks or {}, brought or {}),
         functions=places,
         line_map=_line_map(source, places, spec),
         tables=_data_files(spec),
@@ -306,7 +308,7 @@ class _Writer:
 
     def _await(self, step: Step, *, item: str = "") -> str:
         """Returns the call on the context that yields the step's result."""
-        options = [f"check=check_{step.identifier}"] if step.validation and not isinstance(step, CallStep) else []
+        options = [f"check=check_{step.identifier}"] if step.validation else []
         options += ["item=index"] if item else []
         if isinstance(step, (RuleStep, FunctionStep)):
             read = self._rule_value if isinstance(step, RuleStep) else self._value
@@ -607,7 +609,11 @@ def _line_map(source: str, places: Mapping[str, FunctionPlace], spec: WorkflowSp
 
 
 def _program(
-    spec: WorkflowSpec, template_name: str, pack_reasons: Mapping[str, Sequence[str]], sinks: Mapping[str, str]
+    spec: WorkflowSpec,
+    template_name: str,
+    pack_reasons: Mapping[str, Sequence[str]],
+    sinks: Mapping[str, str],
+    brought: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     outputs = tuple(output.field for output in spec.outputs)
     return {
@@ -621,7 +627,7 @@ def _program(
         "reference": list(spec.reference),
         "packs": [pack.name for pack in spec.packs],
         "sinks": dict(sinks),
-        "steps": [_program_step(step, pack_reasons.get(step.name, ())) for step in spec.steps],
+        "steps": [_program_step(step, pack_reasons.get(step.name, ()), spec, brought) for step in spec.steps],
         "accuracy": {name: _metric(metric) for name, metric in spec.accuracy.fields.items()},
         "output_sources": {output.field.name: output.source for output in spec.outputs},
     }
@@ -632,7 +638,9 @@ def _metric(metric: Metric) -> dict[str, Any]:
     return told if metric.tolerance is None else {**told, "tolerance": metric.tolerance}
 
 
-def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
+def _program_step(
+    step: Step, reasons: Sequence[str], spec: WorkflowSpec, brought: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": step.name,
         "kind": _KINDS[type(step)],
@@ -653,13 +661,26 @@ def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
             "timeout_seconds": step.timeout_seconds,
         }
     if isinstance(step, CallStep):
-        arguments = {
-            name: {"source": parameter.source, "type": type_to_json(parameter.type)}
-            for name, parameter in step.arguments.items()
-        }
-        described |= {"module": step.module, "settings": dict(step.settings), "arguments": arguments}
-        described |= {"on_none": step.on_none, "on_many": step.on_many}
+        described |= _program_call(step, spec)
+        if step.module in brought:
+            described["provider"] = dict(brought[step.module])
     return described
+
+
+def _program_call(step: CallStep, spec: WorkflowSpec) -> dict[str, Any]:
+    arguments = {
+        name: {"source": parameter.source, "type": type_to_json(parameter.type)}
+        for name, parameter in step.arguments.items()
+    }
+    allow = next((each.allow for each in spec.connections if each.name == step.settings.get("connection")), {})
+    return {
+        "module": step.module,
+        "settings": dict(step.settings),
+        "allow": dict(allow),
+        "arguments": arguments,
+        "on_none": step.on_none,
+        "on_many": step.on_many,
+    }
 
 
 def _instructions(step: BoundedStep) -> str:

@@ -262,6 +262,7 @@ class _Compiler:
             template_name=plan.template.name,
             pack_reasons=plan.pack_reasons,
             sinks={str(sink): str(how) for sink, how in plan.sinks.items()},
+            brought=plan.brought,
         )
 
     def _validate(self, plan: CompilePlan, assembled: Assembled) -> ValidationReport:

@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compiled_ai.call_plans import brought, call_faults, told_of_calls
 from compiled_ai.catalog import Catalog, Pack, Prompt, Protection, PureModule, Sink, Template, strictest
 from compiled_ai.errors import SpecError, suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.pools import Pools, split
 from compiled_ai.records import Finding
 from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_cases
-from compiled_ai.spec.model import CallStep, FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
+from compiled_ai.spec.model import FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
 
 USUAL_LINES = 20
 """A function is asked for with `USUAL_LINES` to `limits.function_lines` lines."""
@@ -84,6 +85,8 @@ class CompilePlan:
     pack_reasons: Mapping[str, tuple[str, ...]]
     """Step name to the packs behind its failure policy."""
     choices: tuple[Choice, ...]
+    brought: Mapping[str, Mapping[str, str]]
+    """Call module to the installed package that brings it: `{"package", "digest"}`."""
     catalog_digest: str
 
     @property
@@ -181,6 +184,7 @@ def make_plan(
         sinks=strictest(packs),
         pack_reasons=_pack_reasons(spec, packs),
         choices=tuple(_choices(spec, template, why, packs, prompt, functions, pools)),
+        brought=brought(spec, catalog),
         catalog_digest=catalog.digest,
     )
 
@@ -223,16 +227,8 @@ def _module_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
-    for step in spec.steps:
-        if not isinstance(step, CallStep):
-            continue
-        module = catalog.effects.get(step.module)
-        if module is None:
-            hint = suggest(step.module, catalog.effects)
-            yield _fault(spec, "plan.module", f"Unknown module {step.module!r}.{hint}", step.mark, step.name)
-            continue
-        for message in module.check_settings(step.settings):
-            yield _fault(spec, "plan.setting", message, step.mark, step.name)
+    for fault in call_faults(spec, catalog):
+        yield _fault(spec, fault.rule, fault.message, fault.mark, fault.step)
 
 
 def _case_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
@@ -292,7 +288,7 @@ def _all_types(kind: FieldType) -> Iterator[FieldType]:
 def _template(spec: WorkflowSpec, catalog: Catalog) -> tuple[Template, str]:
     if spec.template is not None:
         return catalog.templates[spec.template], "The specification names it."
-    fallback = next((step.name for step in spec.steps if step.on_failure == "fallback"), None)
+    fallback = next((step.name for step in spec.steps if step.fallback is not None), None)
     if fallback is not None and "validator" in catalog.templates:
         return catalog.templates["validator"], f"Step {fallback!r} names a fallback."
     return catalog.templates["handler"], "No step names a fallback."
@@ -377,6 +373,8 @@ def _choices(
             f"{len(pack.controls) - later} of {len(pack.controls)} controls enforced",
             "The specification asks for it.",
         )
+    for what, value, reason in told_of_calls(spec):
+        yield Choice(what, value, reason)
     if not functions:
         yield Choice("model", "none", "Every step is a rule, a call or a bounded call; nothing is left to write.")
         return

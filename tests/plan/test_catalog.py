@@ -104,7 +104,7 @@ def test_the_digest_changes_with_any_file(folder: Path) -> None:
         ("compliance/HIPAA.yaml", "- list", "holds no mapping"),
         ("compliance/HIPAA.yaml", "name: HIPAA", "Field required"),
         ("effects/http.yaml", "name: http\nunknown: 1", "unknown"),
-        ("effects/http.yaml", "name: files\ndescription: d\nidempotent: never\nsettings: {}", "'files' twice"),
+        ("effects/http.yaml", "name: files\ndescription: d\nclient: x.y\nsettings: {}", "'files' twice"),
         ("modules/standard.yaml", "standard: re", "list of module names"),
         ("templates/handler/template.py", "x = 1\n", "needs the line '# slot: models' once"),
         ("templates/handler/template.py", b"\xff", "Cannot read"),

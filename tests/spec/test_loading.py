@@ -379,6 +379,17 @@ steps:
     assert (step.on_none, step.on_many, step.on_failure) == ("fail", "fail", "fail")
 
 
+@pytest.mark.parametrize(("written", "expected"), [("", "fail"), (", on_failure: fallback", "fallback")])
+def test_a_fallback_for_nothing_found_does_not_stand_in_for_a_call_that_failed(written: str, expected: str) -> None:
+    step = load_spec_text(f"""
+inputs: {{id: string}}
+steps:
+  - {{step: find, type: call, module: http, parameters: {{id: id}}, settings: {{path: /}}, returns: {{plan: string}},
+     on_none: fallback, fallback: {{plan: NONE}}{written}}}
+""").steps[0]
+    assert (step.on_failure, getattr(step, "on_none", "")) == (expected, "fallback")
+
+
 def test_examples_of_a_function_are_kept_with_exact_values() -> None:
     text = """
 inputs: {a: text}

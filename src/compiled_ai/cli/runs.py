@@ -105,6 +105,9 @@ def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:
     lines = [f"{result.status}  run {result.run_id}  artifact {result.artifact[:12]}"]
     lines += [dumps(result.output)] if result.output is not None else []
     lines += [f"error: {result.error}"] if result.error else []
+    for effect in shown["effects"]:
+        if effect["kind"] == "call" and effect.get("error"):
+            lines.append(f"{effect['step']}: {effect['state'].replace('_', ' ')}: {effect['error']}")
     for review in shown.get("reviews", ()):
         lines.append(f"waits for a person: {review.get('review_id') or review['step']}: {review.get('reason', '')}")
     emit(shown, as_json=as_json, text="\n".join(lines))

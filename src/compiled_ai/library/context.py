@@ -54,8 +54,16 @@ class Context(Protocol):
         """
         ...
 
-    def call(self, step: str, arguments: Mapping[str, object], returns: type[T], *, item: int = 0) -> Awaitable[T]:
-        """One call of the module that the step declares."""
+    def call(
+        self,
+        step: str,
+        arguments: Mapping[str, object],
+        returns: type[T],
+        *,
+        check: Callable[[T], Sequence[str]] | None = None,
+        item: int = 0,
+    ) -> Awaitable[T]:
+        """One call of the module that the step declares; module `human` asks a person and waits, as `review` does."""
         ...
 
     def review(

@@ -7,6 +7,7 @@ coroutine (`runtime.stepper`) hands them on and comes back when they are answere
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +15,7 @@ from traceback import walk_tb
 from types import coroutine
 from typing import Any, Literal, Protocol, TypeVar, TypeVarTuple
 
-from compiled_ai.canonical import digest_json
+from compiled_ai.canonical import canonical_json, digest_json
 from compiled_ai.errors import StepFailed
 from compiled_ai.library.context import EffectKind, EffectRequest
 from compiled_ai.library.replies import read_reply
@@ -109,6 +110,12 @@ class StepInfo:
     timeout_seconds: int = 60
     module: str | None = None
     settings: Mapping[str, Any] | None = None
+    allow: Mapping[str, Any] | None = None
+    """What the specification allows the connection of a call."""
+    arguments: Mapping[str, Any] | None = None
+    """Arguments of a call by name: `{"source", "type"}`."""
+    provider: Mapping[str, str] | None = None
+    """The installed package that brings the module of a call: `{"package", "digest"}`; none for one that ships."""
     on_none: OnFailure = "fail"
     on_many: OnFailure = "fail"
 
@@ -170,26 +177,50 @@ class RunContext:
             problems = feedback = list(faults)
         return await self._settle(codec, codec.info.on_failure, proposed, problems, returns, check, item)
 
-    async def call(self, step: str, arguments: Mapping[str, object], returns: type[T], *, item: int = 0) -> T:
+    async def call(
+        self,
+        step: str,
+        arguments: Mapping[str, object],
+        returns: type[T],
+        *,
+        check: Check[T] | None = None,
+        item: int = 0,
+    ) -> T:
         codec = self._codec(step, "call")
-        payload = {"arguments": {name: self._to_json(value) for name, value in arguments.items()}}
+        given = {name: self._to_json(value) for name, value in arguments.items()}
+        if codec.info.module == "human":
+            return _typed(await self._answered(codec, given, check, item), returns, step)
+        payload = {"arguments": given}
         effect = await self._ask(EffectRequest(step, "call", item, 0, payload))
         if effect.state == "in_doubt":
-            return await self._in_doubt(codec, effect, returns, None, item)
+            return await self._in_doubt(codec, effect, returns, check, item)
         if effect.state == "failed":
             problems = ["the call failed"]
-            return await self._settle(codec, codec.info.on_failure, None, problems, returns, None, item)
+            return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
         rows = effect.result if isinstance(effect.result, list) else [effect.result]
         rows = [row for row in rows if row is not None]
         if not rows:
-            return await self._settle(codec, codec.info.on_none, None, ["nothing was found"], returns, None, item)
+            return await self._settle(codec, codec.info.on_none, None, ["nothing was found"], returns, check, item)
         if len(rows) > 1:
             problems = [f"{len(rows)} results, one was expected"]
-            return await self._settle(codec, codec.info.on_many, None, problems, returns, None, item)
+            return await self._settle(codec, codec.info.on_many, None, problems, returns, check, item)
         try:
-            return _typed(codec.decode(rows[0]), returns, step)
+            value = _typed(codec.decode(rows[0]), returns, step)
         except Mismatch as fault:
-            return await self._settle(codec, codec.info.on_failure, rows[0], [str(fault)], returns, None, item)
+            return await self._settle(codec, codec.info.on_failure, rows[0], [str(fault)], returns, check, item)
+        faults = _faults(check, value)
+        if not faults:
+            return value
+        return await self._settle(codec, codec.info.on_failure, rows[0], list(faults), returns, check, item)
+
+    async def _answered(self, codec: StepCodec, given: Mapping[str, Any], check: Check[T] | None, item: int) -> Any:
+        """Asks a person: proposed is what the step declares, and arguments that are fields of the answer."""
+        settings = codec.info.settings or {}
+        fields = {each.name for each in codec.info.result.fields}
+        proposed = {**settings.get("proposed", {}), **{name: value for name, value in given.items() if name in fields}}
+        question = _question(str(settings.get("question", "")), given)
+        decided = await self._decided(codec, proposed or None, question, [], check, item)
+        return _accept_json(codec, proposed or None, check) if decided is _APPROVED else decided
 
     async def review(
         self, step: str, proposed: T, *, reason: str, check: Check[T] | None = None, item: int = 0
@@ -398,8 +429,21 @@ class _Branch:
 _APPROVED = object()
 
 
+_PLACE = re.compile(r"\{\{|\}\}|\{(\w+)\}")
+
+
 def _nothing() -> None:
     return None
+
+
+def _question(text: str, given: Mapping[str, Any]) -> str:
+    """Puts the arguments into a question: `{name}`; `{{` and `}}` are braces."""
+
+    def put(match: re.Match[str]) -> str:
+        value = given.get(match[1]) if match[1] else match[0][0]
+        return "" if value is None else value if isinstance(value, str) else canonical_json(value)
+
+    return _PLACE.sub(put, text)
 
 
 def _details(step: str, code: str, problems: Sequence[str] = ()) -> dict[str, Any]:

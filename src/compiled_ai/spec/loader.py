@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from compiled_ai.canonical import digest
 from compiled_ai.errors import suggest
@@ -13,16 +13,16 @@ from compiled_ai.library.types import Field
 from compiled_ai.spec.cases import CaseReader
 from compiled_ai.spec.drafts import read_drafts
 from compiled_ai.spec.findings import Findings, quote
-from compiled_ai.spec.keys import SPECIFICATION, TEMPLATES
+from compiled_ai.spec.keys import SPECIFICATION
 from compiled_ai.spec.model import (
     Check,
+    Connection,
     GoldenCase,
     Limits,
     Output,
     PackUse,
     Step,
     Table,
-    TemplateName,
     WorkflowSpec,
 )
 from compiled_ai.spec.modules import known_modules
@@ -34,7 +34,7 @@ from compiled_ai.spec.rule_text import read_condition
 from compiled_ai.spec.shapes import check_shape
 from compiled_ai.spec.steps import Flow, read_steps
 from compiled_ai.spec.types import TypeReader
-from compiled_ai.spec.yaml_source import Entry, Fields, Items, Node, Scalar, compose, describe, read_source
+from compiled_ai.spec.yaml_source import Entry, Fields, Items, Node, Scalar, compose, describe, plain_value, read_source
 
 if TYPE_CHECKING:
     from compiled_ai.spec.reference_tables import TableSource
@@ -115,7 +115,8 @@ class _Loader:
             examples=self._examples(cases),
             golden=self._golden(cases) if complete else (),
             properties=self._properties(flow, outputs) if complete else (),
-            template=self._template(),
+            connections=self._connections(),
+            template=text(self.tree, "template"),
             modules=self._modules(),
             limits=self._limits(),
             adverse_outcomes=read_adverse(adverse, steps, cms if complete else None, self.notes),
@@ -287,9 +288,13 @@ class _Loader:
 
     # ------------------------------------------------------------ the rest
 
-    def _template(self) -> TemplateName | None:
-        written = text(self.tree, "template")
-        return cast(TemplateName, written) if written in TEMPLATES else None
+    def _connections(self) -> tuple[Connection, ...]:
+        found: list[Connection] = []
+        for entry in _entries(self.tree.get("connections")):
+            module, allow = text(entry.value, "module"), mapping(entry.value, "allow")
+            if module is not None and allow is not None:
+                found.append(Connection(entry.key.text, module, plain_value(allow), entry.key.mark))
+        return tuple(found)
 
     def _modules(self) -> tuple[str, ...]:
         known = known_modules()

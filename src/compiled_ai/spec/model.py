@@ -15,7 +15,6 @@ from compiled_ai.records import Finding
 
 OnFailure = Literal["review", "fail", "fallback"]
 MetricName = Literal["exact", "text", "number", "date", "money", "set", "records"]
-TemplateName = Literal["handler", "validator", "batch", "stream"]
 
 
 @dataclass(frozen=True)
@@ -136,6 +135,17 @@ class CallStep(Step):
 
 
 @dataclass(frozen=True)
+class Connection:
+    """What call steps reach under a name; address and secret come from the environment."""
+
+    name: str
+    module: str
+    allow: Mapping[str, Any]
+    """The allow-list, as written and checked against the module's description."""
+    mark: Mark
+
+
+@dataclass(frozen=True)
 class Output:
     field: Field
     source: str
@@ -228,13 +238,14 @@ class WorkflowSpec:
     """In the order of execution (a topological order that keeps the author's wherever it can)."""
     outputs: tuple[Output, ...]
     tables: tuple[Table, ...] = ()
+    connections: tuple[Connection, ...] = ()
     accuracy: Accuracy
     golden: tuple[GoldenCase, ...] = ()
     examples: tuple[GoldenCase, ...] = ()
     """Cases written into the specification itself: always shown, never sealed."""
     properties: tuple[Check, ...] = ()
     """Conditions over inputs and outputs that every run must satisfy."""
-    template: TemplateName | None = None
+    template: str | None = None
     modules: tuple[str, ...] = ()
     """Pure library modules that generated functions may import; empty: the plan chooses."""
     limits: Limits = Limits()

@@ -33,6 +33,7 @@ EVENT_COLUMNS = (
     "e.run_previous, e.hash"
 )
 _SECRET_CONTEXT = "run store secret"
+_NAME_CONTEXT = "master key of this name"
 
 
 class Appended(NamedTuple):
@@ -105,6 +106,7 @@ class Session:
         self._process = os.getpid()
         self.chain: Chain | None = None
         self.depth = 0
+        self._vouched: str | None = None
         self._closed = False
         secret = self._secret()
         self.store_id = hashlib.sha256(derive(secret, "store id")).hexdigest()[:32]
@@ -240,8 +242,26 @@ class Session:
 
     def new_run_key(self, run_id: str) -> tuple[AESGCM, Wrapped]:
         """Returns a run's new data key, ready to encrypt, and wrapped for storing."""
+        self._vouch_for_name()
         secret = secrets.token_bytes(32)
         return cipher(secret), self.keys.wrap(secret, context=run_key_context(run_id))
+
+    def _vouch_for_name(self) -> None:
+        """Under one name there is one master key: the first of that name that wrapped a run's key here.
+
+        Raises `StoreFailed` if the current one is another: what it wraps could not be told from what the first did.
+        """
+        name = self.keys.require("A run's record").name
+        if self._vouched == name:
+            return
+        sample = self.keys.wrap(secrets.token_bytes(32), context=_NAME_CONTEXT)
+        self.database.execute(
+            "INSERT INTO secrets (name, key_name, wrapped) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (f"name {name}", name, sample.data),
+        )
+        row = self.database.execute("SELECT wrapped FROM secrets WHERE name = ?", (f"name {name}",)).fetchone()
+        self.keys.unwrap(Wrapped(name, bytes(row[0])), context=_NAME_CONTEXT)
+        self._vouched = name
 
     def run_key(self, run_id: str, key_name: str | None, wrapped: bytes | None) -> AESGCM | None:
         if key_name is None or wrapped is None:

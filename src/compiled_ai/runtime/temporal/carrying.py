@@ -194,7 +194,7 @@ class Carrier:
             output = None if result.output is None else Carried.of(result.output)
             return Standing(status=result.status, output=output, error=result.error)
         self._remember(run_id, outcome.requests)
-        ids = [open_review(self.store, run_id, request, deadline=deadline) for request in result.reviews]
+        ids = [open_review(self.store, run_id, request, self.program, deadline=deadline) for request in result.reviews]
         named = zip(ids[:MOST_REVIEWS], result.reviews, strict=False)
         return Standing(
             status=result.status,
@@ -205,7 +205,7 @@ class Carrier:
 
     def _awaited(self, review_id: str, request: EffectRequest, deadline: str | None) -> AwaitedReview:
         """Names a review; where the step says when the answer is due, the store knows since when."""
-        if request.payload.get("due"):
+        if self.program.steps[request.step].module == "human":
             deadline = self.store.review(review_id).deadline or deadline
         return AwaitedReview(review_id=review_id, step=request.step, item=request.item, deadline=deadline)
 
