@@ -191,7 +191,9 @@ def main() -> int:
     sys.stdout.write(f"artifact against by hand: {ratio:.2f}x (goal {LEAST_TIMES_BY_HAND:.1f}x)\n")
     if chosen.per_day:
         needed = processes_for(chosen.per_day, by_name["artifact"].per_second)
-        sys.stdout.write(f"{chosen.per_day} runs a day: {needed} worker process(es), at {PEAK} times the mean and {LOAD:.0%}\n")
+        sys.stdout.write(
+            f"{chosen.per_day} runs a day: {needed} worker process(es), at {PEAK} times the mean and {LOAD:.0%} load\n"
+        )
     return 0
 
 

@@ -16,9 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from intake_support import Place, claim_of, intake, surroundings
 from temporal_support import CHART, CLEAR, Engine, fixture_program, until
 
 from compiled_ai.errors import NotFound, ReviewConflict, RunFailed
+from compiled_ai.runtime.stepper import Program
+from compiled_ai.runtime.store import Review
 from compiled_ai.runtime.temporal.messages import Decision, RunEnd, RunStart, Standing
 from compiled_ai.runtime.temporal.submitting import decide, wait_for
 
@@ -74,12 +77,15 @@ class Worker:
     address: str
     queue: str
     folder: Path
+    intake: tuple[Path, Program]
     process: subprocess.Popen[bytes] | None = None
 
     async def ensure(self) -> None:
         if self.process is not None and self.process.poll() is None:
             return
-        command = [sys.executable, str(WORKER), self.address, self.queue, str(self.folder)]
+        identity, program = self.intake
+        place = (self.address, self.queue, str(self.folder), str(identity), program.digest)
+        command = [sys.executable, "-W", "ignore", str(WORKER), *place]
         log = (self.folder / "worker.log").open("ab")
         with log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -111,24 +117,37 @@ class Crashes:
     """Items of lists that a model had to be asked about."""
     asked: int = 0
     """Questions that reached the model: more than `items` where a worker died before it could record an answer."""
+    claims: int = 0
+    in_doubt: int = 0
+    """Messages of which nobody knew whether they were sent: each was asked of a person."""
     lost: list[str] = field(default_factory=list)
-    """Runs that did not end as they must, and why; nothing must stand here."""
+    """What is lost or was done twice; nothing must stand here."""
 
 
 async def crash(engine: Engine, address: str, folder: Path, *, points: int, seed: int) -> Crashes:
     """Starts runs all the time, and at each point kills the worker or cuts its connection."""
+    with surroundings(folder) as place:
+        return await _crash(engine, address, folder, place, points, seed)
+
+
+async def _crash(engine: Engine, address: str, folder: Path, place: Place, points: int, seed: int) -> Crashes:
     dice, found = random.Random(seed), Crashes()
     engine.client.start_workflow = partial(  # type: ignore[method-assign]
         engine.client.start_workflow, task_timeout=timedelta(seconds=2)
     )  # a task that died with its worker is given out again that soon
     wire = Wire(address)
-    worker = Worker(await wire.lay(), engine.queue, folder)
+    compiled = intake(folder)
+    worker = Worker(await wire.lay(), engine.queue, folder, compiled)
     lists, charts = fixture_program("lines"), fixture_program("glp1", **CLEAR)
     ends: dict[str, asyncio.Task[RunEnd | Standing]] = {}
     try:
         for point in range(points):
             await worker.ensure()
-            for start in (await _list(engine, lists, point), await engine.submit(charts, CHART)):
+            for start in (
+                await _list(engine, lists, point),
+                await engine.submit(charts, CHART),
+                await engine.submit(compiled[1], claim_of(point)),
+            ):
                 ends[start.run_id] = asyncio.ensure_future(_to_its_end(engine, start, found))
             await asyncio.sleep(dice.uniform(0, 1.2))
             if dice.random() < 0.5:
@@ -145,6 +164,7 @@ async def crash(engine: Engine, address: str, folder: Path, *, points: int, seed
             task.cancel()
         await wire.take_up()
     _judge(engine, found, list(ends), folder)
+    _judge_claims(found, place, points)
     return found
 
 
@@ -154,27 +174,33 @@ async def _list(engine: Engine, program: Any, point: int) -> RunStart:
 
 
 async def _to_its_end(engine: Engine, start: RunStart, found: Crashes) -> RunEnd | Standing:
-    """Waits for a run, and decides its review on the way."""
-    end = await wait_for(engine.client, start.run_id)
-    if isinstance(end, Standing):
-        await _decide(engine, start.run_id, end.reviews[0].review_id)
-        found.reviews += 1
-        return await wait_for(engine.client, start.run_id, people=True)
-    return end
+    """Waits for a run, and decides its reviews on the way."""
+    while True:
+        end = await wait_for(engine.client, start.run_id)
+        if not isinstance(end, Standing):
+            return end
+        await _decide(engine, start.run_id, engine.store.review(end.reviews[0].review_id), found)
 
 
-async def _decide(engine: Engine, run_id: str, review_id: str) -> None:
-    """Sends a decision until it is taken, as a person would; `NotFound` says that the run went on with it."""
-    decision = Decision(review_id=review_id, action="approve", by="A", reason="b")
+async def _decide(engine: Engine, run_id: str, review: Review, found: Crashes) -> None:
+    """Sends a decision until it is taken, as a person would; a message in doubt is looked up and confirmed.
+
+    `NotFound` and `ReviewConflict` say that the decision was taken before.
+    """
+    decision = Decision(review_id=review.review_id, action="approve", by="A", reason="b")
+    if review.step == "tell":
+        decision = decision.model_copy(update={"action": "correct", "value": '{"sent":true}'})
     while True:
         try:
             await decide(engine.client, run_id, decision)
         except RunFailed:
             await asyncio.sleep(0.5)
+            continue
         except (NotFound, ReviewConflict):
             return
-        else:
-            return
+        found.reviews += 1
+        found.in_doubt += review.step == "tell"
+        return
 
 
 def _judge(engine: Engine, found: Crashes, runs: list[str], folder: Path) -> None:
@@ -198,3 +224,20 @@ def _judge(engine: Engine, found: Crashes, runs: list[str], folder: Path) -> Non
         found.lost += [f"{run_id}: {note} was never asked" for note in notes if not asked[note]]
     wrong = [each for each in engine.store.verify().findings if "unclosed" not in str(each)]
     found.lost += [str(each) for each in wrong]
+
+
+def _judge_claims(found: Crashes, place: Place, points: int) -> None:
+    """What the other side counted: each claim kept and reserved once, no message sent twice."""
+    kept, counts = place.kept(), place.service.counts()
+    found.claims = points
+    unsent = 0
+    for claim in (claim_of(number)["claim_id"] for number in range(points)):
+        done = (kept.get(claim), counts["reserved"].get(claim))
+        if done != (1, 1):
+            found.lost.append(f"{claim}: kept and reserved {done}")
+        sent = counts["messages"].get(claim, 0)
+        unsent += sent == 0
+        if sent > 1:
+            found.lost.append(f"{claim}: {sent} messages")
+    if unsent > found.in_doubt:
+        found.lost.append(f"{unsent} messages were not sent, and {found.in_doubt} were asked of a person")

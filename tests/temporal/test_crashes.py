@@ -18,8 +18,9 @@ def test_runs_survive_killed_workers_and_cut_connections(scene: Play, server: st
         found = await crash(engine, server, tmp_path, points=POINTS, seed=7)
         assert found.lost == []
         assert found.kills + found.cuts == POINTS
-        assert (found.completed, found.runs) == (2 * POINTS, 2 * POINTS)
+        assert (found.completed, found.runs) == (3 * POINTS, 3 * POINTS)
         assert found.items == POINTS * NOTES
         assert found.asked >= found.items
+        assert found.claims == POINTS
 
-    scene(scenario, seconds=300)
+    scene(scenario, seconds=600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,16 +103,15 @@ def test_every_variable_and_option_is_one_that_the_code_knows(tmp_path: Path) ->
     for variable in set(re.findall(r"COMPILED_AI_[A-Z_]+", text)):
         assert f'"{variable}"' in SOURCES, variable
     done = subprocess.run(
-        [str(Path(".venv") / "bin" / "compiled-ai"), "worker", "--help"]
-        if (ROOT / ".venv" / "bin" / "compiled-ai").exists()
-        else ["compiled-ai", "worker", "--help"],
+        [sys.executable, "-c", "from compiled_ai.cli import main; main()", "worker", "--help"],
         capture_output=True,
         text=True,
         cwd=ROOT,
         env={**environment(tmp_path), "COLUMNS": "200"},
     )
-    worker = [container for _, pod in _pods() for container in pod["spec"]["containers"] if "worker" in container["args"]]
-    for option in [each for container in worker for each in container["args"] if each.startswith("--")]:
+    containers = [container for _, pod in _pods() for container in pod["spec"]["containers"]]
+    given = [each for container in containers if "worker" in container["args"] for each in container["args"]]
+    for option in [each for each in given if each.startswith("--")]:
         assert option in done.stdout, option
 
 

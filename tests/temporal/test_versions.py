@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporal_support import CHART, CLAIM, SEALED, WELL, Engine, fixture_program, until
+from temporal_support import CHART, CLAIM, SEALED, WELL, Engine, activity_names, fixture_program, until
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
@@ -116,6 +116,25 @@ def test_a_worker_that_is_stopped_finishes_what_it_has_begun(scene: Play) -> Non
             start = await engine.submit(program, CHART)
             await asked.wait()
         assert [effect.kind for effect in engine.store.load(start.run_id).effects] == ["bounded"]
+
+    scene(scenario)
+
+
+def test_a_long_history_goes_on_in_a_new_one_and_nothing_is_done_twice(
+    scene: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = fixture_program("lines")
+    monkeypatch.setattr(ArtifactWorkflow, "_is_long", lambda self: not self._start.continued)
+
+    async def scenario(engine: Engine) -> None:
+        model = ScriptedModel(lambda request: '{"amount": 2}')
+        async with engine.serving(program, model=model):
+            start = await engine.submit(program, {"claim_id": "c", "notes": ["a", "b"]})
+            end = await wait_for(engine.client, start.run_id)
+        assert isinstance(end, RunEnd)
+        assert end.value["total"] == 4
+        assert len(model.requests) == 2
+        assert activity_names(await engine.history(start.run_id)) == ["compiled_ai_advance"]
 
     scene(scenario)
 

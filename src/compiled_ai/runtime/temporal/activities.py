@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import activity
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from compiled_ai.runtime.temporal.carrying import Beat, Carrier
 
 R = TypeVar("R")
+Faults = tuple[type[CompiledAIError], ...]
 _WAIT_FOR_REPLY = timedelta(seconds=30)
-_FINAL = (InputError, ReviewConflict)
-"""What no repetition mends; everything else is tried again, since an operator may mend it."""
+_FINAL: Faults = (InputError, ReviewConflict)
+"""What no repetition mends in an input or a decision; all else is tried again, since an operator may mend it."""
 
 
 class ArtifactActivities:
@@ -54,7 +56,7 @@ class ArtifactActivities:
 
     @activity.defn(name=BEGIN)
     async def begin(self, start: RunStart) -> Standing:
-        return await self._in_thread(lambda _: self._carrier.begin(start))
+        return await self._in_thread(lambda _: self._carrier.begin(start), final=_FINAL)
 
     @activity.defn(name=ADVANCE)
     async def advance(self, start: RunStart) -> Standing:
@@ -67,29 +69,30 @@ class ArtifactActivities:
 
     @activity.defn(name=DECIDE)
     async def decide(self, deciding: Deciding) -> str:
-        return await self._in_thread(lambda _: self._carrier.decide(deciding.run_id, deciding.decision))
+        work = partial(self._carrier.decide, deciding.run_id, deciding.decision)
+        return await self._in_thread(lambda _: work(), final=_FINAL)
 
     @activity.defn(name=ABANDON)
     async def abandon(self, abandoned: Abandoned) -> None:
         await self._in_thread(lambda _: self._carrier.abandon(abandoned.run_id, abandoned.reason))
 
-    async def _in_thread(self, work: Callable[[Beat], R]) -> R:
+    async def _in_thread(self, work: Callable[[Beat], R], *, final: Faults = ()) -> R:
         """Works in a thread, and tells the server meanwhile that this worker lives, and how much is done."""
         done = [0]
 
         def guarded() -> R:
-            with self._told():
+            with self._told(final):
                 return work(lambda count: done.__setitem__(0, count))
 
         return await beating(asyncio.get_running_loop().run_in_executor(self._executor, guarded), done)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, final: Faults) -> Iterator[None]:
         """Turns our errors into what Temporal retries or not; texts are left out where a pack protects them."""
         try:
             yield
         except CompiledAIError as fault:
-            raise told(fault, hide=self._hides) from None
+            raise told(fault, hide=self._hides, final=final) from None
 
 
 async def beating(work: asyncio.Future[R], done: Sequence[int] = (0,)) -> R:
@@ -106,12 +109,12 @@ async def beating(work: asyncio.Future[R], done: Sequence[int] = (0,)) -> R:
         activity.heartbeat(done[0])
 
 
-def told(fault: CompiledAIError, *, hide: bool) -> ApplicationError:
-    """One of our errors as Temporal carries it: its code is the type, and only input faults end a run."""
+def told(fault: CompiledAIError, *, hide: bool, final: Faults) -> ApplicationError:
+    """One of our errors as Temporal carries it: its code is the type, and all but `final` ones are tried again."""
     text = f"{fault.code} (the text is protected by a compliance pack)" if hide else str(fault)
     return ApplicationError(
         text,
         type=fault.code,
-        non_retryable=isinstance(fault, _FINAL),
+        non_retryable=isinstance(fault, final),
         next_retry_delay=_WAIT_FOR_REPLY if isinstance(fault, Waiting) else None,
     )

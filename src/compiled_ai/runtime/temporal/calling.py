@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from temporalio import activity
 
 from compiled_ai.canonical import digest
-from compiled_ai.errors import CompiledAIError, NotFound
+from compiled_ai.errors import CompiledAIError, InputError, NotFound
 from compiled_ai.runtime.loading import ArtifactLike, as_program
 from compiled_ai.runtime.local import (
     Answers,
@@ -80,7 +80,7 @@ class _Caller:
         try:
             result = self._taken_up(run_id) or self._begun(run_id, given)
         except CompiledAIError as fault:
-            raise told(fault, hide=hides_errors(self.program)) from None
+            raise told(fault, hide=hides_errors(self.program), final=(InputError,)) from None
         return RunEnd(
             run_id=run_id,
             artifact=self.program.digest,

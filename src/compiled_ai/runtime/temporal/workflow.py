@@ -119,9 +119,12 @@ class ArtifactWorkflow:
 
     async def _continue_if_long(self, start: RunStart) -> None:
         """Goes on in a fresh history; everything that counts is on record."""
-        if workflow.info().is_continue_as_new_suggested():
+        if self._is_long():
             await workflow.wait_condition(workflow.all_handlers_finished)
             workflow.continue_as_new(start.model_copy(update={"continued": True}))
+
+    def _is_long(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested()
 
     # ------------------------------------------------------------ effects
 
