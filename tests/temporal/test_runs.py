@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from temporal_support import CHART, CLAIM, SICK, Engine, activity_names, event_names, fixture_program, until
 from temporalio.client import WorkflowFailureError
+from temporalio.common import SearchAttributeKey
 
 from compiled_ai.errors import InputError, NotFound, RunFailed, UsageError
 from compiled_ai.models import Request, ScriptedModel
@@ -237,6 +238,24 @@ def test_a_run_of_temporal_is_not_taken_up_by_the_local_engine(scene: Play) -> N
         waiting = await engine.submit(program, {"patient_chart_summary": "y" * 70_000})
         with pytest.raises(UsageError, match="is carried by Temporal. Its workers take it up again."):
             resume(waiting.run_id, store=engine.store, programs=lambda _: program)
+
+    scene(scenario)
+
+
+def test_a_server_that_does_not_know_the_search_attributes_carries_runs_without(
+    scene: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = fixture_program("triage")
+    unknown = SearchAttributeKey.for_keyword("CompiledAiNobodyAddedThis")
+    monkeypatch.setattr("compiled_ai.runtime.temporal.submitting.NAMED", unknown)
+
+    async def scenario(engine: Engine) -> None:
+        async with engine.serving(program):
+            end = await engine.run(program, CLAIM)
+        assert isinstance(end, RunEnd)
+        assert end.status == "completed"
+        described = await engine.client.get_workflow_handle(end.run_id).describe()
+        assert described.typed_search_attributes.get(unknown) is None
 
     scene(scenario)
 

@@ -53,13 +53,12 @@ def hand_over(run_id: str) -> bool:
 
     A run that could not be told looks for itself, after six hours at the latest.
     """
-    import asyncio
     import logging
 
-    require_temporal()
-    from compiled_ai.runtime.temporal.submitting import tell_quickly
-
-    reason = asyncio.run(tell_quickly(run_id))
+    try:
+        reason = _tell(run_id)
+    except ConfigError as fault:
+        reason = str(fault)
     if reason:
         logging.getLogger("compiled_ai").warning(
             "The decision is on record, but Temporal could not be told (%s): the run finds it by itself, after six "
@@ -67,3 +66,15 @@ def hand_over(run_id: str) -> bool:
             reason,
         )
     return not reason
+
+
+def _tell(run_id: str) -> str:
+    """Tells it in a thread of its own: whoever decides may be within an event loop. Returns why it was not told."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    require_temporal()
+    from compiled_ai.runtime.temporal.submitting import tell_quickly
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(tell_quickly(run_id))).result()

@@ -75,7 +75,10 @@ async def submit(
 
 
 async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactWorkflow, RunEnd]:
-    """Starts the workflow of a run; starting the same run again does nothing."""
+    """Starts the workflow of a run; starting the same run again does nothing.
+
+    A server that does not know the search attributes (yet) starts it without them.
+    """
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
     try:
@@ -90,6 +93,11 @@ async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactW
         )
     except WorkflowAlreadyStartedError:
         return client.get_workflow_handle_for(ArtifactWorkflow.run, start.run_id)
+    except RPCError as fault:
+        unknown = fault.status == RPCStatusCode.INVALID_ARGUMENT and "search attribute" in fault.message.lower()
+        if not (unknown and start.searchable):
+            raise
+        return await start_run(client, start.model_copy(update={"searchable": False}))
 
 
 def _attributes(start: RunStart) -> TypedSearchAttributes:
