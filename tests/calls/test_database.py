@@ -62,6 +62,12 @@ def test_a_value_is_never_part_of_the_statement(members: Path) -> None:
     assert called(finding(), id="x' OR '1'='1").result == []
 
 
+def test_a_colon_in_a_text_binds_nothing(members: Path) -> None:
+    statement = "SELECT ':quoted 12:30 %s%% \\:x' AS plan FROM members WHERE id = :id AND plan <> ':id'"
+    [row] = called(finding(statement), id="M1").result
+    assert row["plan"] == ":quoted 12:30 %s%% \\:x"
+
+
 def test_all_rows_can_be_collected_and_their_number_is_limited(members: Path) -> None:
     items = FieldType("object", fields=(Field("plan", "plan", FieldType("string")),), class_name="Row")
     several = FieldType("object", fields=(Field("all", "all", FieldType("list", items=items)),), class_name="Result")
@@ -73,6 +79,13 @@ def test_all_rows_can_be_collected_and_their_number_is_limited(members: Path) ->
         "failed",
         "The statement yields more than 1 rows. Narrow it, or raise 'max_rows'.",
     )
+
+
+def test_rows_are_collected_into_a_list_of_objects(members: Path) -> None:
+    plans = FieldType("object", fields=(Field("all", "all", FieldType("list", items=FieldType("string"))),))
+    settings = {"connection": "db", "statement": "SELECT plan FROM members", "rows": "all"}
+    with pytest.raises(ArtifactRefused, match="Each item of 'all' is a row. Declare the fields of a row"):
+        called(call_step("database", settings, ALLOW, plans))
 
 
 def test_a_table_that_is_not_allowed_is_refused_whatever_the_artifact_says(members: Path) -> None:
@@ -214,6 +227,12 @@ def test_postgresql_gives_the_same_row(postgres: Any) -> None:
         "active": True,
         "share": Decimal("0.1"),
     }
+
+
+def test_postgresql_takes_casts_and_colons_in_texts(postgres: Any) -> None:
+    statement = "SELECT ':quoted %s%% '||(spent::int)::text AS plan FROM members WHERE id = :id::text"
+    [row] = called(finding(statement), id="M1").result
+    assert row["plan"] == ":quoted %s%% 13"
 
 
 def test_postgresql_compares_dates_and_amounts_as_such(postgres: Any) -> None:

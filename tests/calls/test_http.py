@@ -57,6 +57,12 @@ def test_a_reply_is_cut_down_to_what_the_step_declares_and_read_exactly(service:
     assert "t0p-secret" not in repr(effect)
 
 
+def test_a_missing_value_is_left_out_of_the_query(service: Service) -> None:
+    service.says({"plan": "GOLD"})
+    called(getting(), id="M1", day=None)
+    assert service.asked[0][1] == "/members/M1"
+
+
 def test_a_body_holds_the_arguments_that_stand_nowhere_else_and_numbers_as_they_are(service: Service) -> None:
     service.says({"plan": "GOLD"})
     called(posting(), amount="12.50")
@@ -368,6 +374,8 @@ def test_a_secret_never_goes_over_a_connection_in_the_clear_to_an_undeclared_net
         ({"method": "PATCH"}, {}, "does not allow method 'PATCH'. Add it to 'allow.methods'"),
         ({"path": "members"}, {}, "The path is 'members'; it must begin with one '/'"),
         ({"path": "//evil.example"}, {}, "it must begin with one '/'"),
+        ({"path": "/{id}/../admin"}, {}, "leads somewhere else by '.' or '..'"),
+        ({"secret_header": "Host"}, {}, "Header 'Host' cannot carry a secret"),
         ({"path": "/a?b={id}"}, {}, "holds '\\?' or '#'. Put the query into 'query'"),
         ({"path": "/{idd}"}, {}, "Nothing gives the argument 'idd'. Name it in 'parameters'. Did you mean 'id'"),
         ({"query": {}}, {}, "nothing takes the argument 'day'. Name it in 'query'"),

@@ -82,6 +82,8 @@ def _database(declared: Declared) -> Iterator[str]:
     collected = declared.says("rows", None)
     if collected is not None:
         yield from _returns(declared, str(collected), ("list",), "the list of all rows")
+        if any(each.type.items and each.type.items.kind != "object" for each in declared.result.fields):
+            yield f"Each item of {collected!r} is a row. Declare the fields of a row, as in '[{{name: string}}]'."
 
 
 def _http(declared: Declared) -> Iterator[str]:
@@ -93,6 +95,8 @@ def _http(declared: Declared) -> Iterator[str]:
     path = str(declared.says("path", ""))
     if not path.startswith("/") or path.startswith("//"):
         yield f"The path is {path!r}; it must begin with one '/'."
+    if any(part in (".", "..") for part in path.split("/")):
+        yield f"The path {path!r} leads somewhere else by '.' or '..'. Write it out."
     if "?" in path or "#" in path:
         yield f"The path {path!r} holds '?' or '#'. Put the query into 'query'."
     query = declared.says("query", {})
@@ -103,6 +107,9 @@ def _http(declared: Declared) -> Iterator[str]:
             yield f"A {method} request has no body, and nothing takes the argument {left[0]!r}. Name it in 'query'."
     yield from _braces(path)
     yield from _headers(declared.says("headers", {}))
+    carrier = str(declared.says("secret_header", "Authorization"))
+    if not re.fullmatch(r"[\w-]+", carrier) or carrier.lower() in ("host", "content-length", "transfer-encoding"):
+        yield f"Header {carrier!r} cannot carry a secret. Name the one that the service reads it from."
 
 
 def _notify(declared: Declared) -> Iterator[str]:

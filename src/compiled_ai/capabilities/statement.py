@@ -79,6 +79,11 @@ def read_statement(text: str) -> Statement:
     )
 
 
+def escaped(text: str) -> str:
+    """Returns the statement for SQLAlchemy's `text`: every colon that binds nothing (in a text, in a cast) escaped."""
+    return _TOKEN.sub(lambda token: token[0] if token.lastgroup == "bound" else token[0].replace(":", "\\:"), text)
+
+
 def _faults(tokens: Sequence[_Token], first: str) -> Iterator[str]:
     if first not in (*_READS, *_WRITES):
         yield f"The statement begins with {first!r}; it must be SELECT, VALUES, WITH, {', '.join(_WRITES)}."

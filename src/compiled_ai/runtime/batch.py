@@ -237,7 +237,7 @@ class Batch:
             return
         store.start(record, self._protection())
         for request in reviews:
-            open_review(store, record.run_id, request, self.program)
+            open_review(store, record.run_id, request)
 
     def _protection(self) -> Protection:
         from compiled_ai.runtime.store import Protection

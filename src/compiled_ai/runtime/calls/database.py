@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from compiled_ai.canonical import digest_json
 from compiled_ai.capabilities import Declared
 from compiled_ai.capabilities import repeats as repeats
-from compiled_ai.capabilities.statement import read_statement
+from compiled_ai.capabilities.statement import escaped, read_statement
 from compiled_ai.errors import CallFailed, ConfigError
 from compiled_ai.runtime.calls.columns import bindable, json_row
 from compiled_ai.runtime.calls.connections import Connection
@@ -129,7 +129,7 @@ def _write(session: Session, call: Call, bound: Mapping[str, Any]) -> int:
 def _text(declared: Declared) -> Any:
     from sqlalchemy import text
 
-    return text(str(declared.settings["statement"]).rstrip().rstrip(";"))
+    return text(escaped(str(declared.settings["statement"]).rstrip().rstrip(";")))
 
 
 def _ensure_applied(engine: Engine) -> None:

@@ -106,7 +106,8 @@ def _request(service: _Service, call: Call, connection: Connection) -> httpx.Req
     declared = call.declared
     method = str(declared.says("method", "GET"))
     path = filled(str(declared.settings["path"]), call.arguments, path_segment)
-    query = {name: plain(call.arguments[each]) for name, each in declared.says("query", {}).items()}
+    asked = {name: call.arguments[each] for name, each in declared.says("query", {}).items()}
+    query = {name: plain(value) for name, value in asked.items() if value is not None}
     headers = {"Accept": "application/json", "Accept-Encoding": "identity", **declared.says("headers", {})}
     if connection.secret is not None:
         header = declared.says("secret_header", None)
