@@ -114,7 +114,7 @@ def _read(file: Path) -> bytes:
 def telemetry(*, prometheus: str | None = None, otlp: str | None = None) -> Runtime | None:
     """The SDK's metrics: served for Prometheus at `HOST:PORT`, or sent to an OpenTelemetry collector's URL."""
     if prometheus and otlp:
-        raise ConfigError("Metrics go to one place.", remedy="Give --prometheus or --otlp.")
+        raise ConfigError("Metrics go to one place.", remedy="Give prometheus or otlp.")
     if not (prometheus or otlp):
         return None
     from temporalio.runtime import OpenTelemetryConfig, PrometheusConfig, Runtime, TelemetryConfig
@@ -125,7 +125,7 @@ def telemetry(*, prometheus: str | None = None, otlp: str | None = None) -> Runt
     except (RuntimeError, ValueError) as fault:
         raise ConfigError(
             f"Metrics cannot be set up at {prometheus or otlp!r}: {fault}.",
-            remedy="Give --prometheus HOST:PORT that is free, or --otlp URL.",
+            remedy="Give a free HOST:PORT for Prometheus, or the URL of a collector.",
         ) from fault
 
 
