@@ -11,7 +11,7 @@ from temporalio.service import TLSConfig
 
 from compiled_ai.errors import ConfigError
 from compiled_ai.runtime.keys import KeyRing
-from compiled_ai.runtime.temporal.connecting import Connection, connect, telemetry
+from compiled_ai.runtime.temporal.connecting import Connection, connect, dev_server, telemetry
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +85,16 @@ def test_metrics_go_to_one_place() -> None:
         telemetry(prometheus="127.0.0.1:0", otlp="http://localhost:4317")
     with pytest.raises(ConfigError, match="Metrics cannot be set up at 'nowhere'"):
         telemetry(prometheus="nowhere")
+
+
+def test_a_development_server_that_does_not_start_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "temporal"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+
+    async def start() -> None:
+        async with dev_server(KeyRing(), binary=broken, patience_seconds=1):
+            pass
+
+    with pytest.raises(ConfigError, match="The development server did not start"):
+        asyncio.run(start())

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from compiled_ai.runtime.temporal.workflow import REVIEW, STATUS
 
 if TYPE_CHECKING:
     from temporalio.runtime import Runtime
+    from temporalio.testing import WorkflowEnvironment
 
 BINARY_VARIABLE = "COMPILED_AI_TEMPORAL_BIN"
 NAMED = SearchAttributeKey.for_keyword("CompiledAiWorkflow")
@@ -179,6 +181,18 @@ def find_server(given: Path | None = None) -> Path:
     return Path(found)
 
 
+async def _started(**options: Any) -> WorkflowEnvironment:
+    from temporalio.testing import WorkflowEnvironment
+
+    try:
+        return await WorkflowEnvironment.start_local(**options)
+    except RuntimeError as fault:
+        raise ConfigError(
+            f"The development server did not start: {str(fault).splitlines()[0][:200]}.",
+            remedy="Is its port free, and its database file not in use? Give --address localhost:PORT.",
+        ) from fault
+
+
 @asynccontextmanager
 async def dev_server(
     keys: KeyRing,
@@ -188,6 +202,7 @@ async def dev_server(
     database: Path | None = None,
     ui: bool = False,
     runtime: Runtime | None = None,
+    patience_seconds: float = 60.0,
 ) -> AsyncIterator[Client]:
     """A development server in a process of its own, with our search attributes; it ends with the block.
 
@@ -198,10 +213,12 @@ async def dev_server(
         database: SQLite file that keeps histories; by default they are gone with the server.
         ui: Serve the web interface too.
         runtime: With telemetry.
-    """
-    from temporalio.testing import WorkflowEnvironment
+        patience_seconds: How long it may take to start.
 
-    environment = await WorkflowEnvironment.start_local(
+    Raises:
+        ConfigError: There is no binary, or it does not start.
+    """
+    environment = await _started(
         data_converter=data_converter(keys),
         port=port,
         ui=ui,
@@ -209,7 +226,8 @@ async def dev_server(
         search_attributes=SEARCH_ATTRIBUTES,
         dev_server_existing_path=str(find_server(binary)),
         dev_server_database_filename=None if database is None else str(database),
-        dev_server_log_level="error",
+        dev_server_log_level="never",
+        dev_server_startup_timeout=timedelta(seconds=patience_seconds),
         dev_server_extra_args=["--output", "none"],  # its greeting would stand on our stdout
     )
     async with environment:
