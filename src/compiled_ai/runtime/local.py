@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import CompiledAIError, ConfigError, InputError, UsageError, Waiting
 from compiled_ai.records import Effect, RunRecord, RunStatus
-from compiled_ai.runtime.ids import new_run_id
+from compiled_ai.runtime.ids import engine_of, new_run_id
 from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
 from compiled_ai.runtime.stepper import (
     Done,
@@ -315,10 +315,18 @@ def go_on(
     return result
 
 
-def open_review(store: RunStore, run_id: str, request: EffectRequest, program: Program | None = None) -> str:
+def open_review(
+    store: RunStore,
+    run_id: str,
+    request: EffectRequest,
+    program: Program | None = None,
+    *,
+    deadline: str | None = None,
+) -> str:
     """Puts a question into the queue of reviews and returns its id; asking again returns the same.
 
-    The program, where it is given, says by when the answer to a step of module `human` is due.
+    The program, where it is given, says by when the answer to a step of module `human` is due; every other decision is
+    due by `deadline`.
     """
     payload = request.payload
     return store.open_review(
@@ -329,7 +337,7 @@ def open_review(store: RunStore, run_id: str, request: EffectRequest, program: P
         problems=payload["problems"],
         item=request.item,
         attempt=request.attempt,
-        deadline=None if program is None else _deadline(program.steps[request.step]),
+        deadline=(None if program is None else _deadline(program.steps[request.step])) or deadline,
     )
 
 
@@ -360,6 +368,8 @@ def resume(run_id: str, *, store: RunStore, programs: ProgramSource, model: Mode
     program = programs(record.artifact)
     if record.status in ("completed", "failed"):
         return kept(store, record.run_id, program)
+    if engine_of(record.run_id) == "temporal":
+        raise UsageError(f"Run {record.run_id!r} is carried by Temporal.", remedy="Its workers take it up again.")
     stepping = Stepping(program, record.input, effects_of(store, record, program))
     started = nanoseconds(record.started_at)
     return go_on(store, record.run_id, stepping, stepping.advance(), Answers(model), started)
