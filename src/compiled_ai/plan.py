@@ -16,7 +16,7 @@ from compiled_ai.errors import SpecError, suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.pools import Pools, split
 from compiled_ai.records import Finding
-from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_cases
+from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_by_layout, choose_cases
 from compiled_ai.spec.model import FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
 
 USUAL_LINES = 20
@@ -47,7 +47,7 @@ class FunctionPlan:
     shown: tuple[ShownCase, ...]
     most_lines: int
     others: tuple[tuple[ShownCase, ...], ...] = ()
-    """What each candidate after the first is shown, so that candidates differ; none repeats a choice if it can."""
+    """What each candidate after the first is shown: other cases of as many layouts as there are."""
 
     def cases(self, candidate: int) -> tuple[ShownCase, ...]:
         """Returns what a candidate is shown (counted from 0)."""
@@ -335,6 +335,10 @@ def _function_plan(
         ),
         shown=choose_cases(step, visible, spec.outputs, most_characters=most_characters),
         most_lines=spec.limits.function_lines,
+        others=tuple(
+            choose_by_layout(step, visible, spec.outputs, turn, most_characters=most_characters)
+            for turn in range(max(spec.limits.candidates, spec.limits.committee) - 1)
+        ),
     )
 
 
