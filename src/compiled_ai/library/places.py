@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple, SupportsIndex, overload
+from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, overload
 
 
 class Span(NamedTuple):
@@ -261,6 +261,18 @@ def _integer_from(value: int, place: Place | None) -> LocatedInteger:
 
 def _decimal_from(text: str, place: Place | None) -> LocatedDecimal:
     return LocatedDecimal.of(Decimal(text), place)
+
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[V]):
+    """A value that may be the wanted one: what a search for it found, best first."""
+
+    value: V
+    confidence: float
+    """From 0 to 1, higher is surer. A rank, no probability: how often it is right depends on the documents."""
 
 
 def place_of(value: object) -> Place | None:
