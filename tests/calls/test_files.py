@@ -47,6 +47,25 @@ def test_json_is_read_exactly_and_cut_down_to_what_is_declared(root: Path) -> No
     assert called(step, name="b").result == {"share": Decimal("0.10")}
 
 
+def test_a_document_is_read_as_an_artifact_sees_it(root: Path) -> None:
+    (root / "in" / "bill.txt").write_text("<!doctype html><table><tr><td>Total</td><td>12.50</td></tr></table>")
+    read = called(reading(format="document"), name="bill").result
+    assert read["text"].split() == ["Total", "12.50"]
+
+
+def test_a_document_that_cannot_be_read_is_a_failed_call(root: Path) -> None:
+    (root / "in" / "bill.txt").write_bytes(b"%PDF-1.7\nbroken")
+    effect = called(reading(format="document"), name="bill")
+    assert effect.state == "failed"
+    assert effect.error is not None
+    assert effect.error.startswith("The document cannot be read: ")
+
+
+def test_a_document_cannot_be_written(root: Path) -> None:
+    with pytest.raises(ArtifactRefused, match="A document is only read"):
+        called(writing(format="document"), name="new", content="a")
+
+
 def test_a_file_that_is_not_there_is_nothing_found(root: Path) -> None:
     assert called(reading(), name="none").result is None
 

@@ -136,6 +136,8 @@ def _files(declared: Declared) -> Iterator[str]:
             yield f"Connection {declared.connection!r} does not allow writing. Declare 'allow.write: true'."
         yield from _missing(declared, ("content",))
         yield from _returns(declared, "bytes", ("integer",), "how long the file is")
+        if declared.says("format", "text") == "document":
+            yield "A document is only read. Write 'format: text' or 'format: json'."
     elif declared.says("format", "text") != "json":
         yield from _returns(declared, "text", ("text", "string"), "the content")
 

@@ -1,4 +1,4 @@
-"""Module `files`: one file below a declared root, read or written.
+"""Module `files`: one file below a declared root, read or written, as text, JSON or (to read) as a document.
 
 The path is walked one folder at a time, each opened relative to the one before and never through a symbolic link, so
 that nothing can be put in the way between a check and its use. A file is written under a temporary name in its folder
@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from compiled_ai.canonical import canonical_json, parse_json
@@ -160,8 +161,24 @@ def _content(call: Call, most: int) -> bytes:
 
 def _decoded(call: Call, data: bytes) -> Any:
     form = call.declared.says("format", "text")
+    if form == "document":
+        return _document(_path(call)[-1], data)
     try:
         text = data.decode("utf-8-sig")
         return parse_json(text) if form == "json" else {"text": text}
     except (UnicodeDecodeError, InputError):
         raise CallFailed.surely(f"The file is no {'JSON' if form == 'json' else 'UTF-8 text'}.") from None
+
+
+def _document(name: str, data: bytes) -> dict[str, Any]:
+    """The text that an artifact sees of a PDF, HTML, DOCX, XLSX, image or plain file."""
+    from compiled_ai.reading import read_document
+
+    with TemporaryDirectory(prefix="compiled-ai-") as folder:  # only its owner may look into it
+        copy = Path(folder) / name
+        copy.write_bytes(data)
+        try:
+            read = read_document(copy, root=folder)
+        except InputError as fault:
+            raise CallFailed.surely(f"The document cannot be read: {fault.message}") from None
+    return {"text": read.text}
