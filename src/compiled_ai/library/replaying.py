@@ -191,9 +191,7 @@ class RunContext:
         except Mismatch as fault:
             return await self._settle(codec, codec.info.on_failure, rows[0], [str(fault)], returns, None, item)
 
-    async def review(
-        self, step: str, proposed: T, *, reason: str, check: Check[T] | None = None, item: int = 0
-    ) -> T:
+    async def review(self, step: str, proposed: T, *, reason: str, check: Check[T] | None = None, item: int = 0) -> T:
         codec = self._codec(step)
         shown = codec.encode(proposed)
         decided = await self._decided(codec, shown, reason, [], check, item)
@@ -355,9 +353,7 @@ class RunContext:
         if action == "correct":
             return _accept_json(codec, decision.get("value"), check)
         if action == "reject":
-            raise StepFailed(
-                f"Step {name!r} was rejected by {by}: {why}", details=_details(name, "rejected", [why])
-            )
+            raise StepFailed(f"Step {name!r} was rejected by {by}: {why}", details=_details(name, "rejected", [why]))
         raise _refused(codec, [f"unknown action {action!r}; known: approve, correct, reject"])
 
     def _codec(self, step: str, kind: str | None = None) -> StepCodec:
