@@ -20,10 +20,12 @@ from typing import Any
 from tools import Tool, chosen
 
 PROSE = """\
-Read a call of the tool {name} ({about}) from `request`, the plain words of any person.
-call is null unless the request asks for this tool and clearly states every required argument: nothing is guessed or
-known from elsewhere. An optional argument is set only if the request states it, else null. Real requests are worded unlike the
-examples: give each cue all the synonyms and units you can think of."""
+Read a call of the tool {name} ({about})
+from `request`, the plain words of any person.
+call is null unless the request asks for this tool and clearly states every required argument: nothing is guessed or known
+from elsewhere. An optional argument is set only if the request states it, else null; if the request speaks of it but
+its value cannot be read, call is null. Real requests are worded unlike the examples: give each cue all synonyms and
+units that people may use."""
 MISFITS = (
     "Remind me on 14 May 2026 to pay 250 dollars for the 2 rooms.",
     "Book a table for two at eight in the evening.",
@@ -42,13 +44,16 @@ _TEXTS = (
     (r"user", ("'mlind'", "'tomh'")), (r"artist|author|player|person|actor|name", ("Maja Lindqvist", "Tom Okafor")),
     (r"gas|material|medium", ("helium", "water")), (r"game|title|book|movie|song", ("'Iron Harbor'", "'Paper Moon'")),
     (r"diet", ("vegetarian", "gluten-free")), (r"recipe|dish|food", ("dessert", "soup")), (r"cuisine", ("Thai", "Greek")),
-    (r"species", ("mouse", "rabbit")), (r"genotype", ("AA", "aa")), (r"freq", ("monthly", "yearly")),
+    (r"^key$", ("C", "G")), (r"scale", ("major", "minor")), (r"detail|level", ("basic", "full")),
+    (r"compartment", ("nucleus", "membrane")), (r"species", ("mouse", "rabbit")), (r"genotype", ("AA", "aa")), (r"freq", ("monthly", "yearly")),
 )  # fmt: skip
 
 
 def specification(tool: Tool) -> str:
     """Returns the YAML text of one tool's specification."""
-    fields = "\n".join(f"          {_quoted(name)}: {_type(name, detail, tool)}" for name, detail in tool.properties.items())
+    fields = "\n".join(
+        f"          {_quoted(name)}: {_type(name, detail, tool)}" for name, detail in tool.properties.items()
+    )
     prose = "\n".join(f"      {line}" for line in PROSE.format(name=tool.name, about=_about(tool)).splitlines())
     cases = list(_cases(tool))
     return f"""\
@@ -85,7 +90,9 @@ def _about(tool: Tool) -> str:
 
 def _task(tool: Tool) -> str:
     """What is asked for, without what it is asked with: `Calculate the area of a triangle`."""
-    return re.split(r"\s*(?:\b(?:given|based on|using|from|by|with|according)\b|[.,(])", _about(tool))[0]
+    return re.split(
+        r"\s*(?:\b(?:given|based on|using|from|by|with|according|for a|in a|of a specific)\b|[.,(])", _about(tool)
+    )[0]
 
 
 def _quoted(text: str) -> str:
@@ -147,34 +154,39 @@ def _case(tool: Tool, dice: random.Random, names: Sequence[str], pattern: str) -
 
 
 def _words(name: str) -> str:
-    return re.sub(r"([a-z])([A-Z0-9])", r"\1 \2", name).replace("_", " ").lower()
+    """How an argument is called in a request: `time_in_years` is `time in years`, `num2` is `second num`."""
+    plain = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("_", " ").lower()
+    numbered = re.fullmatch(r"(.*?) ?([123])", plain)
+    return f"{('first', 'second', 'third')[int(numbered[2]) - 1]} {numbered[1]}" if numbered else plain
 
 
 def _value(name: str, detail: Mapping[str, Any], dice: random.Random) -> tuple[str, Any]:
     """Returns how a value is said, and the value."""
     kind = detail["type"]
     if kind == "array":
-        return _list(detail, dice)
+        return _list(name, detail, dice)
     if kind == "boolean":
         return "true", True
     if kind == "integer":
-        number = dice.randrange(1990, 2024) if "year" == name or "season" in name else dice.randrange(2, 90)
+        number = dice.randrange(1990, 2024) if name in ("year", "season") else dice.randrange(2, 90)
         return str(number), number
     if kind == "float":
         return _float(name, detail, dice)
     if "enum" in detail:
         option = dice.choice(detail["enum"])
         return str(option), option
+    named = re.findall(r"'([A-Za-z ]{2,20})'", detail.get("description", ""))
     bank = next((texts for pattern, texts in _TEXTS if re.search(pattern, name.lower())), ("amber", "coral"))
+    bank = named or bank
     text = dice.choice(bank)
     return text, text.strip("'")
 
 
-def _list(detail: Mapping[str, Any], dice: random.Random) -> tuple[str, Any]:
+def _list(name: str, detail: Mapping[str, Any], dice: random.Random) -> tuple[str, Any]:
     if detail["items"]["type"] == "string":
         items = dice.sample(("milk", "oats", "apples", "rice", "honey"), 3)
         return f"{', '.join(items[:-1])} and {items[-1]}", items
-    numbers = [dice.randrange(2, 90) for _ in range(dice.choice((3, 4)))]
+    numbers = [dice.randrange(2, 90) for _ in range(2 if re.search(r"point|coord", name) else dice.choice((3, 4)))]
     return f"[{', '.join(map(str, numbers))}]", numbers
 
 
@@ -183,7 +195,7 @@ def _float(name: str, detail: Mapping[str, Any], dice: random.Random) -> tuple[s
     if re.search(r"rate|yield|percent|interest", name.lower()) and not re.search(r"percent|%", words.split(" ", 1)[1]):
         percent = dice.randrange(2, 12)
         return f"{percent}%", float(Decimal(percent) / 100)
-    number = dice.randrange(11, 99) / 10
+    number = dice.randrange(11, 99) / (100 if re.search(r"alpha|prob|allele", name.lower()) else 10)
     return str(number), number
 
 
@@ -197,7 +209,9 @@ def _written(cases: Sequence[tuple[str, Mapping[str, Any] | None]], name: str) -
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, required=True, help="folder with simple_python.jsonl and multiple.jsonl")
+    arguments.add_argument(
+        "--data", type=Path, required=True, help="folder with simple_python.jsonl and multiple.jsonl"
+    )
     arguments.add_argument("--out", type=Path, required=True, help="folder for the specifications")
     options = arguments.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ class Asked:
 
     @cached_property
     def _numbers(self) -> Numbers:
-        return Numbers.of(self._words)
+        return Numbers(self._words)
 
     @cached_property
     def _phrases(self) -> Phrases:
@@ -74,7 +74,9 @@ class Asked:
 
     def number_lists(self) -> tuple[tuple[Decimal, ...], ...]:
         """Returns the numbers that stand in a row (`3, 4 and 5`, `[1, 2]`), each row of two or more, in order."""
-        return tuple(tuple(self._words[at].number or Decimal(0) for at in row) for row in self._numbers.rows())
+        return tuple(
+            tuple(self._words[at].number or Decimal(0) for at in row) for row in self._numbers.rows if len(row) > 1
+        )
 
     def unit(self, *cues: str) -> str | None:
         """Returns the word behind the number that the words name: `inches` for `radius` in `a radius of 4 inches`."""

@@ -1,4 +1,4 @@
-"""Names and phrases of a request: what is quoted, what is capitalised, what stands beside a word up to the next one that ends it."""
+"""Names and phrases of a request: what is quoted or capitalised, or stands beside a word up to one that ends it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiled_ai.library.cues import Cue, places_of
-from compiled_ai.library.wording import Word
+from compiled_ai.library.wording import Word, stem
 
 _QUOTED = re.compile(
-    r"(?<!\w)(['\"`])(?=\S)([^'\"`\n]{1,200}?(?:['][a-z]{1,2}\b[^'\"`\n]{0,200})?)\1(?!\w)|[\u2018\u201c]([^\u2019\u201d\n]{1,200})[\u2019\u201d]"
+    r"(?<!\w)(['\"`])(?=\S)(?P<plain>[^\"`\n]{1,200}?)\1(?!\w)|[\u2018\u201c](?P<curly>[^\u2019\u201d\n]{1,200})[\u2019\u201d]"
 )
-_ARTICLES = frozenset("the a an my our your his her their its this that these those some any".split())
-_INNER = frozenset("of the de la le du des von van der den di da del and & for".split())
-_OPENING = frozenset(
-    "find get what which who whom whose where when how why calculate comput determin giv show list search look can could pleas i book "
-    "retriev fetch tell is ar do did provid identify predict convert check compar creat generat analyz estimat evaluat solv "
-    "order locat plan buy schedul updat reserv in on at for to from with using us need want if hey hi hello let would should will "
-    "run play send open add set pick choos suggest recommend help return discover explor simulat draw measur what's who's how's "
-    "i'm i'd i'v perform obtain read mak tak track translat summariz view review select sort filter turn switch register sign".split()
+_ARTICLES = frozenset(
+    ("the", "a", "an", "my", "our", "your", "his", "her", "their", "its", "this", "that", "some", "any")
 )
+_SKIPPED = _ARTICLES | frozenset(
+    ("of", "is", "are", ":", "=", "(", "[", "'", '"', "`", "\u2018", "\u201c", "named", "called")
+)
+_INNER = frozenset(("of", "the", "de", "la", "le", "du", "des", "von", "van", "der", "den", "di", "da", "del"))
+_OPENING_WORDS = """
+    find get what which who whom whose where when how why calculate compute determine give show list search look can
+    could please i book retrieve fetch tell is are do did provide identify predict convert check compare create analyze
+    generate estimate evaluate solve order locate plan buy schedule update reserve in on at for to from with using use need
+    want if hey hi hello let would should will run play send open add set pick choose suggest recommend help return
+    discover explore simulate draw measure what's who's how's i'm i'd i've perform obtain read make take track translate
+    summarize view review select sort filter turn switch register sign there given kindly my our we the a an
+"""
+_OPENING = frozenset(stem(word) for word in _OPENING_WORDS.split())
 """Stems of words that open a sentence with a capital without being a name."""
-_STOPS = frozenset(
-    "in on at for from to with by near during between using via within around about over under after befor until since per than as into "
-    "and or but if that which who whom where when while because so is are was were be been has have had do does did can could will would "
-    "should i you we they it me us please given including starting ending considering".split()
-)
-_PRAISE = frozenset(
-    "best top good closest nearest local latest recent current new highest lowest cheapest most popular famous great nearby upcoming "
-    "available detailed rated different various more other all".split()
-)
+_STOPPING_WORDS = """
+    in on at for from to with by near during between using via within around about over under after before until since
+    per than as into and or but if that which who whom where when while because so is are was were be been has have had do
+    does did can could will would should i you we they it me us please given including starting ending considering
+"""
+_STOPS = frozenset(_STOPPING_WORDS.split())
+_PRAISING_WORDS = """
+    best top good closest nearest local latest recent current new highest lowest cheapest most popular famous great
+    nearby upcoming available detailed rated different various more other all
+"""
+_PRAISE = frozenset(_PRAISING_WORDS.split())
 _PUNCTUATION = frozenset(",.;:?!()[]{}\"'`\u2018\u2019\u201c\u201d")
 
 
@@ -45,7 +54,7 @@ class Phrases:
 
     @classmethod
     def of(cls, text: str, words: Sequence[Word]) -> Phrases:
-        spans = [match.span(2) if match.group(2) is not None else match.span(3) for match in _QUOTED.finditer(text)]
+        spans = (match.span(match.lastgroup or 0) for match in _QUOTED.finditer(text))
         return cls(text, words, tuple(spans))
 
     def beside(self, after: Sequence[Cue], before: Sequence[Cue], *, places: bool = False) -> str | None:
@@ -149,8 +158,7 @@ class Phrases:
 
     def _skipped(self, at: int) -> int:
         """Leaves out articles, praise and marks in front of a phrase."""
-        skipped = _ARTICLES | {"of", "is", "are", ":", "=", "(", "'", '"', "`", "\u2018", "\u201c", "named", "called"}
-        while at < len(self.words) and (self.words[at].text.lower() in skipped or self.words[at].text in _PRAISE):
+        while at < len(self.words) and (self.words[at].text.lower() in _SKIPPED or self.words[at].text in _PRAISE):
             at += 1
         return at
 
@@ -180,24 +188,12 @@ class Phrases:
 
     def _opens(self, at: int) -> bool:
         """Tells whether a word opens a sentence and is one that mostly does."""
-        first = (
-            at == 0
-            or self.words[at - 1].text in (".", "?", "!", "'", '"')
-            and at < 3
-            or self.words[at - 1].text in (".", "?", "!")
-        )
-        return first and self.words[at].stem in _OPENING
+        return (at == 0 or self.words[at - 1].text in (".", "?", "!", "'", '"')) and self.words[at].stem in _OPENING
 
     def _is_inner(self, at: int) -> bool:
-        """Tells whether a small word stands within a name: `Museum of Modern Art`."""
-        inner = self.words[at].text in _INNER - {"and", "&", "for"}
-        return inner and (
-            self._is_name_word(at + 1)
-            or self.words[at].text == "of"
-            and at + 2 < len(self.words)
-            and self.words[at + 1].text == "the"
-            and self._is_name_word(at + 2)
-        )
+        """Tells whether a small word stands within a name: `Museum of Modern Art`, `Lord of the Rings`."""
+        behind = at + 1 if at + 1 < len(self.words) and self.words[at + 1].text != "the" else at + 2
+        return self.words[at].text in _INNER and self._is_name_word(behind)
 
     def _belongs(self, at: int) -> bool:
         """A number behind a name, a point behind an initial or a short form, a hyphen within."""

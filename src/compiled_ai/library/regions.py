@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 
-_STATES = (
-    "AL Alabama, AK Alaska, AZ Arizona, AR Arkansas, CA California, CO Colorado, CT Connecticut, DE Delaware, "
-    "DC District of Columbia, FL Florida, GA Georgia, HI Hawaii, ID Idaho, IL Illinois, IN Indiana, IA Iowa, KS Kansas, "
-    "KY Kentucky, LA Louisiana, ME Maine, MD Maryland, MA Massachusetts, MI Michigan, MN Minnesota, MS Mississippi, "
-    "MO Missouri, MT Montana, NE Nebraska, NV Nevada, NH New Hampshire, NJ New Jersey, NM New Mexico, NY New York, "
-    "NC North Carolina, ND North Dakota, OH Ohio, OK Oklahoma, OR Oregon, PA Pennsylvania, RI Rhode Island, "
-    "SC South Carolina, SD South Dakota, TN Tennessee, TX Texas, UT Utah, VT Vermont, VA Virginia, WA Washington, "
-    "WV West Virginia, WI Wisconsin, WY Wyoming"
-)
-_CITIES = (
-    "NY New York, NY New York City, NY Brooklyn, NY Manhattan, NY Buffalo, CA Los Angeles, CA San Francisco, CA San Diego, CA San Jose, "
-    "CA Sacramento, CA Oakland, CA Fresno, CA Long Beach, CA Berkeley, CA Palo Alto, IL Chicago, TX Houston, TX Dallas, TX Austin, TX San Antonio, "
-    "TX Fort Worth, TX El Paso, PA Philadelphia, PA Pittsburgh, AZ Phoenix, AZ Tucson, AZ Mesa, FL Miami, FL Orlando, "
-    "FL Tampa, FL Jacksonville, OH Columbus, OH Cleveland, OH Cincinnati, IN Indianapolis, NC Charlotte, NC Raleigh, "
-    "WA Seattle, CO Denver, CO Boulder, DC Washington, TN Nashville, TN Memphis, MA Boston, MA Cambridge, OR Portland, "
-    "NV Las Vegas, MI Detroit, MI Ann Arbor, KY Louisville, MD Baltimore, WI Milwaukee, NM Albuquerque, MO Kansas City, "
-    "MO St. Louis, GA Atlanta, NE Omaha, MN Minneapolis, LA New Orleans, HI Honolulu, UT Salt Lake City, VA Richmond, AK Anchorage"
-)
+_STATES = """
+AL Alabama, AK Alaska, AZ Arizona, AR Arkansas, CA California, CO Colorado, CT Connecticut, DE Delaware, FL Florida,
+DC District of Columbia, GA Georgia, HI Hawaii, ID Idaho, IL Illinois, IN Indiana, IA Iowa, KS Kansas, KY Kentucky,
+LA Louisiana, ME Maine, MD Maryland, MA Massachusetts, MI Michigan, MN Minnesota, MS Mississippi, MO Missouri,
+MT Montana, NE Nebraska, NV Nevada, NH New Hampshire, NJ New Jersey, NM New Mexico, NY New York, NC North Carolina,
+ND North Dakota, OH Ohio, OK Oklahoma, OR Oregon, PA Pennsylvania, RI Rhode Island, SC South Carolina,
+SD South Dakota, TN Tennessee, TX Texas, UT Utah, VT Vermont, VA Virginia, WA Washington, WV West Virginia,
+WI Wisconsin, WY Wyoming
+"""
+_CITIES = """
+NY New York, NY New York City, NY Brooklyn, NY Manhattan, NY Buffalo, CA Los Angeles, CA San Francisco, CA San Diego,
+CA San Jose, CA Sacramento, CA Oakland, CA Fresno, CA Long Beach, CA Berkeley, CA Palo Alto, IL Chicago, TX Houston,
+TX Dallas, TX Austin, TX San Antonio, TX Fort Worth, TX El Paso, PA Philadelphia, PA Pittsburgh, AZ Phoenix,
+AZ Tucson, AZ Mesa, FL Miami, FL Orlando, FL Tampa, FL Jacksonville, OH Columbus, OH Cleveland, OH Cincinnati,
+IN Indianapolis, NC Charlotte, NC Raleigh, WA Seattle, CO Denver, CO Boulder, DC Washington, TN Nashville, TN Memphis,
+MA Boston, MA Cambridge, OR Portland, NV Las Vegas, MI Detroit, MI Ann Arbor, KY Louisville, MD Baltimore,
+WI Milwaukee, NM Albuquerque, MO Kansas City, MO St. Louis, GA Atlanta, NE Omaha, MN Minneapolis, LA New Orleans,
+HI Honolulu, UT Salt Lake City, VA Richmond, AK Anchorage
+"""
 
 
 def _read(table: str) -> dict[str, str]:

@@ -14,27 +14,24 @@ from functools import lru_cache
 
 from compiled_ai.library.dates import find_dates
 
-MOST_CHARACTERS = 4000
+MOST_CHARACTERS = 2000
 """Of a request; what stands behind is not read."""
 
 _TOKEN = re.compile(
     r"(?P<time>\d{1,2}:\d{2}(?::\d{2})?(?!\d))"
-    r"|(?P<code>[A-Za-z]{1,12}[/_-]?\d[\w/]{0,40}|\d{1,12}[/_-]?[A-Z]{1,6}[-_/]?\d[\w/-]{0,40}|\d{1,12}/[A-Z][\w/-]{0,40})"
+    r"|(?P<code>[A-Za-z]{1,12}[/_-]?\d[\w/]{0,40}|\d{1,12}[/_-]?[A-Z]{1,6}[-_/]?\d[\w/-]{0,40}"
+    r"|\d{1,12}/[A-Z][\w/-]{0,40})"
     r"|(?P<number>(?:(?<![\w)])[-\u2212+])?(?:\d{1,3}(?:,\d{3}){1,5}(?!\d)|\d{1,18})(?:\.\d{1,18})?(?:[eE][-+]?\d{1,3}(?!\w))?)"
     r"|(?P<word>[^\W\d_]+(?:['\u2019][^\W\d_]+)?)"
     r"|(?P<sign>[^\s\w]|_)"
 )
-_UNITS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
-    )
-}
-_TENS = {
-    word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
-}
+_SMALL_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_UNITS = {word: value for value, word in enumerate(_SMALL_WORDS.split())}
+_TENS = {word: 10 * value for value, word in enumerate(_TENS_WORDS.split(), start=2)}
 _POWERS = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _LETTERS = {"k": 10**3, "m": 10**6, "bn": 10**9, "b": 10**9}
 """Powers that are glued to an amount of money: `$5k`."""
@@ -141,7 +138,7 @@ def _spelled(words: Sequence[Word], at: int) -> tuple[Word, int]:
 
 
 def _goes_on(words: Sequence[Word], at: int) -> bool:
-    """Tells whether `-` or `and` stands within a spelled number: `twenty-five`, `hundred and five`, not `two and three`."""
+    """Tells whether `-` or `and` stands within a number: `twenty-five`, `hundred and five`, not `two and three`."""
     before, text = words[at - 1].text.lower(), words[at].text
     after = words[at + 1].text.lower() if at + 1 < len(words) else ""
     if text == "-":
