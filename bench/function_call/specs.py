@@ -3,7 +3,7 @@
     python bench/function_call/specs.py --data DATA/bfcl --out bench/function_call/specs
 
 The made-up requests are drawn from patterns (`REQUESTS`) with values by type and name of an argument; no request of
-the benchmark's files is used. Three of them are shown to the model, the others judge its function.
+the benchmark's files is used. One of them is always shown to the model, the others mostly judge its function.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from tools import Tool, chosen
 
 PROSE = """\
 Read a call of the tool {name} ({about})
-from `request`, the plain words of any person.
-call is null unless the request asks for this tool and clearly states every required argument: nothing is guessed or known
-from elsewhere. An optional argument is set only if the request states it, else null; if the request speaks of it but
-its value cannot be read, call is null. Real requests are worded unlike the examples: give each cue all synonyms and
-units that people may use."""
+from `request`, anybody's plain words. call is null unless the request asks for this tool and clearly states every
+required argument; nothing is guessed. An optional argument is set only if the request states it, else null; if it is
+spoken of but its value cannot be read, call is null. Real requests are worded unlike the examples: give each
+argument its 4 to 10 likeliest cues. Write 10 to 20 lines."""
 MISFITS = (
     "Remind me on 14 May 2026 to pay 250 dollars for the 2 rooms.",
     "Book a table for two at eight in the evening.",
@@ -75,12 +74,13 @@ steps:
         fields:
 {fields}
 outputs: [call]
+limits: {{function_lines: 25}}
 accuracy:
   call: {{metric: exact, threshold: 0.5}}
 examples:
-{_written(cases[:3], "shown")}
+{_written(cases[:1], "shown")}
 golden:
-{_written(cases[3:], "case")}
+{_written(cases[1:], "case")}
 """
 
 
@@ -117,7 +117,7 @@ def _kind(detail: Mapping[str, Any]) -> str:
 
 
 def _cases(tool: Tool) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
-    """Made-up requests with the call that each asks for: three to show, four to judge."""
+    """Made-up requests with the call that each asks for: one to show, six to judge."""
     dice = random.Random(tool.file_name)
     required, optional = list(tool.required), [name for name in tool.properties if name not in tool.required]
     misfits = dice.sample(MISFITS, 2)

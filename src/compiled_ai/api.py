@@ -177,6 +177,4 @@ def explain(run_id: str, *, settings: Settings | None = None) -> Explanation:
 
     chosen = settings or load_settings()
     with _open_store(chosen) as store:
-        return explain_run(
-            run_id, store=store, artifacts=lambda name: load_artifact(name, settings=chosen).sealed
-        )
+        return explain_run(run_id, store=store, artifacts=lambda name: load_artifact(name, settings=chosen).sealed)

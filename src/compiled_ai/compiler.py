@@ -192,9 +192,7 @@ class _Compiler:
                 remedy="Give --model recorded:DIR, exchange:DIR, or a provider's name such as anthropic:NAME.",
             )
         protect = TextSealer(self._keys) if plan.sinks.get("prompts") == "encrypted" else None
-        return open_model(
-            self.options.model, record=self.options.record, budget=self.options.budget, protect=protect
-        )
+        return open_model(self.options.model, record=self.options.record, budget=self.options.budget, protect=protect)
 
     def _attempt(
         self,

@@ -1,7 +1,8 @@
 """Arguments of a call, read from what somebody asks for in plain words.
 
 `Asked(request)` reads numbers, texts, lists, dates, places and choices by the words that stand beside them. What is
-not stated, or could be meant in two ways, is `None` or left out: a caller then abstains instead of guessing.
+not stated, or could be meant in two ways, is `None` or left out: a caller then abstains instead of guessing. Numbers
+and texts know their place in the request.
 
 Cues are words in a text, parted by commas, best first: `"base, bottom side"`. Word forms and case do not matter.
 """
@@ -15,9 +16,9 @@ from functools import cached_property
 from compiled_ai.library.cues import Cue, Numbers, cues_of, places_of
 from compiled_ai.library.dates import Order, find_dates
 from compiled_ai.library.phrases import Phrases
-from compiled_ai.library.places import LocatedDate
+from compiled_ai.library.places import LocatedDate, LocatedDecimal, located
 from compiled_ai.library.regions import with_state
-from compiled_ai.library.wording import MOST_CHARACTERS, words_of
+from compiled_ai.library.wording import MOST_CHARACTERS, place_at, words_of
 
 __all__ = ["Asked"]
 _NOT = frozenset(("not", "no", "without", "exclude", "excluding", "except", "don't", "doesn't", "never", "skip"))
@@ -65,18 +66,20 @@ class Asked:
         wanted = {name: cues_of(cues) for name, cues in required.items()}
         more = {name: cues_of(cues) for name, cues in (optional or {}).items()}
         shares = {name.strip() for name in fractions.split(",")}
-        found = {}
+        found: dict[str, Decimal] = {}
         for name, position in self._numbers.assign(wanted, more).items():
-            word = self._words[position]
-            number = word.number or Decimal(0)
-            found[name] = number / 100 if word.percent and name in shares else number
+            found[name] = self._number(position, fraction=name in shares)
         return found
 
     def number_lists(self) -> tuple[tuple[Decimal, ...], ...]:
         """Returns the numbers that stand in a row (`3, 4 and 5`, `[1, 2]`), each row of two or more, in order."""
-        return tuple(
-            tuple(self._words[at].number or Decimal(0) for at in row) for row in self._numbers.rows if len(row) > 1
-        )
+        return tuple(tuple(map(self._number, row)) for row in self._numbers.rows if len(row) > 1)
+
+    def _number(self, position: int, *, fraction: bool = False) -> LocatedDecimal:
+        word = self._words[position]
+        number = word.number or Decimal(0)
+        value = number / 100 if word.percent and fraction else number
+        return LocatedDecimal.of(value, place_at(self._text, word.start, word.end))
 
     def unit(self, *cues: str) -> str | None:
         """Returns the word behind the number that the words name: `inches` for `radius` in `a radius of 4 inches`."""
@@ -93,8 +96,10 @@ class Asked:
         """
         if after or before:
             return self._phrases.beside(cues_of(after), cues_of(before))
-        quoted = [self._text[start:end].strip() for start, end in self._phrases.quoted]
-        return next((some[0] for some in (quoted, self._phrases.names()) if len(some) == 1), None)
+        for some in (self._phrases.quotations(), self._phrases.names()):
+            if len(some) == 1:
+                return some[0]
+        return None
 
     def place(self, after: str = "in, near, at, around, from, for, of", *, state: bool = False) -> str | None:
         """Returns the place that stands behind one of the words: `Boston`, `Miami, Florida`.
@@ -102,7 +107,7 @@ class Asked:
         With `state`, a large city of the United States is given with its state: `Boston, MA`.
         """
         found = self._phrases.beside(cues_of(after), (), places=True)
-        return with_state(found) if found and state else found
+        return located(with_state(found), found.place) if found and state else found
 
     def texts(self, after: str = "", before: str = "") -> tuple[str, ...]:
         """Returns the items of a list that stands behind one of the words: `milk, eggs and oat flakes`."""
@@ -115,7 +120,10 @@ class Asked:
 
     def dates(self, order: Order = "mdy") -> tuple[LocatedDate, ...]:
         """Returns every date with a year, in order."""
-        return tuple(found.value for found in find_dates(self._text, order=order))
+        return tuple(
+            LocatedDate.of(found.value, place_at(self._text, found.start, found.end))
+            for found in find_dates(self._text, order=order)
+        )
 
 
 def _all(cues: tuple[str, ...]) -> list[Cue]:

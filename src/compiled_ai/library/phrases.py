@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiled_ai.library.cues import Cue, places_of
-from compiled_ai.library.wording import Word, stem
+from compiled_ai.library.places import Located
+from compiled_ai.library.wording import Word, piece, stem
 
 _QUOTED = re.compile(
     r"(?<!\w)(['\"`])(?=\S)(?P<plain>[^\"`\n]{1,200}?)\1(?!\w)|[\u2018\u201c](?P<curly>[^\u2019\u201d\n]{1,200})[\u2019\u201d]"
@@ -20,24 +21,26 @@ _SKIPPED = _ARTICLES | frozenset(
 )
 _INNER = frozenset(("of", "the", "de", "la", "le", "du", "des", "von", "van", "der", "den", "di", "da", "del"))
 _OPENING_WORDS = """
-    find get what which who whom whose where when how why calculate compute determine give show list search look can
-    could please i book retrieve fetch tell is are do did provide identify predict convert check compare create analyze
-    generate estimate evaluate solve order locate plan buy schedule update reserve in on at for to from with using use need
-    want if hey hi hello let would should will run play send open add set pick choose suggest recommend help return
-    discover explore simulate draw measure what's who's how's i'm i'd i've perform obtain read make take track translate
-    summarize view review select sort filter turn switch register sign there given kindly my our we the a an
+    find get what which who whom whose where when how why calculate compute determine give show list search look
+    can could please i book retrieve fetch tell is are do did provide identify predict convert check compare
+    create analyze generate estimate evaluate solve order locate plan buy schedule update reserve in on at for to
+    from with using use need want if hey hi hello let would should will run play send open add set pick choose
+    suggest recommend help return discover explore simulate draw measure what's who's how's i'm i'd i've perform
+    obtain read make take track translate summarize view review select sort filter turn switch register sign there
+    given kindly my our we the a an
 """
 _OPENING = frozenset(stem(word) for word in _OPENING_WORDS.split())
 """Stems of words that open a sentence with a capital without being a name."""
 _STOPPING_WORDS = """
-    in on at for from to with by near during between using via within around about over under after before until since
-    per than as into and or but if that which who whom where when while because so is are was were be been has have had do
-    does did can could will would should i you we they it me us please given including starting ending considering
+    in on at for from to with by near during between using via within around about over under after before until
+    since per than as into and or but if that which who whom where when while because so is are was were be been
+    has have had do does did can could will would should i you we they it me us please given including starting
+    ending considering
 """
 _STOPS = frozenset(_STOPPING_WORDS.split())
 _PRAISING_WORDS = """
-    best top good closest nearest local latest recent current new highest lowest cheapest most popular famous great
-    nearby upcoming available detailed rated different various more other all
+    best top good closest nearest local latest recent current new highest lowest cheapest most popular famous
+    great nearby upcoming available detailed rated different various more other all
 """
 _PRAISE = frozenset(_PRAISING_WORDS.split())
 _PUNCTUATION = frozenset(",.;:?!()[]{}\"'`\u2018\u2019\u201c\u201d")
@@ -57,7 +60,7 @@ class Phrases:
         spans = (match.span(match.lastgroup or 0) for match in _QUOTED.finditer(text))
         return cls(text, words, tuple(spans))
 
-    def beside(self, after: Sequence[Cue], before: Sequence[Cue], *, places: bool = False) -> str | None:
+    def beside(self, after: Sequence[Cue], before: Sequence[Cue], *, places: bool = False) -> Located | None:
         """Returns the text that stands behind the first cue that has one, or in front of one."""
         for cue in after:
             for _, end in places_of(self.words, cue):
@@ -71,7 +74,7 @@ class Phrases:
                     return found
         return None
 
-    def from_position(self, at: int, *, places: bool = False) -> str | None:
+    def from_position(self, at: int, *, places: bool = False) -> Located | None:
         """The quoted text, the name or the phrase that begins at a word."""
         at = self._skipped(at)
         if at >= len(self.words):
@@ -89,19 +92,20 @@ class Phrases:
             end += 1
         return None if places else self._slice(at, end)
 
-    def single_word(self, at: int) -> str | None:
+    def single_word(self, at: int) -> Located | None:
         """The word at a position, if it is one that can be a unit or a kind."""
         word = self.words[at] if at < len(self.words) else None
-        return word.text if word is not None and word.text.isalpha() and not self._ends_phrase(word) else None
+        stands_alone = word is not None and word.text.isalpha() and not self._ends_phrase(word)
+        return self._slice(at, at + 1) if stands_alone else None
 
-    def up_to_position(self, end: int) -> str | None:
+    def up_to_position(self, end: int) -> Located | None:
         """The quoted text, the name or the phrase that ends in front of a word."""
         last = end
         while last > 0 and self.words[last - 1].text in ("'", '"', "`", "\u2019", "\u201d", "'s"):
             last -= 1
         quoted = next((span for span in self.quoted if last and span[0] <= self.words[last - 1].start < span[1]), None)
         if quoted is not None:
-            return self.text[quoted[0] : quoted[1]].strip()
+            return piece(self.text, *quoted).strip()
         start = last
         while (
             start > 0
@@ -116,7 +120,7 @@ class Phrases:
             start += 1
         return self._slice(start, last)
 
-    def items(self, after: Sequence[Cue], before: Sequence[Cue]) -> tuple[str, ...]:
+    def items(self, after: Sequence[Cue], before: Sequence[Cue]) -> tuple[Located, ...]:
         """The items of a list behind the first cue that has one, or in front of one."""
         for cue in after:
             for _, end in places_of(self.words, cue):
@@ -128,11 +132,11 @@ class Phrases:
                 found = tuple(filter(None, (self.up_to_position(start),)))
                 if found:
                     return found
-        return tuple(self.text[start:end].strip() for start, end in self.quoted)
+        return self.quotations()
 
-    def _items(self, at: int) -> tuple[str, ...]:
+    def _items(self, at: int) -> tuple[Located, ...]:
         """Items from a word on, parted by commas and `and`, up to a word that ends a phrase."""
-        found: list[str] = []
+        found: list[Located] = []
         start = at
         while at <= len(self.words):
             word = self.words[at] if at < len(self.words) else None
@@ -146,15 +150,19 @@ class Phrases:
             at += 1
         return tuple(found)
 
-    def names(self) -> list[str]:
+    def quotations(self) -> tuple[Located, ...]:
+        return tuple(piece(self.text, start, end).strip() for start, end in self.quoted)
+
+    def names(self) -> list[Located]:
         """Returns every capitalised name, in order; words that only open a sentence are none."""
-        found, at = [], 0
+        found: list[Located] = []
+        at = 0
         while at < len(self.words):
             end = self._name_end(at)
             if end > at and self._quoted_at(self.words[at].start) is None:
-                found.append(self._slice(at, end) or "")
+                found += filter(None, [self._slice(at, end)])
             at = max(end, at + 1)
-        return [name for name in found if name]
+        return found
 
     def _skipped(self, at: int) -> int:
         """Leaves out articles, praise and marks in front of a phrase."""
@@ -162,8 +170,10 @@ class Phrases:
             at += 1
         return at
 
-    def _quoted_at(self, start: int) -> str | None:
-        return next((self.text[first:last].strip() for first, last in self.quoted if first <= start < last), None)
+    def _quoted_at(self, start: int) -> Located | None:
+        return next(
+            (piece(self.text, first, last).strip() for first, last in self.quoted if first <= start < last), None
+        )
 
     def _name_end(self, at: int, *, places: bool = False) -> int:
         """Returns the position behind the name that begins at a word, or the word's own."""
@@ -208,8 +218,8 @@ class Phrases:
     def _ends_phrase(self, word: Word) -> bool:
         return word.text.lower() in _STOPS or word.text in _PUNCTUATION or word.number is not None or word.opaque
 
-    def _slice(self, start: int, end: int) -> str | None:
+    def _slice(self, start: int, end: int) -> Located | None:
         if start >= end:
             return None
-        text = self.text[self.words[start].start : self.words[end - 1].end].strip(" ,;:'\"")
-        return re.sub(r"['\u2019]s$", "", text) or None
+        text = piece(self.text, self.words[start].start, self.words[end - 1].end).strip(" ,;:'\"")
+        return text.removesuffix("'s").removesuffix("\u2019s") or None

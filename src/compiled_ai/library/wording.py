@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from compiled_ai.library.dates import find_dates
+from compiled_ai.library.places import Located, Place, Span
 
 MOST_CHARACTERS = 2000
 """Of a request; what stands behind is not read."""
@@ -57,6 +58,17 @@ class Word:
     @property
     def is_capital(self) -> bool:
         return self.text[:1].isupper() or self.opaque and any(map(str.isupper, self.text))
+
+
+def place_at(text: str, start: int, end: int) -> Place:
+    """Returns the place of some characters of a request."""
+    line_start = text.rfind("\n", 0, start) + 1
+    return Place((Span(start, end, text.count("\n", 0, start) + 1, start - line_start + 1),))
+
+
+def piece(text: str, start: int, end: int) -> Located:
+    """Cuts a piece out of a request; it knows its place."""
+    return Located(text[start:end], place_at(text, start, end))
 
 
 @lru_cache(maxsize=4096)

@@ -39,7 +39,7 @@ _TYPES: Mapping[str, str] = {
     "integer": "whole number",
     "decimal": "number",
     "float": "number",
-    "money": "amount as text, a plain number without currency (\"1234.50\")",
+    "money": 'amount as text, a plain number without currency ("1234.50")',
     "boolean": "true or false",
     "date": "date as text, YYYY-MM-DD",
     "time": "time as text, HH:MM:SS",

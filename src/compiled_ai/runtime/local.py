@@ -310,9 +310,7 @@ def kept(store: RunStore, run_id: str, program: Program) -> RunResult:
     return RunResult(stepping, stepping.advance(), nanoseconds(record.started_at), record.run_id)
 
 
-def resume(
-    run_id: str, *, store: RunStore, programs: ProgramSource, model: ModelSource = None
-) -> RunResult:
+def resume(run_id: str, *, store: RunStore, programs: ProgramSource, model: ModelSource = None) -> RunResult:
     """Takes a run up again on the artifact that it began on, and carries it as far as it goes.
 
     Bounded calls without a result are asked again with the same request; any other effect of which it is not

@@ -52,9 +52,7 @@ def decide(
     stepping = Stepping(program, record.input, effects_of(store, record, program))
     _try(stepping, _awaited(stepping, review), decision)
     store.decide(review.review_id, decision)
-    return go_on(
-        store, record.run_id, stepping, stepping.advance(), Answers(model), nanoseconds(record.started_at)
-    )
+    return go_on(store, record.run_id, stepping, stepping.advance(), Answers(model), nanoseconds(record.started_at))
 
 
 def _open_review(store: RunStore, review_id: str) -> Review:

@@ -263,9 +263,7 @@ def load_program(identity: Path | Mapping[str, str], *, digest: str = "") -> Pro
 def _tables_of(identity: Path | Mapping[str, str]) -> Path | dict[str, str]:
     if isinstance(identity, Path):
         return identity / _TABLES
-    return {
-        name.removeprefix(f"{_TABLES}/"): text for name, text in identity.items() if name.startswith(f"{_TABLES}/")
-    }
+    return {name.removeprefix(f"{_TABLES}/"): text for name, text in identity.items() if name.startswith(f"{_TABLES}/")}
 
 
 def _own_digest(source: str, text: str) -> str:

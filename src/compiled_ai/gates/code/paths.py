@@ -46,9 +46,7 @@ class Paths(Constants):
     def _is_last_part(self, part: ast.expr) -> bool:
         if isinstance(part, ast.Call):
             return called_name(part) == "basename"
-        return (
-            isinstance(part, ast.Attribute) and part.attr in _LAST_PARTS and self._is_path(part.value, self.scope)
-        )
+        return isinstance(part, ast.Attribute) and part.attr in _LAST_PARTS and self._is_path(part.value, self.scope)
 
     def _is_path(self, node: ast.AST, scope: Scope, depth: int = 0) -> bool:
         if depth > 8:
