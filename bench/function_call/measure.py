@@ -2,9 +2,9 @@
 
     python bench/function_call/measure.py --data DATA/bfcl [--model recorded:DIR | exchange:DIR] [--show] [--json]
 
-Each tool is compiled from its schema and a few made-up requests (`specs.py`); its artifact then answers every request of
-the files that calls for it, by the leaderboard's rules (`checker.py`): right, wrong, or abstained (no call). It is also asked
-what is meant for the other tools and what is meant for none (`irrelevance.jsonl`): a call there is a false call.
+Each tool is compiled from its schema and a few made-up requests (`specs.py`); its artifact then answers every request
+of the files that calls for it: right, wrong (by the leaderboard's rules, `checker.py`), or abstained (no call). It is
+also asked what is meant for the other tools, and for none (`irrelevance.jsonl`): a call there is a false call.
 
 The recordings that ship are genuine replies. Exit 3 while replies are awaited.
 """
@@ -146,8 +146,9 @@ def _print(measured: Sequence[Measured], *, show: bool) -> None:
         if not some:
             continue
         print(
-            f"{kind:10} {total['tools']} tools, {total['requests']} requests: right {total['right']} "
-            f"({total['right_share']}), wrong {total['wrong']} ({total['wrong_share']}), abstained {total['abstained']}; "
+            f"{kind:10} {total['tools']} tools ({total['without_artifact']} without an artifact), "
+            f"{total['requests']} requests: right {total['right']} ({total['right_share']}), "
+            f"wrong {total['wrong']} ({total['wrong_share']}), abstained {total['abstained']}; "
             f"tokens a compile median {total['tokens_median']}, most {total['tokens_most']} (estimated); "
             f"false calls {total['false_calls']} of {total['asked_of_others']} for other tools, "
             f"{total['false_calls_of_none']} of {total['asked_of_none']} for none"

@@ -42,9 +42,11 @@ _TEXTS = (
     (r"date", ("2026-03-14", "2027-10-02")), (r"_id$|^id$|number|code", ("QX7731", "AB9042")),
     (r"user", ("'mlind'", "'tomh'")), (r"artist|author|player|person|actor|name", ("Maja Lindqvist", "Tom Okafor")),
     (r"gas|material|medium", ("helium", "water")), (r"game|title|book|movie|song", ("'Iron Harbor'", "'Paper Moon'")),
-    (r"diet", ("vegetarian", "gluten-free")), (r"recipe|dish|food", ("dessert", "soup")), (r"cuisine", ("Thai", "Greek")),
+    (r"diet", ("vegetarian", "gluten-free")), (r"recipe|dish|food", ("dessert", "soup")),
+    (r"cuisine", ("Thai", "Greek")),
     (r"^key$", ("C", "G")), (r"scale", ("major", "minor")), (r"detail|level", ("basic", "full")),
-    (r"compartment", ("nucleus", "membrane")), (r"species", ("mouse", "rabbit")), (r"genotype", ("AA", "aa")), (r"freq", ("monthly", "yearly")),
+    (r"compartment", ("nucleus", "membrane")), (r"species", ("mouse", "rabbit")),
+    (r"genotype", ("AA", "aa")), (r"freq", ("monthly", "yearly")),
 )  # fmt: skip
 
 

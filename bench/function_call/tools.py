@@ -1,11 +1,11 @@
 """Which tools are compiled, and the requests that judge them.
 
 The rule: a tool is a function schema, to the letter; of the tools that are the right one for a request of
-`simple_python.jsonl` or `multiple.jsonl`,
+`simple_python.jsonl` or `multiple.jsonl`, in the order of how many requests call for them (of equals by the SHA-256 of
+the schema),
 
-- `by form`: those whose required arguments are all numbers, truth values, enumerations or lists of numbers; the 36 that most
-  requests call for (equals by the SHA-256 of the schema);
-- `free text`: of the others whose arguments are texts, numbers, truth values or lists of them, the first 12 in the same order.
+- `by form`: the first 36 whose required arguments are all numbers, truth values, enumerations or lists of numbers;
+- `free text`: the first 12 of the others whose arguments are texts, numbers, truth values or lists of these.
 """
 
 from __future__ import annotations
