@@ -23,8 +23,8 @@ PROSE = """\
 Read a call of the tool {name} ({about})
 from `request`, anybody's plain words. call is null unless the request asks for this tool and clearly states every
 required argument; nothing is guessed. An optional argument is set only if the request states it, else null; if it is
-spoken of but its value cannot be read, call is null. Real requests are worded unlike the examples: give each
-argument its 4 to 10 likeliest cues. Write 10 to 20 lines."""
+spoken of but its value cannot be read, call is null. Read with Asked alone, without regular expressions, in 8 to 16
+lines; give each argument its 4 to 10 likeliest cues, since real requests are worded unlike the examples."""
 MISFITS = (
     "Remind me on 14 May 2026 to pay 250 dollars for the 2 rooms.",
     "Book a table for two at eight in the evening.",
@@ -76,7 +76,7 @@ steps:
         fields:
 {fields}
 outputs: [call]
-limits: {{function_lines: 25}}
+limits: {{function_lines: 20}}
 accuracy:
   call: {{metric: exact, threshold: 0.5}}
 examples:
