@@ -22,6 +22,45 @@ from compiled_ai.spec.rules.ast import DecisionTable
 
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+READ_BY_FUNCTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "address_normalisation": {
+        "apartment": {"line": "418 N MILL ST APT 4B", "city": "ASHFORD", "state": "OH", "zip": "44822-1234"},
+        "no_number": {"outcome": "INCOMPLETE", "reason": "there is no house number"},
+    },
+    "email_fields": {
+        "no_order": {"outcome": "ASK_FOR_ORDER", "sender_name": None, "sender_address": "tom@example.com"},
+        "reschedule": {"outcome": "RESCHEDULE", "order_number": "WB-104233", "wanted_day": "2026-03-12"},
+    },
+    "eob_extraction": {
+        "adds_up": {"outcome": "POST", "total_paid": "26.18"},
+        "does_not_add_up": {"outcome": "REVIEW", "check_number": "E55826838"},
+    },
+    "function_call": {
+        "complete": {
+            "call": {"city": "Lyon", "day": "2026-05-14", "people": 12, "hours": 3, "equipment": "whiteboard"},
+        },
+        "incomplete": {"call": None},
+    },
+    "line_items": {
+        "adds_up": {"outcome": "MATCH", "subtotal": "2196.33"},
+        "does_not_add_up": {"outcome": "CHECK", "reason": "quantity times price is not the amount of a row"},
+    },
+    "schema_mapping": {
+        "no_address": {"outcome": "HOLD", "order_number": "443043868", "customer_name": "Hotel Marten"},
+        "order": {
+            "outcome": "ACCEPT",
+            "lines": [{"sku": "MUG-0042", "quantity": 2, "unit_price": "12.50", "discount": "2.50"}],
+            "shipping_cost": "4.95",
+            "gift": True,
+            "note": "Please ring twice.",
+        },
+    },
+    "ticket_triage": {
+        "outage": {"category": "OUTAGE", "team": "ON_CALL", "hours": 1},
+        "question": {"category": "HOW_TO", "team": "COMMUNITY", "hours": 72},
+    },
+}
+"""The inputs to try of the examples that a model's functions read, and some of what is decided about them."""
 RULES_ONLY = ("claim_routing", "eligibility", "prior_auth_glp1_complete")
 
 
@@ -69,6 +108,20 @@ def test_an_example_is_read_without_a_warning(name: str) -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_readme_says_that_the_cases_are_synthetic(name: str) -> None:
     assert "synthetic" in (FOLDER / name / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(READ_BY_FUNCTIONS))
+def test_the_inputs_to_try_are_those_that_are_tested(name: str) -> None:
+    assert {path.stem for path in (FOLDER / name / "inputs").glob("*.json")} == set(READ_BY_FUNCTIONS[name])
+
+
+def test_the_inputs_to_try_are_decided_as_expected(compiled: tuple[str, SealedArtifact]) -> None:
+    name, artifact = compiled
+    program = load_program(artifact.folder / "identity")
+    for stem, expected in READ_BY_FUNCTIONS.get(name, {}).items():
+        end = decide(program, parse_json((FOLDER / name / "inputs" / f"{stem}.json").read_text("utf-8")), Supplied())
+        assert isinstance(end, Done), (stem, end)
+        assert {key: end.output[key] for key in expected} == expected, stem
 
 
 def test_it_passes_all_stages(compiled: tuple[str, SealedArtifact]) -> None:

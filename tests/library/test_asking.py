@@ -64,7 +64,9 @@ def test_no_number_is_given_twice() -> None:
     assert Asked("a width of 20").numbers({"width": "width", "height": "width"}) == {"width": 20}
 
 
-@pytest.mark.parametrize("request_text", ["case CA123456", "docket 2022/AL2562", "at 6:30", "on March 3, 2024", "m/s^2"])
+@pytest.mark.parametrize(
+    "request_text", ["case CA123456", "docket 2022/AL2562", "at 6:30", "on March 3, 2024", "m/s^2"]
+)
 def test_numbers_within_codes_times_and_dates_are_none(request_text: str) -> None:
     assert Asked(request_text).numbers({"n": "case, docket, at, on, m"}) == {}
 
@@ -151,7 +153,9 @@ def test_values_know_their_place_in_the_request() -> None:
     assert places == ["line 2, column 11", "line 2, column 21", "line 2, column 27"]
 
 
-@pytest.mark.parametrize("text", ["base 1 ", "Aa, ", "'a ", "1,", "A of ", "1/2/", "two hundred and ", "\u2019s\n", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["base 1 ", "Aa, ", "'a ", "1,", "A of ", "1/2/", "two hundred and ", "\u2019s\n", "\x00"]
+)
 def test_hostile_requests_are_read_in_bounded_time(text: str) -> None:
     started = time.process_time()
     ask = Asked(text * 100_000)

@@ -95,9 +95,7 @@ def test_a_silent_chart_waits_and_goes_on_with_what_a_person_adds(
     shown = preview(store.review(waiting.review_ids[0]), store, by_digest)
     assert shown["input"] == CHART and shown["problems"] == ["bmi: unknown, and it is required"]
     value = {"has_t2d_diagnosis": False, "current_a1c": 5, "bmi": 27, "has_step_therapy_failure": False}
-    denied = decide(
-        waiting.review_ids[0], "correct", by="A", reason="B", value=value, store=store, programs=by_digest
-    )
+    denied = decide(waiting.review_ids[0], "correct", by="A", reason="B", value=value, store=store, programs=by_digest)
     assert denied.status == "review"
     assert denied.reviews[0].step == "evaluate_coverage"
     done = decide(denied.review_ids[0], "approve", by="A", reason="B", store=store, programs=by_digest)
