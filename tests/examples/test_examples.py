@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +126,33 @@ def test_the_inputs_to_try_are_decided_as_expected(compiled: tuple[str, SealedAr
         end = decide(program, parse_json((FOLDER / name / "inputs" / f"{stem}.json").read_text("utf-8")), Supplied())
         assert isinstance(end, Done), (stem, end)
         assert {key: end.output[key] for key in expected} == expected, stem
+
+
+def test_a_readme_shows_what_a_run_prints(compiled: tuple[str, SealedArtifact], settings: Settings) -> None:
+    name, _ = compiled
+    environment = {**os.environ, "COMPILED_AI_HOME": str(settings.home)}
+    for command, lines in shown_runs(name):
+        done = subprocess.run(
+            [sys.executable, "-c", "from compiled_ai.cli import main; main()", *shlex.split(command)],
+            capture_output=True, text=True, cwd=FOLDER.parent, env=environment, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert [line for line in lines if line not in done.stdout] == [], command
+
+
+def shown_runs(name: str) -> Iterator[tuple[str, list[str]]]:
+    """The commands `run` of an example's README, each with the lines that it says are printed."""
+    text = (FOLDER / name / "README.md").read_text("utf-8")
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        for part in re.split(r"^\$ compiled-ai ", block, flags=re.MULTILINE)[1:]:
+            command, *lines = part.strip("\n").split("\n")
+            assert command.startswith(f"run {name} ")
+            yield command, lines
+
+
+@pytest.mark.parametrize("name", sorted(READ_BY_FUNCTIONS))
+def test_the_readme_of_a_read_example_shows_a_run(name: str) -> None:
+    assert list(shown_runs(name))
 
 
 def test_it_passes_all_stages(compiled: tuple[str, SealedArtifact]) -> None:
