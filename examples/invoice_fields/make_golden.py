@@ -2,7 +2,7 @@
 
     python examples/invoice_fields/make_golden.py > examples/invoice_fields/golden.jsonl
 
-Each page is drawn on a grid of characters, as `pdftotext -layout` gives it, in one of six layouts; columns
+Each page is drawn on a grid of characters, as `pdftotext -layout` gives it, in one of eight layouts; columns
 shift, labels vary, and the page carries other dates, numbers and amounts beside the ones that are asked for.
 """
 
@@ -257,6 +257,58 @@ def statement(facts: Facts, page: Page) -> str:
     return facts.number
 
 
+def confirmation(facts: Facts, page: Page) -> str:
+    """Headings over their values in a ruled grid; dates with the month by name."""
+    client = facts.dice.choice(("Client", "Advertiser Name", "Sponsor"))
+    dates = facts.dice.choice(("Campaign Dates", "Air Dates", "Flight"))
+    number = facts.dice.choice(("Agreement No.", "Contract Number", "Order ID"))
+    page.put(0, 30, f"{facts.station}   BROADCAST CONFIRMATION      Printed {facts.start - timedelta(days=2):%b %d, %Y}")
+    rows = (
+        ((number, facts.number), (client, facts.advertiser), ("Buying Agency", facts.dice.choice(BUYERS))),
+        (
+            (dates, f"{facts.start:%b %d, %Y} - {facts.end:%b %d, %Y}"),
+            ("Salesperson", facts.dice.choice(PEOPLE)),
+            ("Agency Order No.", facts.other),
+        ),
+    )
+    for row, cells in enumerate(rows):
+        for column, (label, value) in zip((2, 40, 92), cells, strict=True):
+            page.put(2 + 3 * row, column, label)
+            page.put(3 + 3 * row, column, value)
+            page.put(2 + 3 * row, column + (36 if column == 2 else 50), "|")
+            page.put(3 + 3 * row, column + (36 if column == 2 else 50), "|")
+    last = _spots(facts, page, 10)
+    page.put(last + 1, 50, f"Total Net           {facts.money(facts.gross * 0.85)}")
+    page.put(last + 2, 50, f"Total Gross         {facts.money(facts.gross)}")
+    return facts.number
+
+
+def insertion(facts: Facts, page: Page) -> str:
+    """Labels with colons, first and last day apart, amounts without a symbol."""
+    first, last = facts.dice.choice(
+        (("Start Date:", "End Date:"), ("Flight Start:", "Flight End:"), ("Begins:", "Ends:"))
+    )
+    rows = (
+        (facts.dice.choice(("Insertion Order No:", "Order Number:", "Order No:")), facts.number),
+        ("External Order No:", facts.other),
+        (facts.dice.choice(("Client:", "Customer:", "Advertiser:")), facts.advertiser),
+        ("Agency:", facts.dice.choice(BUYERS)),
+        ("Order Date:", f"{facts.start - timedelta(days=6):%Y-%m-%d}"),
+        (first, f"{facts.start:%Y-%m-%d}"),
+        (last, f"{facts.end:%Y-%m-%d}"),
+    )
+    page.put(0, 0, f"{facts.station}  Insertion Order")
+    for row, (label, value) in enumerate(rows):
+        page.put(2 + row, 4, f"{label} {value}")
+    page.put(2, 70, facts.dice.choice(STREETS))
+    page.put(3, 70, facts.dice.choice(TOWNS))
+    end = _spots(facts, page, 11)
+    page.put(end + 1, 60, f"{facts.dice.choice(('Gross Amount:', 'Total Gross Amount:', 'Gross:'))} USD {facts.gross:,.2f}")
+    page.put(end + 2, 60, f"Commission (15%): USD {facts.gross * 0.15:,.2f}")
+    page.put(end + 3, 60, f"Net Amount: USD {facts.gross * 0.85:,.2f}")
+    return facts.number
+
+
 def _spots(facts: Facts, page: Page, row: int) -> int:
     page.put(row, 0, "Line  Description               Days         Length     Spots         Rate           Amount")
     for index, (rate, count) in enumerate(facts.spots, 1):
@@ -283,9 +335,9 @@ def _lines(facts: Facts, page: Page, row: int, *, total: str) -> str:
 
 
 def main() -> None:
-    """Prints 72 cases: six layouts, twelve documents each."""
-    layouts = (contract, invoice, order, schedule, proposal, statement)
-    for index in range(72):
+    """Prints 96 cases: eight layouts, twelve documents each."""
+    layouts = (contract, invoice, order, schedule, proposal, statement, confirmation, insertion)
+    for index in range(96):
         dice = random.Random(f"invoice {index}")
         advertiser = dice.choice(ADVERTISERS)
         facts, page = Facts(dice, advertiser), Page(dice.randrange(0, 9))

@@ -2,7 +2,7 @@
 
     python examples/receipt_fields/make_golden.py > examples/receipt_fields/golden.jsonl
 
-A receipt is a list of boxes `[x0, y0, x1, y1, text]`, as character recognition gives it, in one of eight layouts with
+A receipt is a list of boxes `[x0, y0, x1, y1, text]`, as character recognition gives it, in one of nine layouts with
 five shops each. A shop keeps its head, its way of writing a date and its wordings; size, slant and order of the boxes, a
 few slips of recognition, items and payment differ from receipt to receipt.
 """
@@ -72,6 +72,13 @@ SHOPS = (  # for each layout: the legal name ("|" where a second line begins) an
         ("CERIA DIY STORES (M) SDN BHD", ""),
         ("BINTANG MOBILE GADGETS|TRADING", ""),
         ("SARAPAN EXPRESS SDN. BHD.", "SARAPAN EXPRESS"),
+    ),
+    (
+        ("PASAR SEGAR TIMUR|ENTERPRISE (BUKIT|INDAH) SDN BHD", ""),
+        ("BAKUL IBU MART SDN BHD", "BAKUL IBU @ BLOK 4"),
+        ("RIMBA HYPERMARKET (SENAWANG)|SDN BHD", ""),
+        ("KEDAI SAYUR AYER PANAS", ""),
+        ("SUMBER LAUT FROZEN FOOD COMPANY", ""),
     ),
 )
 BUILDINGS = ("PLAZA SERINDIT", "WISMA TANJAK", "KOMPLEKS MERANTI", "MENARA GANGSA")
@@ -626,6 +633,23 @@ def kiosk(sale: Receipt, page: Page) -> None:
     page.row((20, f"BILL {sale.number(4)} - {sale.number(3)} - {sale.number(4)}"))
 
 
+def grocer(sale: Receipt, page: Page) -> None:
+    shop, dice = sale.shop, sale.dice
+    head(shop, page)
+    page.row((20, f"KB{sale.number(12)}"), (330, f"{sale.day} {sale.clock}"), exact=True)
+    page.row((20, dice.choice(("CASHIER: MIN MIN", "CASHIER: NURUL", "CASHIER : 003"))), gap=1.3)
+    for name, count, price in sale.items:
+        page.row((20, name))
+        page.row((30, f"955{sale.number(10)}"), (260, f"{price}*{count}"), (-40, f"{money(price * count)} S"))
+    saved = dice.choice(("0.00", "0.00", "1.20"))
+    page.row((20, f"ITEM: {len(sale.items)}"), (-110, f"TOTAL WITH GST @ {sale.rate}%"), (-20, money(sale.gross)))
+    page.row((20, f"QTY: {sale.count}"), (-110, "ROUNDING"), (-20, money(sale.rounding)))
+    page.row((20, f"TOTAL SAVING: {saved}"), (-110, "TOTAL"), (-20, money(sale.total)), exact=True)
+    page.row((-110, "CASH"), (-20, money(sale.cash)))
+    page.row((-110, "CHANGE"), (-20, money(sale.change)), gap=1.4)
+    page.middle(dice.choice(("GOODS SOLD ARE NOT RETURNABLE", "PLEASE KEEP THIS RECEIPT")))
+
+
 LAYOUTS: tuple[tuple[Callable[[Receipt, Page], None], tuple[str, ...]], ...] = (
     (mart, GOODS),
     (restaurant, DISHES),
@@ -635,12 +659,13 @@ LAYOUTS: tuple[tuple[Callable[[Receipt, Page], None], tuple[str, ...]], ...] = (
     (counter, GOODS),
     (shelf, SUNDRIES),
     (kiosk, SUNDRIES),
+    (grocer, GOODS),
 )
 
 
 def main() -> None:
-    """Prints 72 cases: eight layouts, five shops in each, one or two receipts of each shop."""
-    for index in range(72):
+    """Prints 108 cases: nine layouts, five shops in each, two or three receipts of each shop."""
+    for index in range(108):
         dice = random.Random(f"receipt {index}")
         which = index % len(LAYOUTS)
         layout, goods = LAYOUTS[which]
@@ -651,7 +676,7 @@ def main() -> None:
             goods,
             most=4 if dice.random() < 0.2 else 2,
             service=layout is restaurant,
-            inclusive=layout in (mart, stall, shelf),
+            inclusive=layout in (mart, stall, shelf, grocer),
         )
         layout(sale, page)
         case = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +87,7 @@ def assemble(
     template_name: str = "handler",
     pack_reasons: Mapping[str, Sequence[str]] | None = None,
     sinks: Mapping[str, str] | None = None,
+    reading: Collection[str] = (),
 ) -> Assembled:
     """Returns the module of a specification with its model-written functions in place.
 
@@ -97,6 +98,7 @@ def assemble(
         template_name: name of the template, for the record.
         pack_reasons: step name to the compliance packs behind its failure policy.
         sinks: sink name to protection, as the packs demand together.
+        reading: names of the steps that read a document, whose values need a place in it.
 
     Raises:
         CompileFailed: two functions import different things under one name, or a slot is missing.
@@ -109,7 +111,7 @@ def assemble(
     places = _places(source, writer.bodies, writer.imports)
     return Assembled(
         source=source,
-        program=_program(spec, template_name, pack_reasons or {}, sinks or {}),
+        program=_program(spec, template_name, pack_reasons or {}, sinks or {}, reading),
         functions=places,
         line_map=_line_map(source, places, spec),
         tables=_data_files(spec),
@@ -607,7 +609,11 @@ def _line_map(source: str, places: Mapping[str, FunctionPlace], spec: WorkflowSp
 
 
 def _program(
-    spec: WorkflowSpec, template_name: str, pack_reasons: Mapping[str, Sequence[str]], sinks: Mapping[str, str]
+    spec: WorkflowSpec,
+    template_name: str,
+    pack_reasons: Mapping[str, Sequence[str]],
+    sinks: Mapping[str, str],
+    reading: Collection[str],
 ) -> dict[str, Any]:
     outputs = tuple(output.field for output in spec.outputs)
     return {
@@ -621,7 +627,11 @@ def _program(
         "reference": list(spec.reference),
         "packs": [pack.name for pack in spec.packs],
         "sinks": dict(sinks),
-        "steps": [_program_step(step, pack_reasons.get(step.name, ())) for step in spec.steps],
+        "steps": [
+            _program_step(step, pack_reasons.get(step.name, ()))
+            | ({"evidence": True} if step.name in reading else {})
+            for step in spec.steps
+        ],
         "accuracy": {name: _metric(metric) for name, metric in spec.accuracy.fields.items()},
         "output_sources": {output.field.name: output.source for output in spec.outputs},
     }

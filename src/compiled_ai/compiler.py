@@ -260,6 +260,7 @@ class _Compiler:
             template_name=plan.template.name,
             pack_reasons=plan.pack_reasons,
             sinks={str(sink): str(how) for sink, how in plan.sinks.items()},
+            reading=[function.step.name for function in plan.functions if function.reads_document],
         )
 
     def _validate(self, plan: CompilePlan, assembled: Assembled) -> ValidationReport:

@@ -56,6 +56,12 @@ class FunctionPlan:
         return self.step.parameters
 
     @property
+    def reads_document(self) -> bool:
+        """The step reads values from a page: each needs a place there, or it is null (unless it is `computed`)."""
+        kinds = _kinds([each.type for each in self.parameters])
+        return bool(kinds & {"text", "box"}) and any(module.name == "layout" for module in self.modules)
+
+    @property
     def returns(self) -> str:
         """Name of the class that the function returns."""
         return self.step.class_name
@@ -406,6 +412,12 @@ def _function_choices(function: FunctionPlan, spec: WorkflowSpec) -> Iterator[Ch
     for module in function.modules:
         reason = "the specification names it" if module.name in spec.modules else module.reason
         yield Choice(f"module for {step.name}", module.import_path, f"Lent because {reason}.")
+    if function.reads_document:
+        yield Choice(
+            f"evidence for {step.name}",
+            "required",
+            "It reads a document: a value without a place there is null, unless its field says `computed`.",
+        )
     characters = sum(case.characters for case in function.shown)
     cut = sum(case.shortened for case in function.shown)
     shown = ", ".join(case.id for case in function.shown) or "none"

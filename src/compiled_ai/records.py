@@ -131,6 +131,8 @@ class RunRecord(Record):
     effects: tuple[Effect, ...] = ()
     status: RunStatus
     output: Any = None
+    evidence: Any = None
+    """Output path to the place in the source that the value was read at (spans), or `{"dropped": REASON}`."""
     error: str | None = None
     started_at: str
     finished_at: str | None = None

@@ -17,6 +17,7 @@ from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import parse_json
 from compiled_ai.errors import InputError, NotFound, UsageError, suggest
 from compiled_ai.library.dates import parse_date
+from compiled_ai.library.money import parse_amount
 from compiled_ai.library.types import FieldType
 from compiled_ai.runtime.loading import as_program
 from compiled_ai.runtime.stepper import Done, Program
@@ -149,10 +150,13 @@ def _expected(
 
 
 def _label(value: Any, kind: FieldType, order: DateOrder) -> Any:
-    """Reads a label as people write it: dates in their order; amounts are compared as values by the metric."""
+    """Reads a label as people write it: dates in their order, amounts with a currency (`RM 3.90`, `12.00 EUR`)."""
     if kind.kind == "date" and isinstance(value, str):
         found = parse_date(value, order=order)
         return found.isoformat() if found is not None else value
+    if kind.kind == "money" and isinstance(value, str):
+        amount = parse_amount(value)
+        return format(amount, "f") if amount is not None else value
     return value
 
 

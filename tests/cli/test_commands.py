@@ -274,6 +274,18 @@ def test_score_counts_missing_labels_not_at_all(desk: Home, tmp_path: Path) -> N
     assert (wrong.code, "there is no column 'tt'" in wrong.err) == (2, True)
 
 
+def test_score_reads_labelled_amounts_as_people_write_them(home: Home) -> None:
+    text = SPEC.format(days=7, version="1.0.0").replace("type: string", "type: money")
+    (home.folder / "triage.yaml").write_text(text.replace("[decide.outcome, decide.reason]", "[ticket]"), "utf-8")
+    home.compiled("triage.yaml")
+    written = {"RM 3.90": "3.90", "$1,234.5": "1234.50", "12.00": "12", "RM4": "5", "four": "4"}
+    cases = [{"t": amount, "w": 1, "expected": {"ticket": label}} for label, amount in written.items()]
+    (home.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, cases)), "utf-8")
+    scored = home("score", "triage", "golden.jsonl", "--map", "ticket=t", "--map", "waiting=w", "--json")
+    assert scored.code == 0, scored.err
+    assert (scored.json["fields"]["ticket"]["right"], scored.json["fields"]["ticket"]["n"]) == (3, 5)
+
+
 def test_gate_code_prints_the_contracts_shape_and_refuses_effects(desk: Home, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.py", tmp_path / "bad.py"
     good.write_text("import re\n\n\ndef f(text: str) -> str:\n    return re.sub(r'\\s+', ' ', text)\n", "utf-8")

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from compiled_ai.library.addresses import issuer_address, parse_us_address
+from compiled_ai.library.issuers import issuer
 from compiled_ai.library.layout import Page
-from compiled_ai.library.names import issuer
 from compiled_ai.library.places import place_of
 
 FORM = """\

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from compiled_ai.library.issuers import issuer
 from compiled_ai.library.layout import Page
-from compiled_ai.library.names import issuer
 from compiled_ai.library.places import place_of
 
 DATA = Path(os.environ.get("COMPILED_AI_DATA") or Path(__file__).parents[3] / "shared" / "data")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import find_dates
+from compiled_ai.library.issuers import issuer
 from compiled_ai.library.labels import is_word
 from compiled_ai.library.money import find_amounts
-from compiled_ai.library.names import has_legal_form, issuer
-from compiled_ai.library.places import Located, Place
+from compiled_ai.library.names import has_legal_form, join_lines, repaired
+from compiled_ai.library.places import Choice, Located
 
 if TYPE_CHECKING:
-    from compiled_ai.library.layout import Page
+    from compiled_ai.library.layout import Cell, Page
 
 _STREET = re.compile(
     r"\b(?:jalan|jln|jl|lorong|lrg|lebuh|lebuhraya|persiaran|psn|taman|tmn|kampung|kg|bandar|desa|kawasan|seksyen|seksen|section|sek|"
@@ -29,8 +32,8 @@ _REGION = re.compile(
     r"melaka|malacca|"
     r"negeri sembilan|perlis|"
     r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|"
-    r"shah alam|petaling jaya|klang|"
-    r"darul ehsan|darul takzim|usa|united states|canada|united kingdom|england|australia|"
+    r"shah alam|petaling jaya|klang|n\.? ?sembilan|p\.? ?pinang|w\.? ?persekutuan|"
+    r"darul [a-z]{4,8}|usa|united states|canada|united kingdom|england|australia|"
     r"deutschland|france|nederland)\b",
     re.IGNORECASE,
 )
@@ -59,6 +62,15 @@ _CODE_LINE = re.compile(
     r"^\W*(?:\d{3,9}\s?-\s?[A-Z0-9]|[A-Z]{1,4}\d{4,}[A-Z\-]*|\d{5,9}\s?[A-Z])\W*$|^\s*\([^)]*\d[^)]*\)\s*$",
     re.IGNORECASE,
 )
+_LOT = re.compile(r"\b(?:lot|no|pt|ptd|p\.t|unit|plot)\W{0,3}(?:ptd?\b|p\.t\.?)?\W{0,3}\d{4,6}\b", re.IGNORECASE)
+_NEAR_POSTCODE = re.compile(r"\W*(?:\d{4}|\d{6}|\d[\dOIlS]{4}),? [^\W\d_]{3}")
+_PHONE_LINE = re.compile(r"[\s(+]*(?=(?:\D*\d){7})[\d\s()+/,\-]{8,60}")
+_PHONE_AT_END = re.compile(r"[\s,]\(?\+?0\d{1,2}\)?\s?-\s?\d{3,4}[\s\-]?\d{3,5}\W*$")
+_CUSTOMER = re.compile(
+    r"\b(?:bill|sold|ship|deliver|invoice)\w* to\b|\bcustomer\b(?!\W?s? copy)|\battn\b|\bm/s\b|^\W*to\s*:",
+    re.IGNORECASE,
+)
+_GREETING = re.compile(r"\b(?:thank|thanks|tq|welcome|please)\b|\.com\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,128 +84,185 @@ class Address:
     zip: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A row at the head of a page, and what it has of an address."""
+
+    text: Located
+    street: bool
+    region: bool
+    postcode: bool
+    number: bool
+    """It begins with the number of a house, lot or unit."""
+    form: bool
+    """It names a legal form."""
+    stops: bool
+    """It has a telephone or tax number, or another word that ends an address."""
+    bars: bool
+    """It is no part of an address: it stops one, or is a code, a date, an amount or the issuer's name."""
+
+    @property
+    def signed(self) -> bool:
+        return self.street or self.region or self.postcode or self.number
+
+
 def issuer_address(page: Page) -> Located | None:
-    """Returns the first postal address from the top of a page, its lines joined by a space, or `None`.
+    """Returns the postal address that a page's issuer prints at its head, its lines joined by a space, or `None`."""
+    return next((choice.value for choice in issuer_address_choices(page)), None)
 
-    It begins at a line with a street, house or lot number, and goes on to the last neighbouring line that has a
-    postcode, street or region; lines with telephone, tax or registration numbers end it.
+
+def issuer_address_choices(page: Page) -> tuple[Choice[Located], ...]:
+    """Returns the postal addresses at the head of a page, best first, each with a confidence.
+
+    An address begins at a line with a street, house or lot number, or a line above it that ends in a comma, and goes
+    on to the last neighbouring line that has a postcode, street or region; lines with telephone, tax or registration
+    numbers end it. One without a postcode or region, or below somebody's `BILL TO`, is doubtful. Slips of OCR in
+    common words are repaired.
     """
-    lines = [_line(row) for row in map(page.row, range(120)) if row][:40]
-    lines = [_cut(line) for line in lines]
+    lines = _head(page)
+    found: list[tuple[float, int, int]] = []
+    start = 0
+    while start < len(lines):
+        end = _end(lines, start) if _starts(lines[start]) or _leads(lines, start) else start
+        if end - start >= 2 or any(line.postcode for line in lines[start:end]):
+            first = _first(lines, start)
+            found.append((_points(lines, first, end) - len(found), first, end))
+        start = max(end, start + 1)
+    found.sort(key=lambda one: (-one[0], one[1]))
+    choices = tuple(Choice(_joined(lines[first:end]), _confidence(points)) for points, first, end in found)
+    return choices or _short(lines)
+
+
+def _short(lines: list[_Line]) -> tuple[Choice[Located], ...]:
+    """An address of one line without a postcode: a house number and street, or a building above a telephone number."""
+    for line in lines[:20]:
+        if _starts(line) and line.street and line.number:
+            return (Choice(_joined([line]), 0.5),)
+    for line, below in zip(lines[1:12], lines[2:13], strict=False):
+        if line.street and "," in line.text and not (line.bars or line.form) and _STOP.search(below.text):
+            return (Choice(_joined([line]), 0.3),)
+    return ()
+
+
+def _head(page: Page) -> list[_Line]:
     name = issuer(page)
-    for start, line in enumerate(lines):
-        if not _starts(line) and not _leads(lines, start, name):
-            continue
-        end = _end(lines, start)
-        if any(_POSTCODE.search(part) for part in lines[start:end]) or end - start >= 2:
-            return _joined(lines[_first(lines, start, name) : end])
-    return next((_joined([line]) for line in lines[:20] if _starts(line) and all(_signs(line)[::3])), None)
+    own = {span.line - 1 for span in name.place.spans} if name is not None and name.place else set()
+    rows = [(index, row) for index in range(120) if (row := page.row(index))][:_MOST_LINES]
+    return [_line(_text(row), index in own) for index, row in rows]
 
 
-def _cut(line: Located) -> Located:
-    """Cuts a telephone or tax number from the end of a line of an address."""
-    stop = _STOP.search(line)
-    if stop and stop.start() > 8 and any(_signs(line[: stop.start()])):
-        return line[: stop.start()].rstrip(" ,;:(")
-    return line
+def _text(row: Sequence[Cell]) -> Located:
+    """The text of a row, without a telephone or tax number at the end of a line of an address."""
+    text = repaired(join_lines([cell.text for cell in row[:12]])[:300])
+    stop = _STOP.search(text) or _PHONE_AT_END.search(text)
+    if stop and stop.start() > 8 and _line(text[: stop.start()], False).signed:
+        return text[: stop.start()].rstrip(" ,;:(")
+    return text
 
 
-def _first(lines: list[Located], start: int, name: Located | None) -> int:
-    """Position of the first line: an address that would begin with its postcode or region began in the line above."""
-    if not start or not re.match(r"\W*\d{5}\b", lines[start]):
-        return start
-    above = lines[start - 1]
-    is_name = name is not None and any(part and part in above for part in (name, name.split()[0] + " " if name else ""))
-    if is_name or _stops(above) or _CODE_LINE.search(above) or sum(map(str.isalpha, above)) < 5:
-        return start
-    return start - 1
+def _line(located: Located, own: bool) -> _Line:
+    text = str(located)
+    street, region = bool(_STREET.search(text)), _is_region(text)
+    postcode = _has_postcode(text) or region and bool(_NEAR_POSTCODE.match(text))
+    stops = bool(_STOP.search(text) or _PHONE_LINE.fullmatch(text))
+    stops = stops or bool(_OTHER_STOP.search(text)) and not (street or postcode)
+    bars = own or stops or bool(_CODE_LINE.search(text)) or not street and _is_dated(text)
+    return _Line(located, street, region, postcode, bool(_NUMBER.search(text)), has_legal_form(text), stops, bars)
 
 
-def _line(row: tuple[object, ...]) -> Located:
-    from compiled_ai.library.layout import Cell, join
+def _has_postcode(text: str) -> bool:
+    """Tells whether a line has a postcode that is not the number of a lot."""
+    return bool(_POSTCODE.search(_LOT.sub("", text)))
 
-    return join([cell.text for cell in row[:12] if isinstance(cell, Cell)])[:300]
+
+def _points(lines: list[_Line], first: int, end: int) -> float:
+    """Weighs an address by what it has and by what stands around it."""
+    own, above = lines[first:end], lines[max(0, first - 2) : first]
+    points = 1.0 * any(line.street for line in own) + 1.0 * any(line.region for line in own)
+    points += 3.0 * any(_has_postcode(line.text) for line in own) + 1.0 * own[0].number + 1.0 * (2 <= len(own) <= 5)
+    points += 1.0 * (end < len(lines) and lines[end].stops) + 1.0 * any(line.bars for line in above)
+    return points - 5.0 * any(_CUSTOMER.search(line.text) for line in above)
 
 
-def _starts(line: str) -> bool:
-    if _stops(line) or _CODE_LINE.search(line) or len(line) > 120 or _is_dated(line):
+def _confidence(points: float) -> float:
+    return round(max(0.05, min(0.95, 0.1 + 0.1 * points)), 2)
+
+
+def _first(lines: list[_Line], start: int) -> int:
+    """Position of the first line of an address: up to two lines above it that end in a comma belong to it.
+
+    An address that would begin with its postcode began in the line above, comma or not.
+    """
+    first = start
+    while first and start - first < 2 and not (lines[first - 1].bars or lines[first - 1].form):
+        above = str(lines[first - 1].text)
+        goes_on = above.rstrip().endswith(",") or first == start and re.match(r"\W*\d{5}\b", lines[start].text)
+        if not goes_on or _GREETING.search(above) or sum(map(str.isalpha, above)) < 5:
+            break
+        first -= 1
+    return first
+
+
+def _starts(line: _Line) -> bool:
+    if line.bars or len(line.text) > 120 or line.form and not (line.street and (line.number or line.postcode)):
         return False
-    street, region, postcode, number = _signs(line)
-    if has_legal_form(line) and not (street and (number or postcode)):
-        return False
-    return (
-        (street and (number or postcode or region or "," in line or bool(re.search(r"\d", line))))
-        or (number and ("," in line or postcode))
-        or (postcode and region)
-    )
+    placed = line.number or line.postcode or line.region or bool(re.search(r"[,\d]", line.text))
+    return line.street and placed or line.number and "," in line.text or line.postcode and (line.number or line.region)
 
 
-def _stops(line: str) -> bool:
-    if _STOP.search(line):
-        return True
-    return bool(_OTHER_STOP.search(line)) and not (_STREET.search(line) or _POSTCODE.search(line))
-
-
-def _leads(lines: list[Located], start: int, name: Located | None) -> bool:
+def _leads(lines: list[_Line], start: int) -> bool:
     """Tells whether a line such as `Wisma Besar` begins an address that goes on with a plainer sign of one."""
-    if not start or start + 1 >= len(lines) or not _STREET.search(lines[start]) or not _is_plain(lines[start]):
+    line = lines[start]
+    if not start or start + 1 >= len(lines) or line.bars or line.form or not line.street or len(line.text) > 80:
         return False
-    line, below = lines[start].casefold(), lines[start + 1].casefold()
-    is_name = name is not None and (name.casefold() in line or line in name.casefold())
-    return not is_name and line.strip(" ,.") not in below and _starts(lines[start + 1])
+    below = lines[start + 1]
+    return line.text.casefold().strip(" ,.") not in below.text.casefold() and _starts(below)
 
 
-def _is_plain(line: str) -> bool:
-    return not (_stops(line) or _CODE_LINE.search(line) or has_legal_form(line) or len(line) > 80)
+def _is_dated(text: str) -> bool:
+    """Tells a line with a date or an amount; one with a street has neither (`12-14-16, Jalan Besar`)."""
+    return next(find_dates(text), None) is not None or any(amount.decimals == 2 for amount in find_amounts(text))
 
 
-def _is_dated(line: str) -> bool:
-    """Tells a line with a date or an amount from one with a house number such as `12-14-16, Jalan Besar`."""
-    if _STREET.search(line):
-        return False
-    return next(find_dates(line), None) is not None or any(amount.decimals == 2 for amount in find_amounts(line))
-
-
-def _is_region(line: str) -> bool:
+def _is_region(text: str) -> bool:
     """Tells whether a line names a region, slips of OCR forgiven."""
-    words = re.findall(r"[a-z]{5,}", line.lower())[:12]
-    return bool(_REGION.search(line)) or any(is_word(word, known) for word in words for known in _LONG_REGIONS)
+    return bool(_REGION.search(text)) or any(map(_like_region, re.findall(r"[a-z]{5,11}", text.lower())[:12]))
 
 
+@lru_cache(maxsize=2048)
+def _like_region(word: str) -> bool:
+    return any(is_word(word, known) for known in _LONG_REGIONS)
+
+
+_MOST_LINES = 32
+"""The head of a page has at most so many rows."""
 _LONG_REGIONS = ("selangor", "malaysia", "penang", "pahang", "melaka", "singapore", "terengganu", "kelantan", "sarawak")
 
 
-def _signs(line: str) -> tuple[bool, bool, bool, bool]:
-    return (
-        bool(_STREET.search(line)),
-        _is_region(line),
-        bool(_POSTCODE.search(line)),
-        bool(_NUMBER.search(line)),
-    )
-
-
-def _end(lines: list[Located], start: int) -> int:
-    """Position after the last line of the address that starts there."""
+def _end(lines: list[_Line], start: int) -> int:
+    """Position after the last line of the address that starts there: at most seven lines."""
     end = start + 1
-    closed = bool(_POSTCODE.search(lines[start]))
+    closed = lines[start].postcode
     for index in range(start + 1, min(len(lines), start + 7)):
         line = lines[index]
-        if _stops(line) or _CODE_LINE.search(line) or has_legal_form(line) or _is_dated(line):
+        if line.bars or line.form or not (line.postcode or sum(map(str.isalpha, line.text)) >= 3):
             break
-        street, region, postcode, number = _signs(line)
-        goes_on = lines[index - 1].rstrip().endswith(",")
-        if closed and not (region or goes_on) or not (street or region or postcode or number or goes_on or not closed):
-            break
-        if sum(map(str.isalpha, line)) < 3 and not postcode:
+        goes_on = bool(re.search(r",\s*$|\b\d{5}\s*$", lines[index - 1].text))
+        if closed and not (line.region or goes_on or _is_last(lines, index)):
             break
         end = index + 1
-        closed = closed or postcode
+        closed = closed or line.postcode
     return end
 
 
-def _joined(lines: list[Located]) -> Located:
-    spans = tuple(span for line in lines if line.place for span in line.place.spans)
-    return Located(" ".join(line.strip() for line in lines), Place(spans) if spans else None).strip(" ,;")
+def _is_last(lines: list[_Line], index: int) -> bool:
+    """Tells whether a line below the postcode has a number and a place, such as a branch's, and ends the address."""
+    ends = index + 1 < len(lines) and _STOP.search(lines[index + 1].text)
+    return bool(ends) and bool(re.match(r"\W*\d{1,5}\s?-\s?[^\W\d_]{3}", lines[index].text))
+
+
+def _joined(lines: list[_Line]) -> Located:
+    return join_lines([line.text for line in lines]).strip(" ,;")
 
 
 _UNIT = re.compile(r"\b(?:suite|ste|apt|apartment|unit|floor|fl|room|rm|#)\.?\s*#?\s*[\w\-]{1,8}\b", re.IGNORECASE)

@@ -62,11 +62,11 @@ _SHORT = (
 _BETWEEN = re.compile(
     r"\s*(?:-{1,2}|\u2013|\u2014|to|till?|until|through|thru|/|~|and|ends?:?|ending:?|end date:?)\s*", re.IGNORECASE
 )
-_DIGIT = r"[\dOoQDIl|!ZzSsB]"
+_DIGIT = r"[\dOoQDIil|!ZzSsB]"
 _SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
 _BLURRED = re.compile(r"(?<!\w)(\d\d)(?:/(?=\d\d[7l|])|[7l|](?=\d\d/))(\d\d)[/7l|](\d\d)(?!\w)")
 """A slash that OCR took for a 7 or a stroke: `06704/20`."""
-_LOOKALIKE = str.maketrans("OoQDIl|!ZzSsB", "0000111122558")
+_LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,9 @@ def parse_range(text: str, *, order: Order = "mdy", base: date | None = None) ->
 def find_dates(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundDate]:
     """Yields every date of a text in order, with the characters it stands on; repairs digits that OCR misread."""
     found = _scan(text, order, base)
-    if not found and _SMUDGED.search(text):
-        repaired = _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), text)
-        found = _scan(repaired, order, base)
-    if not found and _BLURRED.search(text):
-        found = _scan(_BLURRED.sub(r"\1/\2/\3", text), order, base)
+    if not found and (_SMUDGED.search(text) or _BLURRED.search(text)):
+        repaired = _BLURRED.sub(r"\1/\2/\3", text)
+        found = _scan(_SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), repaired), order, base)
     for value, start, end in found:
         yield FoundDate(LocatedDate.of(value, place_in(text, start, end)), start, end)
 

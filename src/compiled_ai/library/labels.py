@@ -30,6 +30,7 @@ _WORDS = words(
     "terminal terms ticket time title total trans transaction type unit updated user vat vendor version "
     "week weekday year zip"
 )
+_DATES = ("date", "dates")
 _TOKEN = re.compile(r"[^\W_]+|[#$%&]")
 _WORD = re.compile(r"[^\W\d_]+")
 _SMALL = words("of the and or to for in by a s per & as on at from")
@@ -50,26 +51,49 @@ def _pattern(label: str) -> re.Pattern[str] | None:
     if not tokens:
         return None
     parts = [
-        _NUMBER if token == "#" or token.lower() in ("no", "number", "num", "nbr") and index else re.escape(token)
+        _NUMBER if index and _is_number_word(token) or token == "#" else re.escape(token)
         for index, token in enumerate(tokens)
     ]
-    tail = r"s?(?![^\W\d_])" if tokens[-1].isalpha() and parts[-1] != _NUMBER else ""
+    tail = ""
+    if tokens[-1].isalpha() and parts[-1] != _NUMBER:
+        parts[-1] = _singular(parts[-1])
+        tail = r"s?(?![^\W\d_])"
     return re.compile(r"[\s.:/_\-]{0,3}".join(parts) + tail, re.IGNORECASE)
 
 
+def _is_number_word(token: str) -> bool:
+    return token in ("#", "no", "number", "num", "nbr")
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def bare_label(label: str, *, dated: bool = False) -> str | None:
+    """Returns `contract` for `Contract #`, and if `dated`, `begin` for `Begin Date`: how a form may call them."""
+    tokens = _TOKEN.findall(label.lower())
+    spare = _DATES.__contains__ if dated else _is_number_word
+    kept = [token for index, token in enumerate(tokens) if not (index and spare(token))]
+    return " ".join(kept) if len(kept) < len(tokens) and kept != ["#"] else None
+
+
 def find_label(text: str, label: str) -> list[Found]:
-    """Returns where a label stands in a text; case, punctuation between its words and a plural do not matter."""
+    """Returns where a label stands in a text; case, punctuation between its words and a plural do not matter.
+
+    Where a label in the plural stands in the singular, its quality is a little less.
+    """
     pattern = _pattern(label)
     if pattern is None:
         return []
     lowered = _lowered(text)
-    head = _TOKEN.findall(label)[0].lower()
+    head = _singular(_TOKEN.findall(label)[0].lower())
+    plural = _singular(label.lower()) != label.lower()
     found: list[Found] = []
     at = lowered.find(head)
     while at >= 0:
         match = pattern.match(lowered, at)
         if match and "\n" not in match.group() and _begins(text, at):
-            found.append(Found(at, match.end(), 1.0))
+            found.append(Found(at, match.end(), 0.88 if plural and lowered[match.end() - 1] != "s" else 1.0))
         at = lowered.find(head, at + len(head))
     return found
 
@@ -91,21 +115,30 @@ def _lowered(text: str) -> str:
 def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
     """Positions of each distinct word of a text, and first and last character of every word."""
     places: dict[str, list[int]] = {}
-    starts: list[int] = []
-    ends: list[int] = []
-    for match in _FUZZY_WORD.finditer(text):
-        places.setdefault(match.group().lower(), []).append(len(starts))
-        starts.append(match.start())
-        ends.append(match.end())
-    return places, starts, ends
+    lowered = _lowered(text)
+    for index, word in enumerate(_FUZZY_WORD.findall(lowered)):
+        places.setdefault(word, []).append(index)
+    spans = [match.span() for match in _FUZZY_WORD.finditer(lowered)]
+    return places, [start for start, _ in spans], [end for _, end in spans]
 
 
+@lru_cache(maxsize=256)
+def _alike(text: str, word: str, least: int) -> frozenset[str]:
+    """The (at most 60) words of a text that are most like a word."""
+    from rapidfuzz import fuzz, process
+
+    choices = list(_vocabulary(text)[0])
+    return frozenset(
+        found for found, _, _ in process.extract(word, choices, scorer=fuzz.ratio, score_cutoff=least, limit=60)
+    )
+
+
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
 _FUZZY_WORD = re.compile(r"[^\W_]{2,30}")
 
 
 def fuzzy_positions(text: str, label: str) -> list[Found]:
     """Returns where a label stands with slips of OCR: one wrong character in four or so, words glued or torn."""
-    from rapidfuzz import fuzz, process
     from rapidfuzz.distance import Levenshtein
 
     parts = re.findall(r"[^\W_]+", label.lower())
@@ -113,12 +146,9 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
     if len(target) < 5:
         return []
     places, starts, ends = _vocabulary(text)
-    choices = list(places)
-    anchors = {word for word, _, _ in process.extract(parts[0], choices, scorer=fuzz.ratio, score_cutoff=74, limit=60)}
+    anchors = _alike(text, parts[0], 74)
     if len(parts) > 1:
-        anchors |= {
-            word for word, _, _ in process.extract(target, choices, scorer=fuzz.ratio, score_cutoff=80, limit=60)
-        }
+        anchors |= _alike(text, target, 80)
     found: list[Found] = []
     for index in sorted(at for word in anchors for at in places[word])[:2000]:
         best = 0.0
@@ -126,8 +156,8 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
         for stop in range(index, min(index + len(parts) + 1, len(starts))):
             if starts[stop] - starts[index] > len(target) + 12 or "\n" in text[starts[index] : ends[stop]]:
                 break
-            joined = re.sub(r"[\W_]+", "", text[starts[index] : ends[stop]]).lower()
-            likeness = Levenshtein.normalized_similarity(joined, target)
+            joined = _BETWEEN_WORDS.sub("", text[starts[index] : ends[stop]]).lower()
+            likeness = Levenshtein.normalized_similarity(joined, target, score_cutoff=0.78)
             if likeness > best:
                 best, last = likeness, stop
         if best >= 0.78:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from decimal import Decimal
+from functools import cached_property, partial
 from itertools import islice
-from typing import Literal, overload
+from typing import Literal, cast, overload
 
 from compiled_ai.library.dates import DateRange, Order
-from compiled_ai.library.labels import Found, find_label, fuzzy_positions, is_label
+from compiled_ai.library.labels import Found, bare_label, find_label, fuzzy_positions, is_label, words
 from compiled_ai.library.page_tables import table
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
@@ -29,7 +31,7 @@ TextKind = Literal["text", "name", "identifier", "phone", "email"]
 NumberKind = Literal["money", "number", "percent"]
 Value = Located | LocatedDate | LocatedDecimal | DateRange
 
-_MOST_OCCURRENCES = 240
+_MOST_OCCURRENCES = 80
 """A label that occurs more often is read at its first and last occurrences only (a limit for hostile pages)."""
 _MOST_VALUES = 20000
 """`find_all` stops there (a limit for hostile pages)."""
@@ -39,6 +41,7 @@ _LONGEST_CELL = 1000
 """Longer runs of words are cut into cells of at most so many characters (prose, or a hostile page)."""
 _GOOD = 55.0
 """Score from which a value of a preferred label is taken without looking at the labels after it."""
+_DOUBLE = re.compile(r"(?:[^\n]*\n[ \t\r]*\n){3}")
 _CELL = re.compile(r"[^\s|]+(?:[ \u00a0][^\s|]+)*")
 
 
@@ -164,14 +167,21 @@ class Page:
 
     def _y(self, row: int) -> float:
         """Vertical position of a row, in lines."""
-        return float(row) if self._heights is None else self._heights[row]
+        return row / self._pitch if self._heights is None else self._heights[row]
+
+    @cached_property
+    def _pitch(self) -> int:
+        """Lines from one row to the next: 2 on a text with a blank line after every line, else 1."""
+        if self._boxed or not _DOUBLE.match(self.text):
+            return 1
+        lines = self.text[:20000].split("\n")[:-1]
+        return 2 if not any(line.strip() for line in lines[1::2]) or not any(map(str.strip, lines[::2])) else 1
 
     def cell_at(self, position: int) -> Cell | None:
         """The cell that contains a character of `text`."""
-        for cell in self.row(bisect_right(self._starts, position) - 1):
-            if cell.start <= position < cell.start + len(cell.text):
-                return cell
-        return None
+        row = self.row(bisect_right(self._starts, position) - 1)
+        at = bisect_right(row, position, key=_start_of) - 1
+        return row[at] if at >= 0 and position < row[at].start + len(row[at].text) else None
 
     def _place(self, start: int, end: int) -> Place | None:
         """The place of characters of `text` that stand in one cell."""
@@ -228,7 +238,7 @@ class Page:
         best = self._best(labels, kind, side, stop)
         if best is None or lines < 2 or kind not in ("text", "name"):
             return best.value if best else None
-        return self._continued(best, lines, stop, kind == "name")
+        return self._continued(best, lines, (*stop, *labels), kind == "name")
 
     def candidates(
         self, *labels: str, kind: Kind | re.Pattern[str] = "text", side: Side = "any", stop: Sequence[str] = ()
@@ -236,9 +246,11 @@ class Page:
         """All values that the labels may have, best first: for a choice that `labelled` cannot make."""
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
-        found = [one for label in labels for one in self._of_label(label, False, reads, side, stops)]
-        found = found or [one for label in labels for one in self._of_label(label, True, reads, side, stops)]
-        return tuple(sorted(found, key=lambda one: -one.score))
+        for find in _ways(kind):
+            found = [one for label in labels for one in self._of_label(label, find, reads, side, stops)]
+            if found:
+                return tuple(sorted(found, key=lambda one: -one.score))
+        return ()
 
     def _best(
         self, labels: Sequence[str], kind: Kind | re.Pattern[str], side: Side, stop: Sequence[str]
@@ -246,9 +258,9 @@ class Page:
         reads = self._reader(kind)
         stops = frozenset(map(_plain, (*stop, *labels)))
         weak: Candidate | None = None
-        for fuzzy in (False, True):
+        for find in _ways(kind):
             for label in labels:
-                found = self._of_label(label, fuzzy, reads, side, stops)
+                found = self._of_label(label, find, reads, side, stops)
                 best = max(found, key=lambda one: one.score, default=None)
                 if best and best.score >= _GOOD:
                     return best
@@ -264,16 +276,16 @@ class Page:
         """Whether amounts of this page carry a currency symbol: then a number without one is less likely an amount."""
         return len(re.findall(r"[$\u20ac\u00a3] ?\d", self.text[:20000])) >= 3
 
-    def _of_label(self, label: str, fuzzy: bool, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
-        positions = fuzzy_positions(self.text, label) if fuzzy else find_label(self.text, label)
+    def _of_label(self, label: str, find: Find, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
+        positions = find(self.text, label)
         if len(positions) > _MOST_OCCURRENCES:
             positions = positions[: _MOST_OCCURRENCES // 2] + positions[-_MOST_OCCURRENCES // 2 :]
-        found: list[Candidate] = []
+        found: list[list[Candidate]] = []
         for position in positions:
             cell = self.cell_at(position.start)
             if cell is not None:
-                found += _Label(self, cell, position, label).values(reads, side, stops)
-        return found
+                found.append(_Label(self, cell, position, label).values(reads, side, stops))
+        return _agreed(found) if len(found) > 1 else found[0] if found else []
 
     def value_right_of(self, *labels: str, kind: Kind | re.Pattern[str] = "text") -> Value | None:
         """`labelled(..., side="right")`, for any kind."""
@@ -303,10 +315,11 @@ class Page:
         stops = frozenset(map(_plain, stop))
         parts = [cell.text[offset:]]
         while len(parts) < lines:
-            below = [other for other in self.row(cell.row + 1) if -3 <= other.x0 - x0 <= 6]
+            below = [other for other in self.row(cell.row + self._pitch) if -3 <= other.x0 - x0 <= 6]
             if not below or self._y(below[0].row) - self._y(cell.row) > 1.7 or not _may_continue(below[0], stops):
                 break
             wrapped = abs(below[0].x0 - x0) <= 2.5 and self._wrapped(cell, below[0])
+            wrapped = wrapped or bool(_CODE_ALONE.fullmatch(below[0].text))
             if not wrapped and not (beside is not None and self._unlabelled(below[0], beside)):
                 break
             cell = below[0]
@@ -315,8 +328,10 @@ class Page:
 
     def _unlabelled(self, below: Cell, label: Cell) -> bool:
         """Tells whether a line below a value has nothing in the column of the labels, as a continued line has."""
-        left = [cell for cell in self.row(below.row) if cell.x1 >= label.x0 - 2 and cell.x0 < below.x0 - 1]
-        return not left and not any(map(str.isdigit, below.text)) and len(below.text.split()) <= 5
+        before = [cell for cell in self.row(below.row) if cell.x0 < below.x0 - 1]
+        if before and (before[-1].x1 >= label.x0 - 2 or is_label(before[-1].text) >= 0.9):
+            return False
+        return not any(map(str.isdigit, below.text)) and len(below.text.split()) <= 5
 
     def _wrapped(self, above: Cell, below: Cell) -> bool:
         """Tells whether the first word of a line would not have fitted into the line above it."""
@@ -415,6 +430,24 @@ class Page:
         return located(reading.value, place)
 
 
+def _start_of(cell: Cell) -> int:
+    return cell.start
+
+
+def _agreed(found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Raises the score of a value that stands beside its label several times, as in the head of every page.
+
+    Sums do not gain: those of the parts of a document are no surer for being equal.
+    """
+    best = [max(candidates, key=lambda one: one.score).value for candidates in found if candidates]
+    times: Counter[Value] = Counter(value for value in best if not isinstance(value, Decimal))
+    return [
+        replace(one, score=one.score + min(12, 4 * (times[one.value] - 1))) if times[one.value] > 1 else one
+        for candidates in found
+        for one in candidates
+    ]
+
+
 def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
     return _plain(below.text) not in stops and is_label(below.text) < 0.5 and ":" not in below.text
 
@@ -431,8 +464,27 @@ def _pieces(line: str) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
+def _find_bare(text: str, label: str, *, dated: bool) -> list[Found]:
+    """Finds `Contract` or `Begins` where a form calls by that word alone what `Contract #` or `Begin Date` asks for."""
+    bare = bare_label(label, dated=dated)
+    return [replace(found, quality=0.85) for found in find_label(text, bare)] if bare else []
+
+
+Find = Callable[[str, str], list[Found]]
+
+
+def _ways(kind: Kind | re.Pattern[str]) -> tuple[Find, ...]:
+    """How labels are looked for: each way only where no label had a good value the way before.
+
+    Numbers and dates say by their shape what they are, so that a form may leave that out.
+    """
+    if kind not in ("identifier", "date", "date_range"):
+        return find_label, fuzzy_positions
+    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier")
+
+
 def _plain(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).lower()
+    return _NO_SIGN.sub("", text).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,8 +500,9 @@ class _Label:
         quality, after = self._quality()
         found: list[Candidate] = []
         if side != "below":
-            inside = self._inside(quality, after, reads, stops)
-            found += inside or self._right(quality, reads, stops)
+            found += self._inside(quality, after, reads, stops)
+            if not found or found[0].score < quality - 10:
+                found += self._right(quality, reads, stops)
         if side != "right" and not (found and found[0].score >= 95):
             found += self._below(quality, after, reads, stops)
         return found
@@ -458,10 +511,13 @@ class _Label:
         """Scores how much the label stands for itself; returns also where in the cell its value may begin."""
         text: str = str(self.cell.text)
         start, end = self.found.start - self.cell.start, self.found.end - self.cell.start
-        before = re.split(r"[:;()]|\d\S*", text[max(0, start - 80) : start])[-1].split()
+        before = _BREAK.split(text[max(0, start - 80) : start])[-1].split()
         quality = 100 * self.found.quality - min(45, 14 * len([word for word in before if word.isalpha()]))
+        quality -= 40 * (before[-1:] != [] and before[-1].strip(".").lower() in _OTHER)
         if len(text) > 60 and start > 0:
             quality -= 15 + 25 * (len(text) > 110)
+        if _SENTENCE.match(text, end) and text[start].isupper():
+            quality -= 45
         if text[start].islower() and self.label[:1].isupper():
             quality -= 10
         after, extra = _after_label(text, end)
@@ -470,14 +526,14 @@ class _Label:
     def _inside(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         text: str = str(self.cell.text)
         window = _until_label(text[after : after + _WINDOW])
-        if not re.search(r"\w", window):
+        if not _SIGN.search(window):
             return []
         return self._candidate(self.cell, window, after, quality + 2, reads, stops, "right")
 
     def _right(self, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         found: list[Candidate] = []
         for shift, penalty in ((0, 0.0), (1, 16.0), (-1, 20.0)):
-            row = self.cell.row + shift
+            row = self.cell.row + shift * self.page._pitch
             if (
                 shift and abs(self.page._y(row) - self.page._y(self.cell.row)) > 1.6
                 if 0 <= row < len(self.page._starts)
@@ -499,8 +555,8 @@ class _Label:
         edge = self.cell.x1
         found: list[Candidate] = []
         penalty = 0.0
-        for cell in [other for other in self.page.row(row) if other.x0 >= edge - 1][:5]:
-            if not re.search(r"\w", cell.text):
+        for cell in islice((other for other in self.page.row(row) if other.x0 >= edge - 1), 5):
+            if not _SIGN.search(cell.text):
                 continue
             far = min(14.0, max(0.0, cell.x0 - edge - 6) / 5)
             found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, quality - penalty - far, reads, stops, "right")
@@ -508,7 +564,16 @@ class _Label:
                 penalty += 8 if is_label(cell.text) > 0.8 and not found and penalty == 0 else 16
             else:
                 penalty += 4
-        return found
+        return self._sums_first(found)
+
+    def _sums_first(self, found: list[Candidate]) -> list[Candidate]:
+        """Prefers the largest of the amounts beside a total: the others are parts of it, or quantities and ratings."""
+        amounts = [one for one in found if isinstance(one.value, Decimal)]
+        if len(amounts) < 2 or self.page._symbols or not re.search(r"total|gross", self.label, re.IGNORECASE):
+            return found
+        largest = max(amounts, key=lambda one: abs(cast(Decimal, one.value)))
+        most = max(one.score for one in amounts)
+        return [replace(one, score=most + 1) if one is largest else one for one in found]
 
     def _below(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         text: str = str(self.cell.text)
@@ -518,7 +583,8 @@ class _Label:
         base = quality - (18 if text[self.found.end - self.cell.start :].lstrip().startswith(":") else 0)
         found: list[Candidate] = []
         blocked = 0.0
-        for row in range(self.cell.row + 1, self.cell.row + 6):
+        pitch = self.page._pitch
+        for row in range(self.cell.row + pitch, self.cell.row + 5 * pitch + 1, pitch):
             over = [cell for cell in self.page.row(row) if cell.x0 <= x1 + 3 and cell.x1 >= x0 - 3]
             distance = self.page._y(row) - self.page._y(self.cell.row) if over else 0.0
             if distance > 4.5:
@@ -543,23 +609,35 @@ class _Label:
         stops: frozenset[str],
         side: Literal["right", "below"],
     ) -> list[Candidate]:
+        if reads.words and cell is not self.cell:
+            ahead = _LABEL_AHEAD.match(window)
+            if ahead and is_label(ahead.group().rstrip(" :#")) >= 0.9:
+                named = _plain(ahead.group()) == "name"
+                offset, window = (offset + ahead.end(), window[ahead.end() :]) if named else (offset, window)
+                score -= 0 if named else 60
         reading = reads(window)
         if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
             at = cell.start + offset
             reading = reads(self.page.text[at : min(at + 90, self.page._line(cell.row)[1])])
         if reading is None:
             return []
-        if isinstance(reading.value, str) and side == "right":
+        if isinstance(reading.value, str):
             reading = self._without_label(cell, reading)
-        lead = len(re.findall(r"[^\W\d_]{2,}", window[: min(reading.start, 80)]))
+        lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
             score -= 70 * is_label(window) + (90 if _plain(reading.value) in stops else 0)
+            score -= 50 * (reads.words and side == "right" and self._reads_on(reading.value))
         if score <= 0:
             return []
         value = self.page.placed(cell, reading, offset)
         label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
         return [Candidate(value, label, score, side)]
+
+    def _reads_on(self, value: str) -> bool:
+        """Tells a sentence that goes on behind the label (`the Advertiser is liable`) from a value."""
+        last = str(self.cell.text)[self.found.end - self.cell.start :].lstrip()[:1]
+        return value[:1].islower() and self.label[:1].isupper() and last not in (":", "#", "=")
 
     def _without_label(self, cell: Cell, reading: Reading) -> Reading:
         """Cuts the label of the next column from the end of a value that stands only one space before it."""
@@ -572,7 +650,22 @@ class _Label:
         return replace(reading, value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
 
-_LAST_LABEL = re.compile(r" [A-Z][a-z]+ (?:Date|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)$")
+_LAST_LABEL = re.compile(
+    r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
+    r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"
+)
+_OTHER = words("alt alternate alternative old previous prior former external secondary agency agy net sub")
+"""Words before a label that make it the label of something else: `Alt Order #` is not the `Order #`."""
+_SIGN = re.compile(r"\w")
+_NO_SIGN = re.compile(r"[\W_]+")
+_BREAK = re.compile(r"[:;()]|\d\S*")
+_GAP = re.compile(r"\s*[:#.=\-\u2013]*\s*")
+_MARK = re.compile(r"[:#=]")
+_WORD_AFTER = re.compile(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)")
+_WORDS_OF_TWO = re.compile(r"[^\W\d_]{2,}")
+_CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
+_SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
+"""What follows a word in running text, and not a label."""
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
 _NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s|$))")
 
@@ -580,19 +673,21 @@ _NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s
 def _after_label(text: str, end: int) -> tuple[int, int]:
     """Where the value begins after a label that ends at `end`, and how many further words the label has there."""
     rest = text[end : end + 120]
-    gap = re.match(r"\s*[:#.=\-\u2013]*\s*", rest)
+    gap = _GAP.match(rest)
     skipped = gap.end() if gap else 0
-    if re.search(r"[:#=]", rest[:skipped]):
-        return end + skipped, 0
+    if _MARK.search(rest, 0, skipped):
+        second = _LABEL_AHEAD.match(rest, skipped)
+        inner = second is not None and is_label(second.group().rstrip(" :#")) >= 0.9
+        return end + (second.end() if second and inner else skipped), 0
     ahead = _LABEL_AHEAD.match(rest, skipped)
     if ahead:
         return end + ahead.end(), len(ahead.group().split())
     extra = 0
     while extra < 3:
-        word = re.match(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)", rest[skipped:])
+        word = _WORD_AFTER.match(rest, skipped)
         if not word or is_label(word.group(1)) < 0.5:
             break
-        skipped += word.end()
+        skipped = word.end()
         extra += 1
     return end + skipped, extra
 

@@ -107,6 +107,8 @@ def _amount(text: str, start: int, end: int, mark: DecimalMark) -> Amount | None
     if head and (sign == "(" and not closed or not (sign or head.group("currency"))):
         first = start - len(head.group()) + head.start("currency") - head.start() if head.group("currency") else start
         sign = ""
+    elif head and not head.group("currency"):
+        first = start - len(head.group()) + head.start("sign" if head.group("sign") else "inner") - head.start()
     if _part_of_code(text, first, start, end):
         return None
     last = tail.end() if tail and (sign == "(" or not closed) else end

@@ -1,18 +1,13 @@
-"""Names of organisations and persons: legal forms, codes in brackets, comparing, and who issued a page."""
+"""Names of organisations and persons: legal forms, registration numbers, comparing, slips of OCR, parts of a name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
-from compiled_ai.library.dates import find_dates
-from compiled_ai.library.labels import is_label, words
-from compiled_ai.library.places import Located, Place
-
-if TYPE_CHECKING:
-    from compiled_ai.library.layout import Cell, Page
+from compiled_ai.library.labels import words
+from compiled_ai.library.places import Located, Place, place_of
 
 _FORMS = (
     r"sdn\.?\s?,?\s?bhd|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|pvt\.?\s?ltd|private limited|p\.?l\.?l\.?c|"
@@ -25,40 +20,127 @@ _STRICT = re.compile(
     r"(?<![^\W_])(?:s[do0][nh]\W{0,3}[b8][hn][d0]|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|"
     r"llp|inc|incorporated|corp|corporation|"
     r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|"
-    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
+    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )company(?=\.?\s*(?:\(|$))|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
-_NO_NAME = re.compile(
-    r"\b(?:tax invoice|invoice|receipt|resit|cash (?:sale|bill)s?|bill|statement|order|quotation|delivery|"
-    r"customer|copy|"
-    r"welcome|"
-    r"tel|telephone|fax|phone|hotline|e-?mail|www|gst|sst|vat|tax|reg|roc|"
-    r"co\.? ?no|company no|page|date|time|cashier|table|thank)\b",
+_BARE_CODE = re.compile(r"\s+\(?\s?(?:[A-Z]{1,3}\s?)?\d{4,12}\s?-\s?[A-Z0-9]\s?\)?\W*$")
+_DIGIT = re.compile(r"\d")
+_LEADING_CODE = re.compile(r"^\W*#?\d{4,}\W+(?=[^\W\d_]{2})|^\W*[*=#]+\s*(?=[^\W\d_])")
+_TWO_WORDS = re.compile(r"(?<![^\W_])(\w{2,4})\W{1,3}(\w{2,4})(?=\W*$|\W*\()")
+_REGISTRATION = re.compile(
+    r"\W*(?:(?:no|roc|ssm|brn)?\W{0,3}[A-Z]{0,3}\d{4,12}(?:\s?-?\s?[A-Z]|\s?-\s?\d|(?<=\d{9}))\W*$|"
+    r"(?:co|company|roc|reg|registration|ssm|brn|business)\b.{0,20}\d)",
     re.IGNORECASE,
 )
-_PARTICLES = words("van von de der den del della di da la le bin binti al el ibn dos das du st ter ten")
-_TITLES = words("mr mrs ms miss dr prof sir madam mdm rev hon herr frau mme mlle sr sra m")
-_SUFFIXES = words("jr sr ii iii iv md phd esq dds rn do np pa cpa mba")
+_COMMON = sorted(
+    words(
+        "ENTERPRISE ENTERPRISES TRADING HOLDINGS MARKETING RESTAURANT RESTAURANTS RESTORAN HARDWARE STATIONERY "
+        "SUPERMARKET MINIMARKET INDUSTRIES INTERNATIONAL SYARIKAT PERNIAGAAN CORPORATION SERVICES MALAYSIA "
+        "KELANTAN SARAWAK SELANGOR TERENGGANU PUTRAJAYA PETALING SINGAPORE PERSIARAN KAWASAN PERINDUSTRIAN SEKSYEN "
+        "BASEMENT COMPLEX KOMPLEKS"
+    )
+)
+"""Words of seven letters or more that names and addresses have in common."""
+_DIGIT_IN_WORD = re.compile(r"(?<=[^\W\d_])0(?=[^\W\d_]{2})|(?<=\bN)0(?=\W{1,2}\d)")
+_NUMBER = re.compile(r"(?<![^\W_])(?=(?:[OI]{0,2}\d){3})[\dOI]{5}(?![^\W_])|(?<=\d)[OI](?=\d)")
+_AS_DIGITS = str.maketrans("OI", "01")
+_WORD = re.compile(r"[^\W\d_]{7,}")
 
 
 def without_codes(name: str) -> Located:
-    """Removes codes in brackets from the end of a name: `Gardenia Bakeries (KL) Sdn Bhd (139386 X)` loses the last."""
-    text = Located(name, name.place if isinstance(name, Located) else None)
-    while match := _CODE.search(text[-80:]):
-        text = text[: max(0, len(text) - 80) + match.start()]
-    return text.strip(" ,;:-")
+    """Removes codes from the end of a name: `Gardenia Bakeries (KL) Sdn Bhd (139386 X)` loses the last brackets.
+
+    A registration number without brackets (`Bumbu Emas Trading 280000-D`) goes too, brackets without digits stay.
+    """
+    plain = str(name)
+    if not _DIGIT.search(plain[-80:]):
+        return Located(name, place_of(name)).strip(" ,;:-")
+    while match := _CODE.search(plain[-80:]) or _BARE_CODE.search(plain[-80:]):
+        plain = plain[: max(0, len(plain) - 80) + match.start()]
+    return Located(name, place_of(name))[: len(plain)].strip(" ,;:-")
+
+
+def without_leading_code(name: Located) -> Located:
+    """Removes a number and ornaments from the beginning of a name: `#000002 HARBOUR STATIONERY SDN BHD`."""
+    match = _LEADING_CODE.match(name)
+    return name[match.end() :] if match else name
 
 
 def has_legal_form(name: str) -> bool:
     """Tells whether a text names a legal form: Sdn Bhd, Ltd, Inc, GmbH, LLC, ..."""
-    return bool(_STRICT.search(name[:200]))
+    return first_form(name) is not None
 
 
 def organisation_key(name: str) -> str:
     """Returns a key under which spellings of one organisation fall together: no case, punctuation or legal form."""
     stripped = _FORM.sub(" ", without_codes(name).casefold().replace("&", " and "))
     return " ".join(re.findall(r"[^\W_]+", stripped)) or " ".join(re.findall(r"[^\W_]+", name.casefold()))
+
+
+def is_registration(line: str) -> bool:
+    """Tells whether a line is the registration number of a company: `(481500-M)`, `CO. REG NO : 798665-V`."""
+    return bool(_REGISTRATION.match(str(line)[:80]))
+
+
+def first_form(line: str) -> re.Match[str] | None:
+    """The first legal form of a line."""
+    return _STRICT.search(str(line)[:200])
+
+
+def last_form(line: str) -> re.Match[str] | None:
+    """The legal form of a name, to its end: of `ABC Trading Sdn Bhd`, `Enterprise (M) Sdn Bhd` the last word."""
+    last = None
+    text = str(line)[:200]
+    for found in _STRICT.finditer(text):
+        between = re.sub(r"\([^()\d]*\)", "", text[last.end() : found.start()]) if last is not None else ""
+        if re.search(r"[^\W\d_]{2,}|\d", between):
+            break
+        last = found
+    return last or _blurred_form(text)
+
+
+def _blurred_form(line: str) -> re.Match[str] | None:
+    """`Sdn Bhd` at the end of a name with up to two slips of OCR."""
+    from rapidfuzz.distance import Levenshtein
+
+    match = _TWO_WORDS.search(line[-60:])
+    if not match or not 5 <= len(squashed := (match.group(1) + match.group(2)).lower()) <= 7:
+        return None
+    return _TWO_WORDS.search(line) if Levenshtein.distance(squashed, "sdnbhd", score_cutoff=2) <= 2 else None
+
+
+def repaired(text: Located) -> Located:
+    """Undoes slips of OCR in words that names and addresses have in common, and in numbers: `ENTERORISE`, `4OO00`.
+
+    A word of seven letters or more may have one wrong, missing or added letter; words beside them stay as printed.
+    """
+    plain = _DIGIT_IN_WORD.sub("O", str(text))
+    plain = _NUMBER.sub(lambda match: match.group().translate(_AS_DIGITS), plain)
+    plain = _WORD.sub(lambda match: _common(match.group()), plain)
+    return text if plain == text else Located(plain, place_of(text))
+
+
+@lru_cache(maxsize=1024)
+def _common(word: str) -> str:
+    from rapidfuzz.distance import Levenshtein
+
+    upper = word.upper()
+    near = [known for known in _COMMON if Levenshtein.distance(upper, known, score_cutoff=1) <= 1]
+    if len(near) != 1 or upper in (near[0], near[0] + "S", near[0].removesuffix("S")):
+        return word
+    return near[0] if word.isupper() else near[0].capitalize() if word[0].isupper() else near[0].lower()
+
+
+def join_lines(parts: list[Located]) -> Located:
+    """Joins the lines of a name or an address by single spaces, with their places."""
+    spans = tuple(span for part in parts if part.place for span in part.place.spans)
+    return Located(" ".join(str(part).strip() for part in parts), Place(spans) if spans else None)
+
+
+_PARTICLES = words("van von de der den del della di da la le bin binti al el ibn dos das du st ter ten")
+_TITLES = words("mr mrs ms miss dr prof sir madam mdm rev hon herr frau mme mlle sr sra m")
+_SUFFIXES = words("jr sr ii iii iv md phd esq dds rn do np pa cpa mba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,148 +182,3 @@ def _joined(title: list[str], suffixes: list[str]) -> tuple[str, str]:
 
 def _bare(word: str) -> str:
     return word.replace(".", "").casefold()
-
-
-def issuer(page: Page) -> Located | None:
-    """Returns the name at the top of a page that its issuer prints: the first with a legal form, else the first name.
-
-    A name over two lines (`SINNATHAMBY HOLDINGS` / `SDN. BHD.`) is joined; codes at its end are dropped. A legal form
-    below the address is somebody else's (`OWNED BY ...`) if a name stands above the address.
-    """
-    lines = _head(page)
-    first = next((index for index, line in enumerate(lines) if _is_name(line) and not _PLACE.match(line)), None)
-    address = next((index for index, line in enumerate(lines) if _is_street(line)), len(lines))
-    for index, line in enumerate(lines):
-        match = _last_form(line)
-        other = match and (_OTHERS.search(line[: match.start()]) or (index and _OTHERS.search(lines[index - 1])))
-        if match and not other and (index <= address or first is None or first > address):
-            return _named(lines, index, match)
-    return _unformed(lines, first) if first is not None else None
-
-
-def _unformed(lines: list[Located], first: int) -> Located:
-    """A name without a legal form, with its second line if a registration number follows there."""
-    name = without_codes(lines[first])
-    if first + 2 < len(lines) and _is_name(lines[first + 1]) and _REGISTRATION.match(lines[first + 2]):
-        second = without_codes(lines[first + 1])
-        spans = tuple(span for part in (name, second) if part.place for span in part.place.spans)
-        return Located(f"{name} {second}", Place(spans) if spans else None)
-    return name
-
-
-_REGISTRATION = re.compile(
-    r"\W*(?:[A-Z]{0,3}\d{5,12}\s?-?\s?[A-Z0-9]?\W*$|(?:co|company|roc|reg|registration|gst|ssm|brn|business)\b.{0,20}\d)",
-    re.IGNORECASE,
-)
-
-_OTHERS = re.compile(
-    r"\b(?:formerly|owned|operated|licen[cs]ee|managed|f\.?k\.?a|sold to|bill to|ship to)\b", re.IGNORECASE
-)
-
-
-def _last_form(line: str) -> re.Match[str] | None:
-    """The legal form of a name, to its end: of `ABC Trading Sdn Bhd`, `Enterprise (M) Sdn Bhd` the last word."""
-    last = None
-    for found in _STRICT.finditer(line[:200]):
-        if last is not None and re.search(r"[^\W\d_]{2,}|\d", line[last.end() : found.start()]):
-            break
-        last = found
-    return last or _blurred_form(line)
-
-
-_TWO_WORDS = re.compile(r"(?<![^\W_])(\w{2,4})\W{1,3}(\w{2,4})(?=\W*$|\W*\()")
-
-
-def _blurred_form(line: str) -> re.Match[str] | None:
-    """`Sdn Bhd` at the end of a name with up to two slips of OCR."""
-    from rapidfuzz.distance import Levenshtein
-
-    match = _TWO_WORDS.search(line[-60:])
-    if not match or not 5 <= len(squashed := (match.group(1) + match.group(2)).lower()) <= 7:
-        return None
-    return _TWO_WORDS.search(line) if Levenshtein.distance(squashed, "sdnbhd", score_cutoff=2) <= 2 else None
-
-
-def _is_street(line: str) -> bool:
-    return (
-        bool(
-            re.search(
-                r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit)\b\W{0,4}\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", line, re.IGNORECASE
-            )
-        )
-        and "," in line
-    )
-
-
-def _head(page: Page) -> list[Located]:
-    """The first cells of a page, up to 16."""
-    found: list[Located] = []
-    for index in range(80):
-        found += [text for text in _phrases(page.row(index)[:16]) if sum(map(str.isalnum, text)) >= 3]
-        if len(found) >= 16:
-            break
-    return found
-
-
-def _phrases(row: Sequence[Cell]) -> list[Located]:
-    """The texts of a row; cells that stand no more than about two characters apart are one."""
-    found: list[Located] = []
-    edge = 0.0
-    for cell in row:
-        if found and cell.x0 - edge <= 2.5:
-            spans = tuple(span for part in (found[-1], cell.text) if part.place for span in part.place.spans)
-            found[-1] = Located(f"{found[-1]} {cell.text}"[:200], Place(spans) if spans else None)
-        else:
-            found.append(cell.text[:200])
-        edge = cell.x1
-    return found
-
-
-def _named(lines: list[Located], index: int, match: re.Match[str]) -> Located:
-    line = lines[index]
-    end = match.end() + (line[match.end() : match.end() + 1] == ".")
-    name = without_codes(line if not re.match(r"\s*[(\[,\-]|\s+\W*\d{4}", line[end:]) else line[:end])
-    if (
-        index
-        and _begins_before(line[: (_STRICT.search(line) or match).start()])
-        and _is_name(lines[index - 1])
-        and _same_print(lines[index - 1], line)
-    ):
-        previous = lines[index - 1]
-        places = [part.place for part in (previous, name) if part.place]
-        spans = tuple(span for place in places for span in place.spans)
-        return Located(f"{previous.strip()} {name}", Place(spans) if spans else None)
-    return name
-
-
-def _begins_before(ahead: str) -> bool:
-    """Tells whether the words in front of a legal form are the rest of a name that began in the line above."""
-    words = [word for word in re.sub(r"\([^)]*\)", "", ahead).split() if any(map(str.isalpha, word))]
-    return len(words) <= 1 or ahead.lstrip().startswith("&")
-
-
-def _same_print(above: Located, below: Located) -> bool:
-    """Tells whether two lines are printed alike: neighbours of about one height, the first line filled."""
-    if not (above.place and below.place) or set(above.casefold().split()) & set(below.casefold().split()):
-        return False
-    one, other = above.place.spans[-1].edges, below.place.spans[0].edges
-    if one is None or other is None:
-        return True
-    heights = sorted((one[3] - one[1], other[3] - other[1]))
-    fills = one[2] - one[0] >= 0.55 * (other[2] - other[0])
-    return fills and heights[1] <= 1.5 * heights[0] and other[1] - one[3] <= heights[1]
-
-
-def _is_name(line: str) -> bool:
-    letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, line))
-    plain = len(line) <= 60 and letters >= 3 and digits * 2 <= letters
-    other = _NO_NAME.search(line) or _GREETING.search(line) or is_label(line) >= 0.5
-    return plain and not other and next(find_dates(line), None) is None
-
-
-_GREETING = re.compile(
-    r"\.com\b|\.my\b|\w@[\w.]{1,40}\.[a-z]{2}|\bthank|\btq\b|\bshopping with\b|\bplease\b", re.IGNORECASE
-)
-_PLACE = re.compile(
-    r"^\W*(?:no\.? ?\d|lot |jalan|jln|lorong|taman|pusat |level \d|unit |ground floor|\d+[,\-/ ])", re.IGNORECASE
-)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple, SupportsIndex, overload
+from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, overload
 
 
 class Span(NamedTuple):
@@ -37,6 +37,8 @@ class Place:
     """Where a value was read: one span, or several in reading order (a value that goes on in the next line)."""
 
     spans: tuple[Span, ...]
+    searched: bool = False
+    """The value was looked for in the source after it had been made, since it had not kept its place."""
 
     @property
     def line(self) -> int:
@@ -62,10 +64,11 @@ class Place:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Describes the place for the run record: one object for each piece."""
-        return [_span_json(span) for span in self.spans]
+        spans = [_span_json(span) for span in self.spans]
+        return [{**span, "searched": True} for span in spans] if self.searched else spans
 
     def __add__(self, other: Place) -> Place:
-        return Place(self.spans + other.spans)
+        return Place(self.spans + other.spans, self.searched or other.searched)
 
     def __str__(self) -> str:
         first = self.spans[0]
@@ -136,6 +139,15 @@ class Located(str):
     def lower(self) -> Located:
         return self._changed(str.lower(self))
 
+    def swapcase(self) -> Located:
+        return self._changed(str.swapcase(self))
+
+    def translate(self, table: Any, /) -> Located:
+        return self._changed(str.translate(self, table))
+
+    def zfill(self, width: SupportsIndex, /) -> Located:
+        return self._changed(str.zfill(self, width))
+
     def title(self) -> Located:
         return self._changed(str.title(self))
 
@@ -166,6 +178,9 @@ class Located(str):
         added = place_of(other)
         place = self.place + added if self.place and added else self.place or added
         return Located(str.__add__(self, other), place)
+
+    def __radd__(self, other: str, /) -> Located:
+        return Located(str.__add__(other, self), self.place)
 
     def _found(self, parts: list[str]) -> list[str]:
         """Gives each part, which follow each other in this text, its own place."""
@@ -198,7 +213,7 @@ def _date_from(year: int, month: int, day: int, place: Place | None) -> LocatedD
 
 
 class LocatedDecimal(Decimal):
-    """A number that knows its place. Arithmetic gives a plain `Decimal`."""
+    """A number that knows its place. Rounding and the sign keep it; arithmetic gives a plain `Decimal`."""
 
     place: Place | None = None
 
@@ -212,13 +227,57 @@ class LocatedDecimal(Decimal):
         return (_decimal_from, (format(self, "f"), self.place))
 
 
+    def quantize(self, *arguments: Any, **named: Any) -> LocatedDecimal:
+        return LocatedDecimal.of(Decimal.quantize(self, *arguments, **named), self.place)
+
+    def normalize(self, context: Any = None) -> LocatedDecimal:
+        return LocatedDecimal.of(Decimal.normalize(self, context), self.place)
+
+    def __abs__(self) -> LocatedDecimal:
+        return LocatedDecimal.of(Decimal.__abs__(self), self.place)
+
+    def __neg__(self) -> LocatedDecimal:
+        return LocatedDecimal.of(Decimal.__neg__(self), self.place)
+
+
+class LocatedInteger(int):
+    """A whole number that knows its place."""
+
+    place: Place | None = None
+
+    @classmethod
+    def of(cls, value: int, place: Place | None) -> LocatedInteger:
+        self = cls(value)
+        self.place = place
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_integer_from, (int(self), self.place))
+
+
+def _integer_from(value: int, place: Place | None) -> LocatedInteger:
+    return LocatedInteger.of(value, place)
+
+
 def _decimal_from(text: str, place: Place | None) -> LocatedDecimal:
     return LocatedDecimal.of(Decimal(text), place)
 
 
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[V]):
+    """A value that may be the wanted one: what a search for it found, best first."""
+
+    value: V
+    confidence: float
+    """From 0 to 1, higher is surer. A rank, no probability: how often it is right depends on the documents."""
+
+
 def place_of(value: object) -> Place | None:
     """Returns where a value was read, or `None` for a value that carries no place (a computed or plain one)."""
-    if isinstance(value, (Located, LocatedDate, LocatedDecimal)):
+    if isinstance(value, (Located, LocatedDate, LocatedDecimal, LocatedInteger)):
         return value.place
     return None
 

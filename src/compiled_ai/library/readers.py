@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -38,6 +39,8 @@ class Reader:
     """The value may go on in the next cell of its row."""
     digits: bool = False
     """No value without a digit."""
+    words: bool = False
+    """The value is free text."""
 
     def __call__(self, text: str) -> Reading | None:
         return self.read(text)
@@ -80,7 +83,8 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
-    return Reader(_READERS[kind], _SCANS.get(kind), digits=kind not in ("text", "name", "email"))
+    words = kind in ("text", "name")
+    return Reader(_READERS[kind], _SCANS.get(kind), digits=not words and kind != "email", words=words)
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
@@ -143,6 +147,9 @@ def _text(text: str) -> Reading | None:
     return Reading(trimmed, start, start + len(trimmed), 1.0) if trimmed else None
 
 
+_ELSEWHERE = re.compile(r"www\.|https?:|@\w|\b[A-Z]{2}\.? \d{5}(?:-\d{4})?$|^[Pp]\.? ?[Oo]\.? [Bb]ox\b")
+"""What belongs to an address rather than to a name."""
+_CODES = re.compile(r"\(\d[\w\-]{0,15}\)")
 _ONLY_FORM = re.compile(r"(?:inc|llc|ltd|co|corp|company|sdn\.? ?bhd|bhd|gmbh|plc|limited)\.?", re.IGNORECASE)
 
 
@@ -151,13 +158,16 @@ def _name(text: str) -> Reading | None:
     if reading is None:
         return None
     value = cast(str, reading.value)
-    letters = sum(map(str.isalpha, value))
-    digits = sum(map(str.isdigit, value))
+    named = _CODES.sub("", value)
+    letters = sum(map(str.isalpha, named))
+    digits = sum(map(str.isdigit, named))
     if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
         return None
     if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
         return None
     words = len(value.split())
+    if _ELSEWHERE.search(value):
+        return Reading(value, reading.start, reading.end, 0.4)
     return Reading(value, reading.start, reading.end, 1.0 if words <= 9 else 0.5 if words <= 16 else 0.1)
 
 
@@ -168,10 +178,16 @@ _CLOCK = re.compile(r"\d{1,2}:\d\d")
 
 
 def _identifier(text: str) -> Reading | None:
-    dates = [(found.start, found.end) for found in find_dates(text)]
+    return next(_identifiers(text), None)
+
+
+def _identifiers(text: str) -> Iterator[Reading]:
+    known = list(find_dates(text))
+    dates = [found.start for found in known]
     for match in _IDENTIFIER.finditer(text):
         start, end = match.span()
-        if any(first < end and start < last for first, last in dates) or text[end : end + 1] in ("%", ":"):
+        near = bisect_left(dates, end) - 1
+        if near >= 0 and start < known[near].end or text[end : end + 1] in ("%", ":"):
             continue
         code = match.group()
         digits = sum(map(str.isdigit, code))
@@ -182,8 +198,7 @@ def _identifier(text: str) -> Reading | None:
             sure -= 0.45
         if re.fullmatch(r"\d{1,3}\.\d\d", code):
             continue
-        return Reading(code, start, end, sure)
-    return None
+        yield Reading(code, start, end, sure)
 
 
 _EMAIL = re.compile(r"[A-Za-z0-9][\w.+\-]{0,63}@(?:[A-Za-z0-9\-]{1,63}\.){1,6}[A-Za-z]{2,24}")
@@ -210,4 +225,8 @@ _READERS: dict[str, Callable[[str], Reading | None]] = {
     "email": _email,
     "phone": _phone,
 }
-_SCANS: dict[str, Callable[[str], Iterator[Reading]]] = {"number": _numbers, "percent": _percents}
+_SCANS: dict[str, Callable[[str], Iterator[Reading]]] = {
+    "identifier": _identifiers,
+    "number": _numbers,
+    "percent": _percents,
+}

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, TypeVar, TypeVarTuple
 from compiled_ai.canonical import digest_json
 from compiled_ai.errors import StepFailed
 from compiled_ai.library.context import EffectKind, EffectRequest
+from compiled_ai.library.evidence import NO_PLACE, Dropped, Keep, Source
 from compiled_ai.library.replies import read_reply
 from compiled_ai.library.types import Classes, Convert, FieldType, Mismatch
 
@@ -111,6 +112,8 @@ class StepInfo:
     settings: Mapping[str, Any] | None = None
     on_none: OnFailure = "fail"
     on_many: OnFailure = "fail"
+    evidence: bool = False
+    """The function reads a document: of its result only what has a place there is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,14 @@ class StepCodec:
     info: StepInfo
     decode: Convert
     encode: Convert
+    keep: Keep | None = None
+    """Keeps of the result what has a place in the source (see `library.evidence`)."""
 
 
 class RunContext:
     """The `ctx` of one run (see `library.context.Context` for what each method promises)."""
 
-    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "used")
+    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "dropped", "used")
 
     def __init__(
         self,
@@ -142,6 +147,8 @@ class RunContext:
         self._branch: int | None = None
         self.used: set[EffectKey] = set()
         """Keys of the recorded effects that the run has read."""
+        self.dropped: dict[tuple[str, int], tuple[Dropped, ...]] = {}
+        """What was dropped of the result of a step (and item), since it has no place in the source."""
 
     async def bounded(
         self, step: str, inputs: Mapping[str, object], returns: type[T], *, check: Check[T] | None = None, item: int = 0
@@ -226,11 +233,27 @@ class RunContext:
             except Mismatch as wrong:
                 problems = [f"the function's result does not fit: {wrong}"]
                 return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
+        if codec.keep is not None:
+            kept, problems = self._kept(codec, codec.keep, value, arguments, item)
+            if problems:
+                return await self._settle(codec, codec.info.on_failure, shown, problems, None, check, item)
+            shown = shown if kept is value else codec.encode(kept)
+            value = kept
         faults = None if check is None else _faults(check, value)
         if not faults:
             return value
         shown = shown if shown is not None else _shown(codec, value)
         return await self._settle(codec, codec.info.on_failure, shown, list(faults), None, check, item)
+
+    def _kept(
+        self, codec: StepCodec, keep: Keep, result: T, arguments: Sequence[object], item: int
+    ) -> tuple[T, list[str]]:
+        """Drops what has no place in the source; gives also what is wrong if that was required."""
+        dropped: list[Dropped] = []
+        kept: T = keep(result, Source(arguments), dropped, "")
+        if dropped:
+            self.dropped[codec.info.name, item] = tuple(dropped)
+        return kept, [f"{one.path}: {NO_PLACE}, and it is required" for one in dropped if not one.optional]
 
     async def failed(
         self,

@@ -33,6 +33,7 @@ from typing import Any, Literal, get_args
 
 from compiled_ai.canonical import plain_number
 from compiled_ai.errors import InputError, suggest
+from compiled_ai.library.places import LocatedInteger
 from compiled_ai.library.values import (
     Box,
     YearsMonths,
@@ -284,10 +285,10 @@ def _bounded(kind: FieldType, value: Decimal | int | float) -> None:
 def _integer(kind: FieldType, _: Classes) -> Convert:
     def convert(value: Any) -> int:
         if type(value) is not int:
-            if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
-                value = int(value)
-            else:
+            whole = isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value()
+            if not (whole or isinstance(value, LocatedInteger)):
                 raise _expected("integer", value)
+            value = int(value)
         _bounded(kind, value)
         return int(value)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.errors import RecordAltered, RunFailed
+from compiled_ai.library.types import FieldType
 from compiled_ai.records import RunRecord
 from compiled_ai.runtime.loading import ArtifactLike, as_program
 from compiled_ai.runtime.local import as_effect, effects_of
@@ -54,7 +55,7 @@ class Origin:
 
     field: str
     place: Any
-    """Spans as JSON (`library.places`)."""
+    """Spans as JSON (`library.places`), or `{"dropped": REASON}`."""
     text: str | None = None
     """The words at that place, where the run has one text to look in."""
 
@@ -152,9 +153,12 @@ class Explanation:
         return parts
 
     def _origins(self) -> list[str]:
-        if not self.origins:
-            return []
-        return ["", "Read from the source:", *(f"  {origin.field}: {_where(origin)}" for origin in self.origins)]
+        read = [origin for origin in self.origins if isinstance(origin.place, list)]
+        dropped = [origin for origin in self.origins if isinstance(origin.place, dict)]
+        parts = ["", "Read from the source:", *(f"  {one.field}: {_where(one)}" for one in read)] if read else []
+        if dropped:
+            parts += ["", "Left out (null):", *(f"  {one.field}: {one.place['dropped']}" for one in dropped)]
+        return parts
 
     def _end(self) -> str:
         told = f": {'; '.join(self.differences)}" if self.differences else ""
@@ -183,6 +187,7 @@ def _where(origin: Origin) -> str:
     spans = origin.place if isinstance(origin.place, list) else []
     first = spans[0] if spans else {}
     at = f"box {first['box']}" if "box" in first else f"line {first.get('line')}, column {first.get('column')}"
+    at += " (searched)" if first.get("searched") else ""
     return f"{at}: {origin.text!r}" if origin.text is not None else at
 
 
@@ -268,6 +273,8 @@ def differences(record: RunRecord, traced: Traced) -> tuple[str, ...]:
             found.append(f"the run was completed, the replay is not ({_how(outcome)})")
         elif canonical_json(outcome.output) != canonical_json(record.output):
             found.append(f"the replay decides {canonical_json(outcome.output)}")
+        elif _places_differ(record.evidence, outcome.evidence):
+            found.append("the replay reads the same values at other places")
     elif record.status == "failed" and not isinstance(outcome, Failed):
         found.append(f"the run failed, the replay does not ({_how(outcome)})")
     elif record.status in ("review", "waiting") and not isinstance(outcome, Pending):
@@ -276,6 +283,13 @@ def differences(record: RunRecord, traced: Traced) -> tuple[str, ...]:
         if not (isinstance(outcome, Failed) and outcome.code == "diverged"):
             found.append(f"the replay never asks for {effect.step} ({effect.kind}), which is on record")
     return tuple(found)
+
+
+def _places_differ(recorded: Any, replayed: Any) -> bool:
+    """Tells whether places were recorded, and are others now; a pack may have withheld them."""
+    if not isinstance(recorded, dict) or "withheld" in recorded:
+        return False
+    return canonical_json(recorded) != canonical_json(replayed)
 
 
 def _how(outcome: Any) -> str:
@@ -355,16 +369,25 @@ def _origins_of(traced: Traced, given: Any) -> tuple[Origin, ...]:
     outcome = traced.outcome
     if not isinstance(outcome, Done):
         return ()
-    texts = [part.name for part in traced.stepping.program.input_type.fields if part.type.kind == "text"]
-    source = given.get(texts[0]) if len(texts) == 1 and isinstance(given, dict) else None
+    fields = traced.stepping.program.input_type.fields
+    sources = [part.name for part in fields if part.type.kind == "text" or _is_boxes(part.type)]
+    source = given.get(sources[0]) if len(sources) == 1 and isinstance(given, dict) else None
     return tuple(Origin(path, place, _words(place, source)) for path, place in outcome.evidence.items())
 
 
+def _is_boxes(kind: FieldType) -> bool:
+    return kind.items is not None and kind.items.kind == "box"
+
+
 def _words(place: Any, source: Any) -> str | None:
-    """The text under the spans of a place; `None` for boxes, or where there is no one text."""
-    if not isinstance(source, str) or not isinstance(place, list) or any("box" in span for span in place):
+    """The text under the spans of a place; `None` where there is no one text (or page of boxes) to look in."""
+    if not isinstance(place, list) or not isinstance(source, (str, list, tuple)):
         return None
-    return " ".join(source[span["start"] : span["end"]] for span in place)
+    return " ".join(str(_text_at(span, source))[span["start"] : span["end"]] for span in place)
+
+
+def _text_at(span: Mapping[str, Any], source: Any) -> Any:
+    return source if isinstance(source, str) else source[span["box"]][4] if "box" in span else ""
 
 
 __all__ = [

@@ -82,7 +82,7 @@ class RunResult:
 
     @property
     def evidence(self) -> Mapping[str, Any]:
-        """Output path to the place in the source that the value was read at."""
+        """Output path to the place in the source that the value was read at, or `{"dropped": REASON}`."""
         return self.outcome.evidence if isinstance(self.outcome, Done) else {}
 
     @property
@@ -121,6 +121,8 @@ class RunResult:
             "artifact": self.artifact,
             "effects": [describe_effect(effect) for effect in self.effects],
         }
+        if self.evidence:
+            shown["evidence"] = self.evidence
         if self.error is not None:
             shown["error"] = self.error
         if self.reviews:
@@ -147,6 +149,7 @@ class RunResult:
             effects=tuple(map(as_effect, self.effects)) if self.stepping.recorded else (),
             status=status,
             output=self.output,
+            evidence=self.evidence or None,
             error=self.error,
             started_at=utc_text(self.started_ns),
             finished_at=utc_text(self.finished_ns) if status in ("completed", "failed") else None,
@@ -285,7 +288,7 @@ def go_on(
     if isinstance(outcome, Pending):
         result.review_ids = tuple(open_review(store, run_id, request) for request in result.reviews)
     else:
-        store.finish(run_id, result.status, result.output, result.error)
+        store.finish(run_id, result.status, result.output, result.error, result.evidence)
     return result
 
 

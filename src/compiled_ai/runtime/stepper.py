@@ -24,6 +24,7 @@ from typing import Any, Literal
 from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.errors import ArtifactRefused, InputError, StepFailed
 from compiled_ai.library.context import EffectRequest
+from compiled_ai.library.evidence import NO_PLACE, keeper
 from compiled_ai.library.lookups import load_tables
 from compiled_ai.library.replaying import (
     EffectKey,
@@ -87,14 +88,19 @@ class Done:
     """The typed `Output`."""
     kind: FieldType | None = field(default=None, repr=False, compare=False)
     """Its type."""
+    dropped: tuple[str, ...] = ()
+    """Output paths of the values that were dropped, since they have no place in the source."""
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """Output path to the place in the source that the value came from, as JSON."""
+        """Output path to the place in the source that the value came from, as JSON.
+
+        For a value that was dropped, `{"dropped": REASON}`.
+        """
         found: dict[str, Any] = {}
         if self.kind is not None:
             _collect(self.kind, self.value, "", found)
-        return found
+        return {**found, **{path: {"dropped": NO_PLACE} for path in self.dropped}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +192,12 @@ class Program:
             self.classes[kind.class_name]: encoder(kind, self.classes) for kind in _objects(kinds) if kind.class_name
         }
         self.codecs: Mapping[str, StepCodec] = {
-            info.name: StepCodec(info, decoder(info.result, self.classes), encoder(info.result, self.classes))
+            info.name: StepCodec(
+                info,
+                decoder(info.result, self.classes),
+                encoder(info.result, self.classes),
+                keeper(info.result) if info.evidence else None,
+            )
             for info in self.steps.values()
         }
 
@@ -374,9 +385,23 @@ class Stepping:
 
     def _done(self, value: Any) -> Done | Failed:
         try:
-            return Done(self.program.encode_output(value), value, self.program.output_type)
+            dropped = self._dropped() if self._context.dropped else ()
+            return Done(self.program.encode_output(value), value, self.program.output_type, dropped)
         except Mismatch as fault:
             return Failed(f"The output does not fit: {fault}.", code="output", problems=(str(fault),))
+
+    def _dropped(self) -> tuple[str, ...]:
+        """What was dropped in a step, by the output that shows it, else by step and field."""
+        outputs = {source: name for name, source in self.program.described.get("output_sources", {}).items()}
+        paths: list[str] = []
+        for (step, item), dropped in self._context.dropped.items():
+            several = self.program.steps[step].for_each
+            for one in dropped:
+                own = f"{step}[{item}].{one.path}" if several else f"{step}.{one.path}"
+                head = re.match(r"\w+", one.path)
+                output = outputs.get(f"{step}.{head.group()}") if head and not several else None
+                paths.append(own if head is None or output is None else output + one.path[head.end() :])
+        return tuple(paths)
 
     @property
     def effects(self) -> tuple[EffectLike, ...]:

@@ -6,15 +6,10 @@ import ast
 import re
 
 from compiled_ai.gates.code import policy
-from compiled_ai.gates.code.nodes import called_name, is_redirect_code, last_name, mentions, root_of, text_parts
+from compiled_ai.gates.code.nodes import called_name, is_redirect_code, mentions, number_of, text_parts
 from compiled_ai.gates.code.paths import Paths
-from compiled_ai.gates.code.scopes import Imported, Parameter, Scope
+from compiled_ai.gates.code.scopes import Parameter
 from compiled_ai.gates.code.wording import is_sql
-
-_CONTAINERS = frozenset({"list", "dict", "set", "deque", "Counter", "defaultdict", "OrderedDict", "bytearray"})
-_MUTATING_FUNCTIONS = frozenset(
-    {"heappush", "heappop", "heapify", "heapreplace", "heappushpop", "insort", "insort_left"}
-)
 
 
 class Calls(Paths):
@@ -55,35 +50,6 @@ class Calls(Paths):
         if rule and holder is not None and any(isinstance(value, Parameter) for value in holder.values[name]):
             self.fault(rule, f"{name!r} has effects outside; a step of its own does that", node)
 
-    def _mutation(self, node: ast.Call) -> None:
-        """`SEEN.append(x)`, `list.append(SEEN, x)`, `heappush(SEEN, x)`: a value of the module is changed."""
-        name = called_name(node)
-        if self.script or name not in policy.MUTATORS | _MUTATING_FUNCTIONS:
-            return
-        bound = isinstance(node.func, ast.Attribute) and name in policy.MUTATORS
-        unbound = node.args[:1] if name in _MUTATING_FUNCTIONS or self._is_type(node.func) else []
-        for changed in ([node.func] if bound else []) + unbound:
-            root = root_of(changed)
-            if isinstance(root, ast.Name) and self._is_shared(root.id, self.scope):
-                self.fault("code.state", f"{root.id!r} is shared by all runs and must not be changed", node)
-
-    def _is_type(self, func: ast.expr) -> bool:
-        return isinstance(func, ast.Attribute) and last_name(func.value) in _CONTAINERS
-
-    def _is_shared(self, name: str, scope: Scope, depth: int = 0) -> bool:
-        """Tells whether a name stands for a value of the module, also by another name."""
-        holder = scope.find(name)
-        if holder is None:
-            return name not in policy.BUILTINS and self.mode == "function" and name not in _CONTAINERS
-        if holder.kind == "module":
-            return self.scope.kind != "module" and self._is_container(holder, name)
-        aliases = [value for value in holder.values[name] if isinstance(value, ast.Name)]
-        plain = [value for value in aliases if self._plainly_assigned(name, value)]
-        return depth < 4 and any(self._is_shared(value.id, holder, depth + 1) for value in plain)
-
-    def _is_container(self, holder: Scope, name: str) -> bool:
-        return not all(isinstance(value, Imported) for value in holder.values[name])
-
     def _keyword(self, keyword: ast.keyword, call: ast.Call) -> None:
         value = keyword.value
         constant = value.value if isinstance(value, ast.Constant) else ...
@@ -106,11 +72,7 @@ class Calls(Paths):
 
     def _huge_call(self, node: ast.Call) -> None:
         name = called_name(node)
-        numbers = [
-            argument.value
-            for argument in node.args
-            if isinstance(argument, ast.Constant) and isinstance(argument.value, int)
-        ]
+        numbers = [number_of(argument) for argument in node.args]
         if name in (
             "ljust",
             "rjust",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 
-from compiled_ai.gates.code.names import Names
 from compiled_ai.gates.code.nodes import (
     called_name,
     first_text,
@@ -13,9 +12,9 @@ from compiled_ai.gates.code.nodes import (
     last_name,
     mentions,
     number_of,
-    root_of,
     text_parts,
 )
+from compiled_ai.gates.code.sharing import Sharing
 from compiled_ai.gates.code.text import is_credential, words_to_a_reader
 from compiled_ai.gates.code.wording import (
     COMMAND,
@@ -34,7 +33,7 @@ _GENERATOR_NUMBERS = frozenset({1103515245, 6364136223846793005, 1664525, 214013
 """Multipliers of linear congruential generators: home-made random numbers."""
 
 
-class Constants(Names):
+class Constants(Sharing):
     """What constants say and where they are put: secrets, SQL, redirects, patterns, endless numbers."""
 
     def _constant(self, node: ast.Constant) -> None:
@@ -57,7 +56,7 @@ class Constants(Names):
             )
         if node in self.documents:
             return
-        if re.match(r"(/var)?/tmp/|[cC]:[/\\\\](temp|windows[/\\\\]temp)[/\\\\]", text):
+        if re.match(r"(/var)?/tmp(/|$)|[cC]:[/\\\\](temp|windows[/\\\\]temp)[/\\\\]", text):
             self.fault("code.temporary", "a path in a folder that everybody may write to", node)
         if HIDDEN.search(text):
             self.fault("code.dunder", f"text {text[:40]!r} names an attribute that leads to the interpreter", node)
@@ -88,10 +87,13 @@ class Constants(Names):
         for target in targets:
             if isinstance(target, ast.Subscript):
                 self._subscript_store(target)
+        if self.scope.kind in ("module", "class"):
+            self._kept_value(node.value, node)
 
     def _augmented(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Subscript):
             self._subscript_store(node.target)
+        self._grown(node)
         texts = text_parts(node.value)
         if texts and is_sql(" ".join(texts)) and isinstance(node.value, (ast.JoinedStr, ast.BinOp)):
             self.fault("code.sql", "SQL is put together from text; use a `call` step with named parameters", node)
@@ -103,11 +105,6 @@ class Constants(Names):
             and "header" in last_name(node.value).lower()
         ):
             self.fault("code.redirect", "a redirect whose address comes from data", node)
-        root = root_of(node)
-        if isinstance(root, ast.Name) and not self.script:
-            holder = self.scope.find(root.id)
-            if holder is not None and holder.kind == "module":
-                self.fault("code.state", f"{root.id!r} is shared by all runs and must not be changed", node)
 
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:

@@ -72,6 +72,7 @@ class Names(Members):
     def _bound_name(self, name: str, node: ast.AST) -> None:
         if name.startswith("__") and name.endswith("__"):
             in_class = self.scope.kind == "class" and name in policy.CLASS_NAMES
+            in_class = in_class or (self.scope.kind == "class" and self._is_other_name(name))
             at_top = self.scope.kind == "module" and name in ("__all__", "__version__", "__author__")
             if not in_class and not at_top:
                 self.fault("code.dunder", f"name {name!r} must not be bound", node)
@@ -79,6 +80,13 @@ class Names(Members):
         ordinary = (self.scope.kind == "class" and name in _FIELD_NAMES) or name in policy.ORDINARY_NAMES
         if dangerous and self.scope.kind in ("module", "class") and not ordinary:
             self.fault("code.reflection", f"{name!r} hides a built-in; choose another name", node)
+
+    def _is_other_name(self, name: str) -> bool:
+        """`__rmul__ = __mul__`: an operator under another name."""
+        values = self.scope.values.get(name, [])
+        return name in policy.OPERATORS and all(
+            isinstance(value, ast.Name) and value.id in policy.OPERATORS for value in values
+        )
 
     def _guarded(self, node: ast.Name) -> bool:
         """Checks the forms in which `type`, `getattr`, `hasattr` and `hash` are harmless."""
@@ -135,7 +143,8 @@ class Names(Members):
         values = self.scope.values.get(name, [])
         if self.mode == "function" and self.scope.kind != "module":
             self.fault("code.import", "imports belong above the function", node)
-        if any(not isinstance(value, Imported) for value in values) and self.scope.kind != "function":
+        bound_again = any(not isinstance(value, Imported) for value in values) and self.scope.kind != "function"
+        if bound_again and not isinstance(self.parents.get(node), ast.Try):
             self.fault("code.import", f"{name!r} is imported and bound again; use two names", node)
 
     def _refuse_import(self, module: str, node: ast.AST, member: str = "") -> None:
@@ -179,7 +188,7 @@ class Names(Members):
             self._underscore(node)
         else:
             self._attribute_name(node.attr, node, called=called)
-        if called and node.attr in policy.CLOCK_METHODS | policy.LOCAL_TIME_METHODS:
+        if called and node.attr in policy.CLOCK_METHODS | policy.LOCAL_TIME_METHODS | {"astimezone"}:
             self._clock(node, base)
         elif base in _DATE_CLASSES and node.attr in policy.CLOCK_METHODS:
             self.fault("code.nondeterminism", f"{node.attr!r} reads the clock; take the time as an argument", node)
@@ -193,7 +202,7 @@ class Names(Members):
 
     def _underscore(self, node: ast.Attribute) -> None:
         name = node.attr
-        if name in policy.ATTRIBUTES_WITH_UNDERSCORES:
+        if name in policy.ATTRIBUTES_WITH_UNDERSCORES or (self.mode == "file" and name in policy.ITEM_METHODS):
             return
         above = self.parents.get(node)
         if name == "__class__" and isinstance(above, ast.Attribute) and above.attr in ("__name__", "__qualname__"):
@@ -233,7 +242,10 @@ class Names(Members):
             return
         if isinstance(node.value, ast.Name) and node.value.id == "ctx":
             return
-        if node.attr in policy.LOCAL_TIME_METHODS:
+        if node.attr == "astimezone":
+            if not call.args and not call.keywords:
+                self.fault("code.nondeterminism", "'astimezone' without a zone takes that of the machine", node)
+        elif node.attr in policy.LOCAL_TIME_METHODS:
             zoned = len(call.args) + len(call.keywords) >= 2
             if not zoned or node.attr == "utcfromtimestamp":
                 self.fault("code.nondeterminism", f"{node.attr!r} without a time zone differs between machines", node)
@@ -244,7 +256,7 @@ class Names(Members):
         root = root_of(node)
         if isinstance(root, ast.Name):
             holder = self.scope.find(root.id)
-            if holder is None or holder.kind == "module":
+            if holder is None or holder.kind == "module" or root.id == "cls":
                 self.fault("code.state", f"{root.id!r} is shared by all runs; build a new value instead", node)
         else:
             self.fault("code.state", "an attribute of a passing value must not be set", node)

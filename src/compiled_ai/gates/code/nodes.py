@@ -125,3 +125,11 @@ def addends(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return [*addends(node.left), *addends(node.right)]
     return [node]
+
+
+def can_change(default: ast.expr) -> bool:
+    """Tells whether a default is a container that a call could change for the next one."""
+    makers = ("list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict")
+    if isinstance(default, ast.Call):
+        return called_name(default) in makers
+    return isinstance(default, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))

@@ -103,6 +103,17 @@ SPECIAL_METHODS = _names(
 )
 """Special methods that a class of a file may define."""
 
+OPERATORS = _names(
+    """
+    __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __floordiv__ __mod__ __and__ __rand__ __or__ __ror__
+    __xor__ __rxor__ __str__ __repr__ __iter__ __len__ __contains__ __call__ __getitem__ __int__ __float__
+    """
+)
+"""Special methods that a class may give a second name (`__rmul__ = __mul__`)."""
+
+ITEM_METHODS = _names("__getitem__ __contains__ __len__")
+"""Methods that say what `x[key]`, `in` and `len` say, where a function is wanted (`key=scores.__getitem__`)."""
+
 CLASS_NAMES = _names("__slots__ _ignore_ __hash__")
 """Names with underscores that a class body may bind."""
 

@@ -6,9 +6,17 @@ import ast
 import re
 
 from compiled_ai.gates.code import policy
-from compiled_ai.gates.code.calls import Calls
-from compiled_ai.gates.code.nodes import called_name, is_script_guard, is_type_checking, own_loop, own_nodes
+from compiled_ai.gates.code.nodes import (
+    called_name,
+    can_change,
+    is_script_guard,
+    is_type_checking,
+    last_name,
+    own_loop,
+    own_nodes,
+)
 from compiled_ai.gates.code.scopes import arguments
+from compiled_ai.gates.code.weaknesses import Weaknesses
 
 _DECORATORS = frozenset(
     [
@@ -42,7 +50,10 @@ _DECORATORS = frozenset(
 )
 
 
-class Shapes(Calls):
+_ORDERS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+
+
+class Shapes(Weaknesses):
     """Statements, functions and classes: what may stand where, and what may be made."""
 
     def _module_shape(self) -> None:
@@ -74,9 +85,12 @@ class Shapes(Calls):
 
     def _defines(self, node: ast.stmt) -> bool:
         if isinstance(
-            node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass)
+            node,
+            (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass, ast.Assert),
         ):
             return True
+        if isinstance(node, ast.Try):
+            return _falls_back(node) and all(map(self._defines, _statements(node)))
         if isinstance(node, ast.Expr):
             return isinstance(node.value, ast.Constant)
         if isinstance(node, ast.Assign):
@@ -89,14 +103,32 @@ class Shapes(Calls):
         return False
 
     def _while(self, node: ast.While) -> None:
-        dynamic = any(isinstance(part, (ast.Name, ast.Call, ast.Attribute)) for part in ast.walk(node.test))
-        if dynamic:
+        if self._can_change(node):
             return
         leaves = any(isinstance(part, (ast.Return, ast.Raise)) for part in own_nodes(node))
         breaks = any(isinstance(part, ast.Break) for part in own_loop(node))
         yields = any(isinstance(part, (ast.Yield, ast.Await)) for part in own_nodes(node))
         if not (leaves or breaks or yields):
             self.fault("code.endless", "this loop has no way out", node)
+
+    def _can_change(self, loop: ast.While) -> bool:
+        """Tells whether the condition of a loop may come out differently on another turn."""
+        names = {part.id for part in ast.walk(loop.test) if isinstance(part, ast.Name)}
+        if any(isinstance(part, (ast.Call, ast.Attribute, ast.Subscript, ast.Await)) for part in ast.walk(loop.test)):
+            return True
+        compares = [part for part in ast.walk(loop.test) if isinstance(part, ast.Compare)]
+        ordered = bool(compares) and all(isinstance(op, _ORDERS) for part in compares for op in part.ops)
+        for part in (each for statement in loop.body for each in ast.walk(statement)):
+            if isinstance(part, ast.Name) and part.id in names and (not ordered or not isinstance(part.ctx, ast.Load)):
+                return True
+            if isinstance(part, (ast.FunctionDef, ast.Lambda)) or (isinstance(part, ast.Call) and self._is_inner(part)):
+                return bool(names)
+        return False
+
+    def _is_inner(self, call: ast.Call) -> bool:
+        """A call of a nested function may bind the names of the loop anew (`nonlocal`)."""
+        holder = self.scope.find(call.func.id) if isinstance(call.func, ast.Name) else None
+        return holder is not None and holder.kind == "function"
 
     def _for(self, node: ast.For | ast.AsyncFor) -> None:
         if isinstance(node.iter, ast.Call):
@@ -139,8 +171,9 @@ class Shapes(Calls):
         for argument in arguments(node.args):
             self._argument(argument)
         for default in (*node.args.defaults, *(value for value in node.args.kw_defaults if value)):
-            if self.mode == "function" and _can_change(default):
+            if self.mode == "function" and can_change(default):
                 self.fault("code.state", "a default that can change is shared by all calls; use None", default)
+            self._kept_value(default, default)
         self._default_secrets(node.args)
         if re.match(r"_*(en|de)(crypt|cipher)", node.name, re.I):
             self.fault(
@@ -339,15 +372,20 @@ class Shapes(Calls):
         if not fine:
             self.fault("code.syntax", "'with' is not part of the allowed language here", node.context_expr)
 
-    def _starred_dict(self, node: ast.Subscript) -> None:
+    def _subscript(self, node: ast.Subscript) -> None:
+        self._stored_item(node)
         if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
             text = node.slice.value
             if text.startswith("__") and text.endswith("__"):
                 self.fault("code.dunder", f"key {text!r} names an attribute that leads to the interpreter", node)
 
 
-def _can_change(default: ast.expr) -> bool:
-    makers = ("list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict")
-    if isinstance(default, ast.Call):
-        return called_name(default) in makers
-    return isinstance(default, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
+def _falls_back(node: ast.Try) -> bool:
+    """`try: from typing import X` with another definition of X where the import fails."""
+    imports = all(isinstance(each, (ast.Import, ast.ImportFrom)) for each in node.body)
+    caught = {last_name(handler.type) if handler.type else "" for handler in node.handlers}
+    return imports and caught <= {"ImportError", "ModuleNotFoundError"} and not node.finalbody
+
+
+def _statements(node: ast.Try) -> list[ast.stmt]:
+    return [*node.body, *node.orelse, *(each for handler in node.handlers for each in handler.body)]

@@ -64,7 +64,7 @@ class State:
 
     def _index_class(self, node: ast.ClassDef) -> None:
         for part in ast.walk(node):
-            if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and part is not node:
                 self.declared.add(part.name)
             elif isinstance(part, (ast.AnnAssign, ast.Assign)):
                 for target in [part.target] if isinstance(part, ast.AnnAssign) else part.targets:

@@ -196,17 +196,28 @@ _ADDRESSED = tuple(
         r"|pass(ed)?|lgtm|no issues)\b",
         r"\b(verdict|security review|review result|gate|stage result|validation|status of review)\s*[:=]\s*[\"'`]?"
         r"(pass(ed)?|safe|approved?|ok\b|clean|success)",
+        r"\b(ignora|ignorez|ignorer|ignoriere|ignorieren|ignore|oublie|olvida|vergiss)\w*\b[^.\n]{0,40}"
+        r"\b(istruzioni|instrucciones|instructions|anweisungen|instru[cç]([oõ]es|ões)|consignes)\b",
+        r"\b(mod[eè]le d.IA|modelo de IA|(assistente|asistente) (automatic\w+|de IA|IA)|assistant IA"
+        r"|KI-?\w*pr[uü]fer|KI-Modell)\b",
+        r"\b(ne signalez|non segnalare|no (señales|informes)|nicht melden|não (sinalize|reporte))\b",
+        r"</?\s*(verdict|review|result|analysis|system)\s*>",
         r"\b(no|zero)\s+(security\s+)?(vulnerabilit|findings|security issues)\w*\b[^.\n]{0,30}\b(here"
         r"|in this|found|present|below)",
     )
 )
 
 
+_DIGITS_FOR_LETTERS = str.maketrans("01345@$", "oieasas")
+_MIXED = re.compile(r"[A-Za-z][01345@$][a-z]")
+
+
 def words_to_a_reader(text: str, line: int, column: int | None = None) -> Iterator[Fault]:
     """Yields a fault if a comment or text speaks to a model or a reviewer."""
     plain = unicodedata.normalize("NFKC", text[:20_000])
+    spelt = plain.translate(_DIGITS_FOR_LETTERS) if _MIXED.search(plain) else plain
     for pattern in _ADDRESSED:
-        found = pattern.search(plain)
+        found = pattern.search(plain) or (pattern.search(spelt) if spelt is not plain else None)
         if found:
             words = " ".join(found.group().split())[:60]
             yield Fault(

@@ -79,7 +79,7 @@ class Values(State):
                 return self._union(node.args, seen, scope)
             if name in ("range", "len", "int", "float"):
                 return set()
-        if isinstance(func, ast.Attribute) and func.attr == "dedent" and node.args:
+        if called_name(node) == "dedent" and self.origin(func) == "textwrap.dedent" and node.args:
             return self.choices(node.args[0], seen, scope)
         return None
 

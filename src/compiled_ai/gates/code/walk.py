@@ -40,8 +40,8 @@ _COMMON = (
     ast.Subscript, ast.Starred, ast.Name, ast.List, ast.Tuple, ast.Slice, ast.comprehension, ast.arguments, ast.arg,
     ast.keyword, ast.Load, ast.Store, ast.Del, ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.Yield,
     ast.YieldFrom, ast.With, ast.withitem,
-)  # fmt: skip  # fmt: skip
-_FILE_ONLY = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await, ast.ClassDef)
+)  # fmt: skip
+_FILE_ONLY = (ast.TryStar, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await, ast.ClassDef)
 _WORDS: Mapping[type[ast.AST], str] = {
     ast.Global: "global",
     ast.AsyncFunctionDef: "async def",
@@ -84,7 +84,7 @@ class _Walk(Shapes):
 
 _CHECKS: Mapping[type[ast.AST], Callable[[_Walk, Any], None]] = {
     ast.Name: _Walk._name,
-    ast.Attribute: _Walk._attribute,
+    ast.Attribute: _Walk._attribute_use,
     ast.Call: _Walk._call,
     ast.Import: _Walk._import,
     ast.ImportFrom: _Walk._import_from,
@@ -94,9 +94,9 @@ _CHECKS: Mapping[type[ast.AST], Callable[[_Walk, Any], None]] = {
     ast.AugAssign: _Walk._augmented,
     ast.Delete: _Walk._delete,
     ast.Compare: _Walk._compare,
-    ast.Dict: _Walk._dict,
+    ast.Dict: _Walk._mapping,
     ast.JoinedStr: _Walk._joined,
-    ast.BinOp: _Walk._division,
+    ast.BinOp: _Walk._operation,
     ast.While: _Walk._while,
     ast.For: _Walk._for,
     ast.AsyncFor: _Walk._for,
@@ -108,6 +108,10 @@ _CHECKS: Mapping[type[ast.AST], Callable[[_Walk, Any], None]] = {
     ast.MatchAs: _Walk._capture,
     ast.MatchStar: _Walk._capture,
     ast.withitem: _Walk._with_item,
-    ast.Subscript: _Walk._starred_dict,
+    ast.Subscript: _Walk._subscript,
     ast.Nonlocal: _Walk._yield_names,
+    ast.Tuple: _Walk._items,
+    ast.List: _Walk._items,
+    ast.Try: _Walk._unheard,
+    ast.TryStar: _Walk._unheard,
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Level = Literal["clear", "encrypted", "masked", "forbidden"]
-Part = Literal["inputs", "effects", "outputs", "reviews", "error_texts"]
+Part = Literal["inputs", "effects", "outputs", "evidence", "reviews", "error_texts"]
 _LEVELS = get_args(Level)
 
 
@@ -45,6 +45,11 @@ class Protection:
         if not sinks:
             return CLEAR
         return _from_levels(tuple(sinks.get(part.name, "") for part in fields(cls)))
+
+    @property
+    def evidence(self) -> Level:
+        """Places of outputs are kept as the outputs are."""
+        return self.outputs
 
     @property
     def encrypts(self) -> bool:

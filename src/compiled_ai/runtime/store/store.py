@@ -198,7 +198,9 @@ class RunStore:
         self._flush()
         return record_effect(self._session, run_id, effect)
 
-    def finish(self, run_id: str, status: RunStatus, output: Any = None, error: str | None = None) -> None:
+    def finish(
+        self, run_id: str, status: RunStatus, output: Any = None, error: str | None = None, evidence: Any = None
+    ) -> None:
         """Ends a run (`completed`, `failed`), or says what it waits for (`review`, `waiting`)."""
         if status not in _STATUSES:
             raise InputError(f"{status!r} is not a status of a run.", remedy=f"Use one of {', '.join(_STATUSES)}.")
@@ -210,6 +212,8 @@ class RunStore:
             parts: dict[Part, Any] = {}
             if output is not None:
                 parts["outputs"] = output
+            if evidence:
+                parts["evidence"] = evidence
             if error is not None:
                 parts["error_texts"] = {"run": error}
             extend(self._session, row, "status", {"finished_at": finished_at, "status": status}, parts)

@@ -26,6 +26,7 @@ class Told:
     references: dict[str, str] = field(default_factory=dict)
     input: Any = None
     output: Any = None
+    evidence: Any = None
     error: str | None = None
     effects: dict[EffectKey, Effect] = field(default_factory=dict)
     reviews: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -43,7 +44,7 @@ def tell(told: Told, event: Event, content: Mapping[str, Any]) -> None:
         told.effects[key] = _with_request(effect, told.effects.get(key))
     elif event.kind == "status":
         told.header.update(header)
-        told.output = _part(content, "outputs")
+        told.output, told.evidence = _part(content, "outputs"), _part(content, "evidence")
         told.error = _error(content, "run")
     elif event.kind == "review_opened":
         told.header["status"] = "review"
@@ -72,7 +73,7 @@ def _tell_recorded(told: Told, header: dict[str, Any], content: Mapping[str, Any
     told.environment = content.get("environment", {})
     told.references = content.get("references", {})
     told.input = _part(content, "inputs")
-    told.output = _part(content, "outputs")
+    told.output, told.evidence = _part(content, "outputs"), _part(content, "evidence")
     told.error = _error(content, "run")
     for index, (step, kind, item, attempt, state) in enumerate(content.get("effects_made", ())):
         key = (step, kind, item, attempt)
@@ -194,6 +195,7 @@ def record_of(row: RunRow, told: Told) -> RunRecord:
         effects=tuple(effect for effect in told.effects.values() if effect.state in ("succeeded", "failed")),
         status=header["status"],
         output=told.output,
+        evidence=told.evidence,
         error=told.error,
         started_at=header["started_at"],
         finished_at=header["finished_at"],
