@@ -6,7 +6,7 @@ Each tool is compiled from its schema and a few made-up requests (`specs.py`); i
 of the files that calls for it: right, wrong (by the leaderboard's rules, `checker.py`), or abstained (no call). It is
 also asked what is meant for the other tools, and for none (`irrelevance.jsonl`): a call there is a false call.
 
-The recordings that ship are genuine replies. Exit 3 while replies are awaited.
+The recordings that ship are genuine replies. Exit 3 if a tool has none (yet).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing import Any
 
 from checker import fault
 from specs import specification
-from tools import HOW_MANY, Case, Tool, chosen, irrelevant
+from tools import Case, Tool, chosen, irrelevant
 
 from compiled_ai.artifact import load_artifact
 from compiled_ai.compiler import Compilation, CompileOptions, compile_spec
 from compiled_ai.config import Settings
-from compiled_ai.errors import CompileFailed, Waiting
+from compiled_ai.errors import CompileFailed, NotFound, Waiting
 from compiled_ai.runtime.loading import as_program
 from compiled_ai.runtime.stepper import Done, Program
 from compiled_ai.runtime.supplied import decide
@@ -60,14 +60,14 @@ class Measured:
 
 
 def measure(tools: Sequence[Tool], foreign: Sequence[str], options: CompileOptions, home: Path) -> Iterator[Measured]:
-    """Compiles and judges every tool; tools whose reply is awaited are left out and named on stderr."""
+    """Compiles and judges every tool; tools without a reply are left out and named on stderr."""
     settings = Settings(home, f"sqlite:///{home / 'runs.db'}")
     for tool in tools:
         measured = Measured(tool)
         try:
             program = _program(tool, settings, options, measured)
-        except Waiting as waiting:
-            print(f"{tool.name}: {waiting}", file=sys.stderr)
+        except (Waiting, NotFound) as missing:
+            print(f"{tool.name} is not measured: {missing}", file=sys.stderr)
             continue
         _judge(measured, program)
         if program is not None:
@@ -126,6 +126,7 @@ def _totals(measured: Sequence[Measured]) -> dict[str, Any]:
         "tools": len(measured),
         "without_artifact": sum(bool(each.failed) for each in measured),
         "requests": asked,
+        "different_requests": len({case.request for each in measured for case, _, _ in each.outcomes}),
         **{name: counts[name] for name in ("right", "wrong", "abstained")},
         "right_share": round(counts["right"] / asked, 3) if asked else None,
         "wrong_share": round(counts["wrong"] / asked, 3) if asked else None,
@@ -140,19 +141,17 @@ def _totals(measured: Sequence[Measured]) -> dict[str, Any]:
 
 
 def _print(measured: Sequence[Measured], *, show: bool) -> None:
-    for kind in (*HOW_MANY, "all"):
-        some = [each for each in measured if kind in (each.tool.kind, "all")]
-        total = _totals(some)
-        if not some:
-            continue
-        print(
-            f"{kind:10} {total['tools']} tools ({total['without_artifact']} without an artifact), "
-            f"{total['requests']} requests: right {total['right']} ({total['right_share']}), "
-            f"wrong {total['wrong']} ({total['wrong_share']}), abstained {total['abstained']}; "
-            f"tokens a compile median {total['tokens_median']}, most {total['tokens_most']} (estimated); "
-            f"false calls {total['false_calls']} of {total['asked_of_others']} for other tools, "
-            f"{total['false_calls_of_none']} of {total['asked_of_none']} for none"
-        )
+    total = _totals(measured)
+    print(
+        f"{total['tools']} tools ({total['without_artifact']} without an artifact), {total['requests']} requests "
+        f"({total['different_requests']} different)\n"
+        f"right {total['right']} ({total['right_share']}), wrong {total['wrong']} ({total['wrong_share']}), "
+        f"abstained {total['abstained']}\n"
+        f"tokens a compile: median {total['tokens_median']}, most {total['tokens_most']} (estimated), "
+        f"at most {total['attempts_most']} attempts\n"
+        f"false calls: {total['false_calls']} of {total['asked_of_others']} requests for other tools, "
+        f"{total['false_calls_of_none']} of {total['asked_of_none']} for none"
+    )
     for each in measured if show else ():
         print(f"{each.tool.name}: {each.failed or f'{each.attempts} attempt(s), {each.tokens} tokens'}")
         for case, outcome, why in each.outcomes:
@@ -175,11 +174,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="function-call-") as home:
         measured = list(measure(tools, irrelevant(chosen_options.data), options, Path(home)))
     if chosen_options.json:
-        print(
-            json.dumps(
-                {kind: _totals([m for m in measured if kind in (m.tool.kind, "all")]) for kind in (*HOW_MANY, "all")}
-            )
-        )
+        print(json.dumps(_totals(measured)))
     else:
         _print(measured, show=chosen_options.show)
     return 3 if len(measured) < len(tools) else 0

@@ -1,11 +1,10 @@
 """Which tools are compiled, and the requests that judge them.
 
-The rule: a tool is a function schema, to the letter; of the tools that are the right one for a request of
-`simple_python.jsonl` or `multiple.jsonl`, in the order of how many requests call for them (of equals by the SHA-256 of
-the schema),
-
-- `by form`: the first 36 whose required arguments are all numbers, truth values, enumerations or lists of numbers;
-- `free text`: the first 12 of the others whose arguments are texts, numbers, truth values or lists of these.
+The rule: a tool is a function schema, to the letter. Of the tools that are the right one for a request of
+`simple_python.jsonl` or `multiple.jsonl`, those whose arguments are texts, numbers, truth values or lists of these, and
+whose required arguments can be told by their form (numbers, truth values, enumerations, lists of numbers); the 36 that
+most requests call for, of equals by the SHA-256 of the schema. Tools that require free text (names, places, topics) are
+not among them.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["by form", "free text"]
-HOW_MANY: Mapping[Kind, int] = {"by form": 36, "free text": 12}
+HOW_MANY = 36
 FILES = ("simple_python.jsonl", "multiple.jsonl")
 _PLAIN = frozenset(("string", "integer", "float", "boolean"))
 _NUMBERS = frozenset(("integer", "float"))
@@ -38,7 +36,6 @@ class Tool:
     """One tool with the requests that it is the right one for."""
 
     schema: Mapping[str, Any]
-    kind: Kind
     cases: tuple[Case, ...]
 
     @property
@@ -65,12 +62,8 @@ def chosen(folder: Path) -> tuple[Tool, ...]:
     for schema, case in _requests(folder):
         grouped.setdefault(_digest(schema), []).append((schema, case))
     ordered = sorted(grouped.items(), key=lambda each: (-len(each[1]), each[0]))
-    tools = [
-        Tool(members[0][0], kind, tuple(case for _, case in members))
-        for _, members in ordered
-        if (kind := _kind(members[0][0])) is not None
-    ]
-    return tuple(tool for kind, most in HOW_MANY.items() for tool in [t for t in tools if t.kind == kind][:most])
+    fitting = [members for _, members in ordered if _fits(members[0][0])]
+    return tuple(Tool(members[0][0], tuple(case for _, case in members)) for members in fitting[:HOW_MANY])
 
 
 def _requests(folder: Path) -> Iterator[tuple[Mapping[str, Any], Case]]:
@@ -93,12 +86,10 @@ def _digest(schema: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()
 
 
-def _kind(schema: Mapping[str, Any]) -> Kind | None:
+def _fits(schema: Mapping[str, Any]) -> bool:
     details = schema["parameters"]["properties"]
-    if not details or not all(_is_plain(detail) for detail in details.values()):
-        return None
     required = [details[name] for name in schema["parameters"].get("required", ())]
-    return "by form" if all(map(_is_formal, required)) else "free text"
+    return bool(details) and all(map(_is_plain, details.values())) and all(map(_is_formal, required))
 
 
 def _is_plain(detail: Mapping[str, Any]) -> bool:
