@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from compiled_ai.committee import Member, members_of, open_vote, spoken_rules
 from compiled_ai.errors import CompileFailed
 from compiled_ai.library.types import Field, FieldType, type_to_json
 from compiled_ai.spec.model import (
@@ -59,6 +60,8 @@ class FunctionPlace:
     """The function alone, as it stands (its imports are hoisted)."""
     imports: tuple[str, ...] = ()
     """The import statements that came with it."""
+    name: str = ""
+    """The function's name."""
 
     def own_line(self, assembled_line: int) -> int | None:
         """Returns the line in `source`, counted from 1, or `None` outside of the function."""
@@ -73,6 +76,9 @@ class Assembled:
     program: Mapping[str, Any]
     """Content of `program.json`."""
     functions: Mapping[str, FunctionPlace] = field(default_factory=dict)
+    """By the name of the step; with a committee, by the key of each member."""
+    members: Mapping[str, Sequence[Member]] = field(default_factory=dict)
+    """Step to the members of its committee, where it has one."""
     line_map: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """Assembled line to `{"line": L}` of the specification, with `"function"` and `"own_line"` inside a function."""
     tables: Mapping[str, str] = field(default_factory=dict)
@@ -82,37 +88,52 @@ class Assembled:
 def assemble(
     spec: WorkflowSpec,
     template: str,
-    functions: Mapping[str, str],
+    functions: Mapping[str, str | Sequence[str]],
     *,
     template_name: str = "handler",
     pack_reasons: Mapping[str, Sequence[str]] | None = None,
     sinks: Mapping[str, str] | None = None,
     reading: Collection[str] = (),
+    committees: Mapping[str, Mapping[str, Any]] | None = None,
+    layouts: Mapping[str, Mapping[str, Any]] | None = None,
+    brought: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Assembled:
     """Returns the module of a specification with its model-written functions in place.
 
     Args:
         spec: the specification.
         template: text of the template, with its slots.
-        functions: step name to candidate source (imports and one function).
+        functions: step name to candidate source (imports and one function), or to several for a committee.
         template_name: name of the template, for the record.
         pack_reasons: step name to the compliance packs behind its failure policy.
         sinks: sink name to protection, as the packs demand together.
         reading: names of the steps that read a document, whose values need a place in it.
+        committees: step name to how its committee decides (`library.committee.Rules` as JSON); by default every
+            answer with most votes stands.
+        layouts: step name to the layouts that it knows (`familiarity.learn_layouts`).
+        brought: call module to the installed package that brings it, `{"package", "digest"}`.
 
     Raises:
         CompileFailed: two functions import different things under one name, or a slot is missing.
     """
-    writer = _Writer(spec, functions, pack_reasons or {})
+    rules = {
+        step.name: (committees or {}).get(step.name) or open_vote(step, spec)
+        for step in spec.steps
+        if not isinstance(functions.get(step.name, ""), str)
+    }
+    writer = _Writer(spec, functions, pack_reasons or {}, rules, layouts or {})
     body = _fill(template, models=writer.models(), steps=writer.steps(), flow=writer.flow())
     head = _docstring(spec)
     imports = _imports(body, [line for lines in writer.imports.values() for line in lines])
     source = f"{head}\n\n{imports}\n\n\n{body.strip()}\n"
-    places = _places(source, writer.bodies, writer.imports)
+    places = _places(source, writer)
     return Assembled(
         source=source,
-        program=_program(spec, template_name, pack_reasons or {}, sinks or {}, reading),
+        program=_program(
+            spec, template_name, pack_reasons or {}, sinks or {}, rules, layouts or {}, reading, brought or {}
+        ),
         functions=places,
+        members=writer.members,
         line_map=_line_map(source, places, spec),
         tables=_data_files(spec),
     )
@@ -181,10 +202,15 @@ class _Writer:
     """Writes the three slots; `imports` and `bodies` collect what the model-written functions bring."""
 
     spec: WorkflowSpec
-    functions: Mapping[str, str]
+    functions: Mapping[str, str | Sequence[str]]
     pack_reasons: Mapping[str, Sequence[str]]
+    committees: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    layouts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Key of a function to its step and its name."""
+    members: dict[str, tuple[Member, ...]] = field(default_factory=dict)
 
     def models(self) -> str:
         written: dict[str, str] = {}
@@ -211,15 +237,21 @@ class _Writer:
         if isinstance(step, RuleStep):
             parts.append(emit_rule(step).strip("\n"))
         elif isinstance(step, FunctionStep):
-            parts.append(self._function(step))
+            parts += self._functions(step)
         if parts:
             yield f"{_banner(number, step)}\n{parts[0]}"
             yield from parts[1:]
 
-    def _function(self, step: FunctionStep) -> str:
-        imports, body = split_candidate(self.functions[step.name])
-        self.imports[step.name] = tuple(imports)
-        self.bodies[step.name] = body
+    def _functions(self, step: FunctionStep) -> list[str]:
+        written = self.functions[step.name]
+        if isinstance(written, str):
+            return [self._function(step, step.name, step.identifier, written)]
+        self.members[step.name] = tuple(members_of(step, written, {each.identifier for each in self.spec.steps}))
+        return [self._function(step, each.key, each.name, each.source) for each in self.members[step.name]]
+
+    def _function(self, step: FunctionStep, key: str, name: str, source: str) -> str:
+        imports, body = split_candidate(source)
+        self.imports[key], self.bodies[key], self.names[key] = tuple(imports), body, (step.name, name)
         return body
 
     def _check(self, step: Step) -> str:
@@ -276,6 +308,9 @@ class _Writer:
 
     def _phase(self, number: int, step: Step) -> str:
         lines = [_comment(f"phase {number}, line {step.mark.line}: {self._spoken(step)}", indent=4)]
+        if step.name in self.members:
+            told = spoken_rules(self.committees[step.name], len(self.members[step.name]))
+            lines.append(_comment(told, indent=4))
         denial = self._denial(step)
         target = f"{step.identifier}_result = " if denial or step.when or self._is_read(step) else ""
         body = target + (self._each(step) if step.for_each else f"await {self._await(step)}")
@@ -302,18 +337,24 @@ class _Writer:
 
     def _spoken(self, step: Step) -> str:
         packs = ", ".join(self.pack_reasons.get(step.name, ()))
+        several = len(self.members.get(step.name, ()))
+        what = f"{several} functions, written by a model and validated, that vote" if several else ""
         policy = f"{step.on_failure} where there is no valid result{f' ({packs})' if packs else ''}"
         tries = f"{step.attempts} attempts, then " if isinstance(step, BoundedStep) else ""
-        return f"{step.name}, {_SPOKEN[_KINDS[type(step)]]}; {tries}{policy}"
+        return f"{step.name}, {what or _SPOKEN[_KINDS[type(step)]]}; {tries}{policy}"
 
     def _await(self, step: Step, *, item: str = "") -> str:
         """Returns the call on the context that yields the step's result."""
-        options = [f"check=check_{step.identifier}"] if step.validation and not isinstance(step, CallStep) else []
+        options = [f"check=check_{step.identifier}"] if step.validation else []
         options += ["item=index"] if item else []
         if isinstance(step, (RuleStep, FunctionStep)):
             read = self._rule_value if isinstance(step, RuleStep) else self._value
             given = [read(parameter) for parameter in step.parameters]
-            return _call("ctx.result", [_literal(step.name), step.identifier, *given, *options])
+            if step.name in self.layouts:
+                options.append(f"layout={self._read('inputs.' + self.layouts[step.name]['document'])}")
+            members = self.members.get(step.name)
+            function = f"agreed({', '.join(each.name for each in members)})" if members else step.identifier
+            return _call("ctx.result", [_literal(step.name), function, *given, *options])
         if isinstance(step, CallStep):
             named = {name: self._value(parameter) for name, parameter in step.arguments.items()}
             return _call("ctx.call", [_literal(step.name), _dict(named), step.class_name, *options])
@@ -496,6 +537,7 @@ _KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
     "datetime": ("date", "datetime", "time", "timedelta"),
     "decimal": ("Decimal",),
     "typing": ("Any",),
+    "compiled_ai.library.committee": ("agreed",),
     "compiled_ai.library.context": ("Context",),
     "compiled_ai.library.values": ("Box", "YearsMonths", "number"),
 }
@@ -572,12 +614,12 @@ def _import_order(name: str) -> tuple[int, str]:
     return (kind, name)
 
 
-def _places(source: str, bodies: Mapping[str, str], imports: Mapping[str, tuple[str, ...]]) -> dict[str, FunctionPlace]:
+def _places(source: str, writer: _Writer) -> dict[str, FunctionPlace]:
     places: dict[str, FunctionPlace] = {}
-    for step, body in bodies.items():
+    for key, body in writer.bodies.items():
         at = source.index(body)
-        first = source.count("\n", 0, at) + 1
-        places[step] = FunctionPlace(step, first, first + body.count("\n"), body, imports[step])
+        first, (step, name) = source.count("\n", 0, at) + 1, writer.names[key]
+        places[key] = FunctionPlace(step, first, first + body.count("\n"), body, writer.imports[key], name)
     return places
 
 
@@ -613,7 +655,10 @@ def _program(
     template_name: str,
     pack_reasons: Mapping[str, Sequence[str]],
     sinks: Mapping[str, str],
+    committees: Mapping[str, Mapping[str, Any]],
+    layouts: Mapping[str, Mapping[str, Any]],
     reading: Collection[str],
+    brought: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     outputs = tuple(output.field for output in spec.outputs)
     return {
@@ -628,8 +673,10 @@ def _program(
         "packs": [pack.name for pack in spec.packs],
         "sinks": dict(sinks),
         "steps": [
-            _program_step(step, pack_reasons.get(step.name, ()))
+            _program_step(step, pack_reasons.get(step.name, ()), spec, brought)
             | ({"evidence": True} if step.name in reading else {})
+            | ({"committee": dict(committees[step.name])} if step.name in committees else {})
+            | ({"layouts": dict(layouts[step.name])} if step.name in layouts else {})
             for step in spec.steps
         ],
         "accuracy": {name: _metric(metric) for name, metric in spec.accuracy.fields.items()},
@@ -642,7 +689,9 @@ def _metric(metric: Metric) -> dict[str, Any]:
     return told if metric.tolerance is None else {**told, "tolerance": metric.tolerance}
 
 
-def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
+def _program_step(
+    step: Step, reasons: Sequence[str], spec: WorkflowSpec, brought: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": step.name,
         "kind": _KINDS[type(step)],
@@ -663,13 +712,26 @@ def _program_step(step: Step, reasons: Sequence[str]) -> dict[str, Any]:
             "timeout_seconds": step.timeout_seconds,
         }
     if isinstance(step, CallStep):
-        arguments = {
-            name: {"source": parameter.source, "type": type_to_json(parameter.type)}
-            for name, parameter in step.arguments.items()
-        }
-        described |= {"module": step.module, "settings": dict(step.settings), "arguments": arguments}
-        described |= {"on_none": step.on_none, "on_many": step.on_many}
+        described |= _program_call(step, spec)
+        if step.module in brought:
+            described["provider"] = dict(brought[step.module])
     return described
+
+
+def _program_call(step: CallStep, spec: WorkflowSpec) -> dict[str, Any]:
+    arguments = {
+        name: {"source": parameter.source, "type": type_to_json(parameter.type)}
+        for name, parameter in step.arguments.items()
+    }
+    allow = next((each.allow for each in spec.connections if each.name == step.settings.get("connection")), {})
+    return {
+        "module": step.module,
+        "settings": dict(step.settings),
+        "allow": dict(allow),
+        "arguments": arguments,
+        "on_none": step.on_none,
+        "on_many": step.on_many,
+    }
 
 
 def _instructions(step: BoundedStep) -> str:

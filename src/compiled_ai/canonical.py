@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -23,7 +25,15 @@ _MAX_EXPONENT = 400
 def parse_json(text: str | bytes) -> Any:
     """Reads JSON exactly: `Decimal` for fractions; refuses NaN, infinity and duplicate keys with `InputError`."""
     try:
-        return json.loads(text, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object)
+        if type(text) is not str:
+            text = text.decode(json.detect_encoding(text)) if isinstance(text, (bytes, bytearray)) else text
+        try:
+            value, end = _scan(text, 0)
+            if end == len(text) or not text[end:].strip(" \t\r\n"):
+                return value
+        except StopIteration:
+            pass  # white space, or nothing: the usual way tells
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as fault:
         raise InputError(f"Not valid JSON: {fault}.") from fault
 
@@ -48,12 +58,34 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+_DECODER = json.JSONDecoder(parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object)
+"""Made once: `json.loads` with these options would make one for every text."""
+_scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A JSON value whose canonical text is there already; it is written as it is."""
+
+    text: str
+
+
 def canonical_json(value: Any) -> str:
     """Returns the one text of a JSON value (see the module). Dates and times are written as ISO 8601.
 
     Raises `InputError` for NaN, infinity, and for what JSON cannot hold.
     """
     return _text(value)
+
+
+def object_writer(names: Sequence[str]) -> Callable[[Iterable[Any]], str]:
+    """Returns a function from the values of an object's keys, in the order of the sorted names, to its canonical text.
+
+    For objects that are written over and over with the same keys: nothing is sorted or looked up any more.
+    """
+    members = ",".join(f"{_quote(name).replace('%', '%%')}:%s" for name in sorted(names))
+    template = f"{{{members}}}"
+    return lambda values: template % tuple(map(_text, values))
 
 
 _quote = json.encoder.encode_basestring
@@ -99,6 +131,8 @@ def _rare_text(value: Any) -> str:
         return f"[{','.join([_text(item) for item in value])}]"
     if isinstance(value, (date, datetime, time)):
         return _quote(value.isoformat())
+    if isinstance(value, Canonical):
+        return value.text
     raise InputError(f"{type(value).__name__} {value!r} has no place in JSON.")
 
 

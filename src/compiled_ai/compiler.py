@@ -1,9 +1,11 @@
 """Algorithm 1 of the paper: generate, assemble, validate; send back precise findings; seal what passes.
 
 ```
-plan -> for at most N attempts: ask for each function that is missing or failed
-                                assemble, validate (security, syntax, execution, accuracy)
-                                passed: seal.  failed: feed the findings back.  error: stop, nothing is judged.
+plan -> each candidate, at most N attempts: ask for each function that is missing or failed
+                                            assemble, validate (security, syntax, execution, accuracy)
+                                            failed: feed the findings back.  error: stop, nothing is judged.
+     -> the best one back for its weakest field, while attempts are left
+     -> the best one, or a committee of several: the sealed cases, once; seal
 ```
 """
 
@@ -12,9 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,35 @@ from compiled_ai.artifact import SealedFunction, read_labels, seal
 from compiled_ai.assemble import Assembled, assemble, provided_names
 from compiled_ai.canonical import canonical_json
 from compiled_ai.catalog import Sink, load_catalog
+from compiled_ai.committee import calibrate
+from compiled_ai.compilation import (
+    Attempt,
+    Compilation,
+    gave_up,
+    history,
+    named,
+    provisional_reason,
+    summary,
+    unavailable,
+)
 from compiled_ai.config import Settings
-from compiled_ai.errors import CompileFailed, ConfigError, StageUnavailable
+from compiled_ai.errors import BudgetExceeded, CompileFailed, ConfigError, Waiting
+from compiled_ai.familiarity import learn_layouts
 from compiled_ai.generate import Refused, build_request, extract_candidate
 from compiled_ai.golden_history import count_read, ever_shown, remember_shown
-from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_all, open_model
+from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_all, merged, open_model
 from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan
 from compiled_ai.records import Finding, StageResult, Usage, ValidationReport
 from compiled_ai.runtime.keys import KeyRing, TextSealer
 from compiled_ai.sandbox import Sandbox
+from compiled_ai.selection import Candidate, choose_members, heard, standing, weakest_field
 from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import GoldenCase
 from compiled_ai.spec.rules.table_changes import row_files
-from compiled_ai.validation import open_sandbox, validate
+from compiled_ai.validation import open_sandbox, validate, with_sealed
+from compiled_ai.validation.accuracy import judge
+
+__all__ = ["Attempt", "Compilation", "CompileOptions", "Progress", "compile_spec", "golden_lines"]
 
 Progress = Callable[[str], None]
 
@@ -48,84 +64,6 @@ class CompileOptions:
     budget: Budget | None = None
     require_sandbox: bool = False
     explain_stages: bool = False
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One round: what was asked, and what the stages found."""
-
-    number: int
-    asked: tuple[str, ...]
-    """Steps whose function was asked for in this round."""
-    report: ValidationReport
-    usage: Usage
-
-    @property
-    def caught_by(self) -> list[str]:
-        """The stages that refuse the candidate, each by itself; with `explain_stages` every stage has looked."""
-        stages = self.report.stages
-        return [stage.name for stage in stages if "failed" in (stage.status, stage.measures.get("alone"))]
-
-
-@dataclass(frozen=True)
-class Compilation:
-    """What came of one compilation that passed."""
-
-    plan: CompilePlan
-    folder: Path
-    attempts: tuple[Attempt, ...]
-    usage: Usage
-    origins: tuple[str, ...]
-    """Where the replies came from: `live`, `exchange`, `authored`."""
-    models: tuple[str, ...]
-    seconds: float
-    provisional: str | None
-    explained: bool = False
-    """Every stage has judged every candidate."""
-
-    @property
-    def digest(self) -> str:
-        return self.folder.name
-
-    @property
-    def report(self) -> ValidationReport:
-        return self.attempts[-1].report
-
-    def page(self) -> str:
-        """Returns the result as a person reads it."""
-        lines = [f"{self.plan.spec.slug}@{self.plan.spec.version}  {self.digest}"]
-        lines += [f"  {stage.name:<10} {stage.status:<8} {stage.milliseconds:>9.1f} ms" for stage in self.report.stages]
-        replies = f"replies: {', '.join(self.origins)}" if self.origins else "no model was needed"
-        tokens = f"{self.usage.input_tokens} in, {self.usage.output_tokens} out ({self.usage.origin})"
-        lines.append(f"  {len(self.attempts)} attempt(s); tokens {tokens}; {replies}")
-        lines += _explained(self.attempts) if self.explained else []
-        lines.append(f"  {'provisional: ' + self.provisional if self.provisional else 'validated'}")
-        return "\n".join([*lines, f"  {self.folder}"])
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return f"<pre>{escape(self.page())}</pre>"
-
-    def describe(self) -> dict[str, Any]:
-        """Returns the result as the command line prints it with `--json`."""
-        return {
-            "workflow": self.plan.spec.slug,
-            "version": self.plan.spec.version,
-            "digest": self.digest,
-            "path": str(self.folder),
-            "attempts": len(self.attempts),
-            "stages": [stage.model_dump(mode="json", exclude_none=True) for stage in self.report.stages],
-            "tokens": {
-                "input": self.usage.input_tokens,
-                "output": self.usage.output_tokens,
-                "origin": self.usage.origin,
-            },
-            "replies": list(self.origins),
-            "models": list(self.models),
-            "provisional": self.provisional,
-            "seconds": round(self.seconds, 3),
-            **({"caught_by": [attempt.caught_by for attempt in self.attempts]} if self.explained else {}),
-        }
 
 
 def compile_spec(
@@ -149,8 +87,8 @@ class _Compiler:
     options: CompileOptions
     progress: Progress
     replies: list[tuple[Request, Reply]] = field(default_factory=list)
-    candidates: dict[str, str] = field(default_factory=dict)
-    """Step to the source of its latest candidate."""
+    attempts: list[Attempt] = field(default_factory=list)
+    layouts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     box: Sandbox = field(init=False)
     """One sandbox for all attempts; it starts when the first candidate is judged."""
 
@@ -159,28 +97,169 @@ class _Compiler:
         spec = load_spec(self.path)
         plan = make_plan(spec, load_catalog(), ever_shown=ever_shown(self.settings.artifacts / spec.slug))
         self._require_keys(plan)
+        self.layouts = learn_layouts(spec)
         model = self._model(plan)
         with open_sandbox(plan, require=self.options.require_sandbox) as self.box:
-            return self._attempts(plan, model, started)
+            candidates = self._compete(plan, model)
+            if model is not None:
+                candidates = self._strengthen(plan, model, candidates)
+            if plan.functions and spec.limits.committee > 1:
+                kept, assembled, report = self._committee(plan, candidates)
+            else:
+                kept = [_best(candidates, plan)]
+                assembled, report = self._last_word(plan, kept[0].assembled, kept[0].report)
+            return self._seal(plan, assembled, report, candidates, kept, time.perf_counter() - started)
 
-    def _attempts(self, plan: CompilePlan, model: Model | None, started: float) -> Compilation:
-        attempts: list[Attempt] = []
-        pending: Sequence[FunctionPlan] = plan.functions
-        feedback: Mapping[str, Sequence[Finding]] = {}
+    def _compete(self, plan: CompilePlan, model: Model | None) -> list[Candidate]:
+        """Lets every candidate make its attempts, all side by side; returns them, at least one of which has passed."""
+        candidates = [Candidate(number) for number in range(plan.candidates)]
         for number in range(1, self.options.max_attempts + 1):
-            attempt, assembled = self._attempt(plan, model, number, pending, feedback)
-            attempts.append(attempt)
-            status = attempt.report.status
-            self.progress(f"attempt {number}: {_summary(attempt.report)}")
-            if status == "error":
-                raise _unavailable(attempts)
-            if status == "passed" and assembled is not None:
-                return self._seal(plan, assembled, attempts, time.perf_counter() - started)
-            if not plan.functions or _is_final(attempt.report):
-                break  # nothing that a further attempt could change
-            feedback = _by_step(attempt.report.findings, plan)
-            pending = [function for function in plan.functions if function.step.name in feedback] or plan.functions
-        raise _gave_up(plan, attempts, explained=self.options.explain_stages)
+            pending = [each for each in candidates if not each.passed]
+            try:
+                self._round(plan, model, pending, number)
+            except BudgetExceeded:
+                if not any(each.passed for each in candidates):
+                    raise
+                self.progress("the budget is used up: what has passed is what there is")
+                break
+            if all(each.passed for each in candidates) or not plan.functions:
+                break
+        if not any(each.passed for each in candidates):
+            raise gave_up(plan, self.attempts, explained=self.options.explain_stages)
+        return candidates
+
+    def _round(self, plan: CompilePlan, model: Model | None, pending: Sequence[Candidate], number: int) -> None:
+        """One attempt of each pending candidate: everything is asked before anything is judged."""
+        asked = {each.number: self._asked(plan, each) for each in pending}
+        replies = self._ask(plan, model, pending, asked, number) if model is not None else {}
+        for each in pending:
+            if model is None or each.number in replies:
+                each.attempts = number
+                self._judge(plan, each, asked[each.number], replies.get(each.number, ()))
+
+    def _asked(self, plan: CompilePlan, candidate: Candidate) -> Sequence[FunctionPlan]:
+        """The functions that are missing, or that something was found about."""
+        return [each for each in plan.functions if each.step.name in candidate.feedback] or plan.functions
+
+    def _ask(
+        self,
+        plan: CompilePlan,
+        model: Model,
+        pending: Sequence[Candidate],
+        asked: Mapping[int, Sequence[FunctionPlan]],
+        number: int,
+    ) -> dict[int, Sequence[Reply]]:
+        """Asks for all that is pending before it waits for any reply; a budget ends it early, but not before the first.
+
+        Returns the replies by the number of the candidate.
+        """
+        shown = (case.id for each in pending for function in asked[each.number] for case in function.cases(each.number))
+        remember_shown(self._folder(plan), shown)
+        taken: dict[int, Sequence[Reply]] = {}
+        waits: list[Waiting] = []
+        for each in pending:
+            requests = [_request(plan, function, each, number) for function in asked[each.number]]
+            try:
+                taken[each.number] = ask_all(model, requests)
+            except Waiting as wait:
+                waits.append(wait)
+            except BudgetExceeded:
+                if not taken:
+                    raise
+                break
+            else:
+                self.replies += zip(requests, taken[each.number], strict=True)
+        if waits:
+            raise merged(waits)
+        return taken
+
+    def _judge(
+        self, plan: CompilePlan, candidate: Candidate, asked: Sequence[FunctionPlan], replies: Sequence[Reply]
+    ) -> None:
+        """Takes the functions of the replies, and judges the candidate on all but the sealed cases."""
+        candidate.assembled = None
+        findings = [
+            finding
+            for function, reply in zip(asked, replies, strict=bool(replies))
+            for finding in _take(candidate, function, reply)
+        ]
+        if not findings:
+            try:
+                candidate.assembled = self._assemble(plan, candidate.sources)
+            except CompileFailed as clash:
+                findings = [Finding(rule="assemble.clash", message=str(clash))]
+        if candidate.assembled is None:
+            stage = StageResult(name="syntax", status="failed", milliseconds=0, findings=tuple(findings))
+            candidate.report = ValidationReport(stages=(stage,))
+        else:
+            candidate.report = self._validate(plan, candidate.assembled)
+        usage = sum((reply.usage for reply in replies), Usage())
+        attempt = Attempt(
+            candidate.attempts, tuple(each.step.name for each in asked), candidate.report, usage, candidate.number + 1
+        )
+        self.attempts.append(attempt)
+        self.progress(f"{named(attempt, plan.candidates)}: {summary(candidate.report)}")
+        if candidate.report.status == "error":
+            raise unavailable(candidate.report, self.attempts)
+        candidate.feedback = _by_step(candidate.report.findings, plan)
+        if candidate.passed and candidate.assembled is not None and plan.functions:
+            candidate.judged = judge(candidate.assembled, plan.pools.selection, self.box)
+
+    def _strengthen(self, plan: CompilePlan, model: Model, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Sends the best candidate back for its weakest field while attempts are left; keeps the better one."""
+        best = _best(candidates, plan)
+        for number in range(best.attempts + 1, self.options.max_attempts + 1):
+            feedback = weakest_field(best, plan)
+            if not feedback:
+                break
+            again = Candidate(best.number, sources=dict(best.sources), feedback=feedback)
+            try:
+                self._round(plan, model, [again], number)
+            except BudgetExceeded:
+                self.progress("the budget is used up: the weakest field stays as it is")
+                break
+            if again.passed and standing(again, plan.spec) < standing(best, plan.spec):
+                best = again
+            best.attempts = number
+        return [best if each.number == best.number else each for each in candidates]
+
+    def _committee(
+        self, plan: CompilePlan, candidates: Sequence[Candidate]
+    ) -> tuple[list[Candidate], Assembled, ValidationReport]:
+        """Seats a committee, gives its votes a confidence from the selection cases, and judges it as a whole."""
+        passed, wanted = [each for each in candidates if each.passed], plan.spec.limits.committee
+        while True:
+            kept = choose_members(passed, plan.spec, wanted)
+            if len(kept) < wanted:
+                raise CompileFailed(
+                    f"A committee of {wanted} was asked for, and {len(kept)} different candidates passed.",
+                    remedy="Raise limits.candidates or --max-attempts, or lower limits.committee.",
+                    details=history(self.attempts),
+                )
+            sources = {step: [each.sources[step] for each in kept] for step in kept[0].sources}
+            rules = {each.step.name: calibrate(each.step, plan.spec, wanted, heard(kept)) for each in plan.functions}
+            try:
+                assembled = self._assemble(plan, sources, rules)
+                break
+            except CompileFailed:  # the last one imports another thing under the same name
+                passed.remove(kept[-1])
+        report = self._validate(plan, assembled)
+        self.progress(f"committee of {wanted}: {summary(report)}")
+        return kept, *self._last_word(plan, assembled, report)
+
+    def _last_word(
+        self, plan: CompilePlan, assembled: Assembled | None, report: ValidationReport | None
+    ) -> tuple[Assembled, ValidationReport]:
+        """Judges what was chosen on the sealed cases, once: whatever they say ends the compile."""
+        assert assembled is not None and report is not None
+        if report.status == "passed" and plan.functions:
+            reads = count_read(self._folder(plan), plan.pools.sealed, assembled.source)
+            report = with_sealed(report, assembled, plan, self.box, reads=reads)
+        if report.status == "error":
+            raise unavailable(report, self.attempts)
+        if report.status != "passed":
+            raise gave_up(plan, self.attempts, explained=self.options.explain_stages, report=report)
+        return assembled, report
 
     def _model(self, plan: CompilePlan) -> Model | None:
         if not plan.functions:
@@ -194,73 +273,23 @@ class _Compiler:
         protect = TextSealer(self._keys) if plan.sinks.get("prompts") == "encrypted" else None
         return open_model(self.options.model, record=self.options.record, budget=self.options.budget, protect=protect)
 
-    def _attempt(
+    def _assemble(
         self,
         plan: CompilePlan,
-        model: Model | None,
-        number: int,
-        pending: Sequence[FunctionPlan],
-        feedback: Mapping[str, Sequence[Finding]],
-    ) -> tuple[Attempt, Assembled | None]:
-        usage = Usage()
-        findings: list[Finding] = []
-        if model is not None:
-            usage, findings = self._generate(plan, model, number, pending, feedback)
-        asked = tuple(function.step.name for function in pending)
-        if findings:
-            stage = StageResult(name="syntax", status="failed", milliseconds=0, findings=tuple(findings))
-            return Attempt(number, asked, ValidationReport(stages=(stage,)), usage), None
-        try:
-            assembled = self._assemble(plan)
-        except CompileFailed as clash:
-            finding = Finding(rule="assemble.clash", message=str(clash))
-            stage = StageResult(name="syntax", status="failed", milliseconds=0, findings=(finding,))
-            return Attempt(number, asked, ValidationReport(stages=(stage,)), usage), None
-        return Attempt(number, asked, self._validate(plan, assembled), usage), assembled
-
-    def _generate(
-        self,
-        plan: CompilePlan,
-        model: Model,
-        number: int,
-        pending: Sequence[FunctionPlan],
-        feedback: Mapping[str, Sequence[Finding]],
-    ) -> tuple[Usage, list[Finding]]:
-        requests = [
-            build_request(
-                plan, each, feedback.get(each.step.name, ()), self.candidates.get(each.step.name), sample=number - 1
-            )
-            for each in pending
-        ]
-        remember_shown(self._folder(plan), (case.id for each in pending for case in each.shown))
-        replies = ask_all(model, requests)
-        usage = Usage()
-        findings: list[Finding] = []
-        for function, request, reply in zip(pending, requests, replies, strict=True):
-            self.replies.append((request, reply))
-            usage = usage + reply.usage
-            findings.extend(self._take(function, reply))
-        return usage, findings
-
-    def _take(self, function: FunctionPlan, reply: Reply) -> Sequence[Finding]:
-        """Keeps the function of a reply as the step's candidate, or returns what is wrong with the reply."""
-        taken = extract_candidate(reply.text, function, truncated=reply.truncated)
-        if isinstance(taken, Refused):
-            if taken.source is not None:
-                self.candidates[function.step.name] = taken.source
-            return taken.findings
-        self.candidates[function.step.name] = taken.source
-        return ()
-
-    def _assemble(self, plan: CompilePlan) -> Assembled:
+        sources: Mapping[str, str | Sequence[str]],
+        committees: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Assembled:
         return assemble(
             plan.spec,
             plan.template.source,
-            self.candidates,
+            sources,
             template_name=plan.template.name,
             pack_reasons=plan.pack_reasons,
             sinks={str(sink): str(how) for sink, how in plan.sinks.items()},
             reading=[function.step.name for function in plan.functions if function.reads_document],
+            committees=committees,
+            layouts=self.layouts,
+            brought=plan.brought,
         )
 
     def _validate(self, plan: CompilePlan, assembled: Assembled) -> ValidationReport:
@@ -269,7 +298,7 @@ class _Compiler:
             plan,
             cache=self.settings.cache,
             box=self.box,
-            reads=count_read(self._folder(plan), plan.pools.sealed, assembled.source),
+            sealed=False,
             explain=self.options.explain_stages,
             declared_errors=plan.declared_errors,
         )
@@ -278,20 +307,25 @@ class _Compiler:
         return self.settings.artifacts / plan.spec.slug
 
     def _seal(
-        self, plan: CompilePlan, assembled: Assembled, attempts: Sequence[Attempt], seconds: float
+        self,
+        plan: CompilePlan,
+        assembled: Assembled,
+        report: ValidationReport,
+        candidates: Sequence[Candidate],
+        kept: Sequence[Candidate],
+        seconds: float,
     ) -> Compilation:
-        usage = sum((attempt.usage for attempt in attempts), Usage())
-        report = attempts[-1].report
-        provisional = _provisional(report)
         compilation = Compilation(
             plan=plan,
             folder=Path(),
-            attempts=tuple(attempts),
-            usage=usage,
+            attempts=tuple(self.attempts),
+            report=report,
+            usage=sum((attempt.usage for attempt in self.attempts), Usage()),
             origins=tuple(sorted({reply.origin for _, reply in self.replies})),
             models=tuple(sorted({reply.model for _, reply in self.replies})),
             seconds=seconds,
-            provisional=provisional,
+            provisional=provisional_reason(report),
+            candidates=tuple(each.describe(plan.spec, kept) for each in candidates) if len(candidates) > 1 else (),
             explained=self.options.explain_stages,
         )
         held = read_labels(self._folder(plan)).versions.get(plan.spec.version)
@@ -299,9 +333,9 @@ class _Compiler:
             self.settings.artifacts,
             workflow=plan.spec.slug,
             version=plan.spec.version,
-            identity=self._identity(plan, assembled),
+            identity=_identity(plan, assembled, kept[0].sources),
             evidence=self._evidence(plan, assembled, compilation),
-            functions={each.step.name: self._sealed(each, assembled) for each in plan.functions},
+            functions={each.step.name: _sealed(each, assembled) for each in plan.functions},
         )
         if held is not None and held != folder.name:
             self.progress(
@@ -310,30 +344,12 @@ class _Compiler:
             )
         return replace(compilation, folder=folder)
 
-    def _sealed(self, function: FunctionPlan, assembled: Assembled) -> SealedFunction:
-        return SealedFunction(
-            members=[f"functions/{_file_name(function.step.name)}"],
-            imports=function.allowed_imports,
-            provided=provided_names(assembled.source),
-        )
-
-    def _identity(self, plan: CompilePlan, assembled: Assembled) -> dict[str, str]:
-        functions = {f"functions/{_file_name(step)}": source for step, source in self.candidates.items()}
-        return {
-            "workflow.py": assembled.source,
-            "program.json": canonical_json(assembled.program) + "\n",
-            "specification.yaml": plan.spec.text,
-            **functions,
-            **{f"tables/{name}": text for name, text in assembled.tables.items()},
-            **{f"tables/{name}": text for name, text in row_files(plan.spec).items()},
-        }
-
     def _evidence(self, plan: CompilePlan, assembled: Assembled, compilation: Compilation) -> dict[str, str | bytes]:
         transcript = Transcript()
         for request, reply in self.replies:
             transcript.add(request, reply)
         return {
-            "report.json": canonical_json(_report(plan, compilation)) + "\n",
+            "report.json": canonical_json(compilation.evidence()) + "\n",
             "plan.json": canonical_json(plan.to_json()) + "\n",
             "line_map.json": canonical_json({str(line): told for line, told in assembled.line_map.items()}) + "\n",
             **self._protected(
@@ -380,38 +396,48 @@ def golden_lines(cases: Sequence[GoldenCase]) -> str:
     )
 
 
-def _file_name(step: str) -> str:
-    return f"{step}.py"
+def _best(candidates: Sequence[Candidate], plan: CompilePlan) -> Candidate:
+    return min((each for each in candidates if each.passed), key=lambda each: standing(each, plan.spec))
 
 
-def _provisional(report: ValidationReport) -> str | None:
-    """Returns why the accuracy stage calls the artifact provisional, or `None`."""
-    for stage in report.stages:
-        why = stage.measures.get("provisional")
-        if why:
-            return str(why)
-    return None
+def _request(plan: CompilePlan, function: FunctionPlan, candidate: Candidate, number: int) -> Request:
+    """What a candidate is asked in a round; no two ask under the same sample number."""
+    return build_request(
+        plan,
+        function,
+        candidate.feedback.get(function.step.name, ()),
+        candidate.sources.get(function.step.name),
+        sample=(number - 1) * plan.candidates + candidate.number,
+        candidate=candidate.number,
+    )
 
 
-def _report(plan: CompilePlan, compilation: Compilation) -> dict[str, Any]:
-    """Returns the content of `evidence/report.json`."""
-    described = compilation.describe()
-    accuracy = next((stage.measures for stage in compilation.report.stages if stage.name == "accuracy"), {})
+def _take(candidate: Candidate, function: FunctionPlan, reply: Reply) -> Sequence[Finding]:
+    """Keeps the function of a reply as the step's latest source, or returns what is wrong with the reply."""
+    taken = extract_candidate(reply.text, function, truncated=reply.truncated)
+    if taken.source is not None:
+        candidate.sources[function.step.name] = taken.source
+    return taken.findings if isinstance(taken, Refused) else ()
+
+
+def _sealed(function: FunctionPlan, assembled: Assembled) -> SealedFunction:
+    members = assembled.members.get(function.step.name, ())
+    names = [f"functions/{member.name}.py" for member in members] or [f"functions/{function.step.name}.py"]
+    return SealedFunction(members=names, imports=function.allowed_imports, provided=provided_names(assembled.source))
+
+
+def _identity(plan: CompilePlan, assembled: Assembled, sources: Mapping[str, str]) -> dict[str, str]:
+    alone = {f"functions/{step}.py": source for step, source in sources.items() if step not in assembled.members}
+    together = {f"functions/{each.name}.py": each.source for group in assembled.members.values() for each in group}
     return {
-        **{key: described[key] for key in ("workflow", "version", "attempts", "tokens", "replies", "models")},
-        "stages": described["stages"],
-        "provisional": compilation.provisional,
-        "seconds": Decimal(str(described["seconds"])),
-        "accuracy": accuracy.get("score"),
-        "history": _told(compilation.attempts),
-        "defaults": [{"path": each.path, "value": each.value, "reason": each.reason} for each in plan.spec.defaults],
-        "waived": {pack.name: dict(pack.waived) for pack in plan.spec.packs if pack.waived},
+        "workflow.py": assembled.source,
+        "program.json": canonical_json(assembled.program) + "\n",
+        "specification.yaml": plan.spec.text,
+        **alone,
+        **together,
+        **{f"tables/{name}": text for name, text in assembled.tables.items()},
+        **{f"tables/{name}": text for name, text in row_files(plan.spec).items()},
     }
-
-
-def _is_final(report: ValidationReport) -> bool:
-    """A candidate that failed on the sealed cases ends the compile: for the next one they would not be sealed."""
-    return any(finding.rule == "accuracy.sealed" for finding in report.findings)
 
 
 def _by_step(findings: Sequence[Finding], plan: CompilePlan) -> dict[str, list[Finding]]:
@@ -424,51 +450,3 @@ def _by_step(findings: Sequence[Finding], plan: CompilePlan) -> dict[str, list[F
         for step in [finding.step] if finding.step in steps else steps:
             grouped.setdefault(str(step), []).append(finding)
     return grouped
-
-
-def _summary(report: ValidationReport) -> str:
-    return ", ".join(f"{stage.name} {stage.status} ({stage.milliseconds:.0f} ms)" for stage in report.stages)
-
-
-def _told(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
-    return [
-        {
-            "attempt": attempt.number,
-            "asked": list(attempt.asked),
-            "caught_by": attempt.caught_by,
-            "stages": [stage.model_dump(mode="json", exclude_none=True) for stage in attempt.report.stages],
-            "tokens": attempt.usage.model_dump(mode="json"),
-        }
-        for attempt in attempts
-    ]
-
-
-def _unavailable(attempts: Sequence[Attempt]) -> StageUnavailable:
-    stage = next(stage for stage in attempts[-1].report.stages if stage.status == "error")
-    why = "; ".join(str(finding).rstrip(".") for finding in stage.findings) or "it gave no reason"
-    return StageUnavailable(
-        f"The stage {stage.name!r} could not judge the candidate: {why}.",
-        remedy="Nothing was accepted."
-        + ("" if stage.name == "accuracy" else " `compiled-ai doctor` says which tools there are."),
-        details=_told(attempts),
-    )
-
-
-def _explained(attempts: Sequence[Attempt]) -> list[str]:
-    """Says for each candidate which stage would have caught it alone."""
-    return [
-        f"  stages that catch attempt {each.number} alone: {', '.join(each.caught_by) or 'none, it is good'}"
-        for each in attempts
-    ]
-
-
-def _gave_up(plan: CompilePlan, attempts: Sequence[Attempt], *, explained: bool) -> CompileFailed:
-    last = attempts[-1].report
-    told = [f"  attempt {each.number}: {_summary(each.report)}" for each in attempts]
-    listed = "\n".join([*told, *(_explained(attempts) if explained else [])])
-    found = "\n".join(f"  {finding.rule}: {finding}" for finding in last.findings[:20])
-    return CompileFailed(
-        f"No candidate of {plan.spec.slug!r} passed in {len(attempts)} attempts.\n{listed}\nlast findings:\n{found}\n",
-        remedy="Nothing was written. Make the specification more precise, or add examples.",
-        details=_told(attempts),
-    )

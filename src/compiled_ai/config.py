@@ -6,6 +6,7 @@
 | `COMPILED_AI_STORE` | run store: a path, `sqlite:///PATH` or `postgresql://...` | `HOME/runs.db` |
 | `COMPILED_AI_DURABILITY` | `process` (safe against a process crash) or `power` (against power loss) | `process` |
 | `COMPILED_AI_KEY`, `COMPILED_AI_KEYS_FILE` | master keys, `name:base64` | none |
+| `COMPILED_AI_CONNECTION_<NAME>`, `COMPILED_AI_SECRET_<NAME>` | address and secret of a call step's connection | none |
 | `COMPILED_AI_ACTOR` | who works here, for the audit trail | the login name |
 """
 

@@ -18,6 +18,7 @@ CompiledAIError                     code, remedy, exit_code
 │   ├── ArtifactRefused             altered, untrusted, or made for another interface
 │   ├── RunFailed                   a run ended without a decision
 │   │   └── StepFailed              one step of it gave no valid result (`details`: step, code, problems)
+│   ├── CallFailed                  a module outside the workflow gave no result (`details`: happened, again_after)
 │   ├── ReviewConflict              somebody decided this review first
 │   └── StoreFailed                 the run store is broken, locked, or altered
 │       └── RecordAltered           the record of one run does not agree with its chain
@@ -127,6 +128,26 @@ class StepFailed(RunFailed):
     """`details` is `{"step", "code", "problems"}`; the stepper turns it into `Failed`."""
 
     code = "step_failed"
+
+
+class CallFailed(WorkFailed):
+    """A `call` step's module gave no result; the message quotes no value of the run."""
+
+    code = "call_failed"
+
+    @classmethod
+    def surely(cls, message: str, *, again_after: float | None = None) -> CallFailed:
+        """Nothing happened outside; `again_after` (seconds) if the other side says when to ask again."""
+        return cls(message, details={"happened": "no", "again_after": again_after})
+
+    @classmethod
+    def perhaps(cls, message: str) -> CallFailed:
+        """It is not known whether it happened."""
+        return cls(message, details={"happened": "unknown", "again_after": None})
+
+    @property
+    def may_have_happened(self) -> bool:
+        return not self.details or self.details.get("happened") != "no"
 
 
 class ReviewConflict(WorkFailed):

@@ -37,6 +37,8 @@ TOKENS_PER_LINE = 11
 _MOST_FINDINGS = 12
 _MOST_MESSAGE = 400
 _MOST_REPLY = 100_000
+WEAKEST = "accuracy.weakest"
+"""Rule of the finding that sends a good candidate back for its weakest field."""
 
 
 # ---------------------------------------------------------------- asking
@@ -48,6 +50,7 @@ def build_request(
     feedback: Sequence[Finding] = (),
     previous: str | None = None,
     sample: int = 0,
+    candidate: int = 0,
 ) -> Request:
     """Returns the request for one function.
 
@@ -56,12 +59,14 @@ def build_request(
         function: The function.
         feedback: What was wrong with the last attempt; only rule, line and message are told.
         previous: Source of the last attempt, if one could be taken from its reply.
-        sample: Number of the candidate; count it up to ask the same question again.
+        sample: Number of the reply; count it up to ask the same question again.
+        candidate: Which of several independent candidates: from the second on, each is told another approach, sees
+            the modules in another order and, where there are enough, other cases, so that they err differently.
     """
     texts = plan.prompt.texts
     return Request(
         system=texts["system"],
-        prompt="\n\n".join(part for part in _prompt_parts(plan, function, feedback, previous) if part),
+        prompt="\n\n".join(part for part in _prompt_parts(plan, function, feedback, previous, candidate) if part),
         purpose=f"generate:{function.step.name}",
         sample=sample,
         max_tokens=REPLY_TOKENS,
@@ -70,17 +75,25 @@ def build_request(
 
 
 def _prompt_parts(
-    plan: CompilePlan, function: FunctionPlan, feedback: Sequence[Finding], previous: str | None
+    plan: CompilePlan, function: FunctionPlan, feedback: Sequence[Finding], previous: str | None, candidate: int
 ) -> Iterator[str]:
     step = function.step
     yield f"# Task: {step.name}\n\n{(step.prose or step.description).strip()}"
     yield "\n".join(f"{pack.name}: {' '.join(pack.prompt.split())}" for pack in plan.packs)
     yield f"# Given\n\n```python\n{function.given}\n\n{function.signature}\n```\n{_inputs(function)}"
     yield f"At most {function.most_lines} lines. Imports allowed: {_imports(function)}.\n{_required(function)}".rstrip()
-    yield "\n".join(module.prompt.strip() for module in function.modules)
-    yield _examples(function)
+    turn = candidate % len(function.modules) if function.modules else 0
+    yield "\n".join(module.prompt.strip() for module in (*function.modules[turn:], *function.modules[:turn]))
+    yield _approach(plan, candidate)
+    yield _examples(function.cases(candidate))
     if feedback:
         yield _feedback(plan, feedback, previous)
+
+
+def _approach(plan: CompilePlan, candidate: int) -> str:
+    """Returns the approach that a candidate is told; the first one is told none."""
+    approaches = plan.prompt.texts["approaches"].splitlines()
+    return approaches[(candidate - 1) % len(approaches)] if candidate else ""
 
 
 def _inputs(function: FunctionPlan) -> str:
@@ -108,15 +121,12 @@ def _imports(function: FunctionPlan) -> str:
     return ", ".join(sorted(function.allowed_imports - {module.import_path for module in function.modules}))
 
 
-def _examples(function: FunctionPlan) -> str:
-    if not function.shown:
+def _examples(shown: Sequence[ShownCase]) -> str:
+    if not shown:
         return ""
-    note = (
-        " (runs of spaces are shortened)"
-        if any("    " in text for c in function.shown for text in c.given.values())
-        else ""
-    )
-    return f"# Examples{note}\n\n" + "\n\n".join(_example(case) for case in function.shown)
+    narrowed = any("    " in text for case in shown for text in case.given.values())
+    note = " (runs of spaces are shortened)" if narrowed else ""
+    return f"# Examples{note}\n\n" + "\n\n".join(_example(case) for case in shown)
 
 
 def _example(case: ShownCase) -> str:
@@ -134,21 +144,26 @@ def _fenced_value(name: str, text: str) -> str:
 def _feedback(plan: CompilePlan, feedback: Sequence[Finding], previous: str | None) -> str:
     texts = plan.prompt.texts
     code = f"\n\n```python\n{previous.rstrip()}\n```" if previous else ""
+    whole = previous.splitlines() if previous else []
     own = _own_lines(previous) if previous else []
-    told = [_told(finding, own) for finding in feedback[:_MOST_FINDINGS]]
+    told = [
+        _told(finding, whole if finding.caught_by == "reply" else own)  # what refuses a reply counts all of its lines
+        for finding in feedback[:_MOST_FINDINGS]
+    ]
     more = len(feedback) - _MOST_FINDINGS
     if more > 0:
         told.append(f"- and {more} more of this kind")
-    return f"# Last attempt\n\n{texts['feedback']}{code}\n\n" + "\n".join(told) + f"\n\n{texts['again']}"
+    head = texts["weakest" if all(finding.rule == WEAKEST for finding in feedback) else "feedback"]
+    return f"# Last attempt\n\n{head}{code}\n\n" + "\n".join(told) + f"\n\n{texts['again']}"
 
 
-def _told(finding: Finding, own: Sequence[str]) -> str:
+def _told(finding: Finding, lines: Sequence[str]) -> str:
     """Writes a finding as the model reads it: rule, line with its code, message; nothing of this machine."""
     place = ""
     if finding.line is not None:
         place = f"line {finding.line}"
-        if 0 < finding.line <= len(own) and own[finding.line - 1].strip():
-            place += f" `{own[finding.line - 1].strip()[:80]}`"
+        if 0 < finding.line <= len(lines) and lines[finding.line - 1].strip():
+            place += f" `{lines[finding.line - 1].strip()[:80]}`"
         place += ": "
     message = _PATH.sub(r"\1...", " ".join(finding.message.split()))
     return f"- {place}{message[:_MOST_MESSAGE]} [{finding.rule}]"

@@ -25,6 +25,7 @@ from typing import Any
 from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import canonical_json, digest_json, parse_json
 from compiled_ai.errors import InputError, NotFound, SpecError, UsageError
+from compiled_ai.library.agreement import normalised
 from compiled_ai.library.types import FieldType
 from compiled_ai.records import Finding
 from compiled_ai.runtime.loading import as_program
@@ -34,7 +35,7 @@ from compiled_ai.spec.cases import CaseReader
 from compiled_ai.spec.findings import Findings
 from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import GoldenCase, WorkflowSpec
-from compiled_ai.validation.metrics import normalised, score_field
+from compiled_ai.validation.metrics import score_field
 
 _SPECIFICATION = frozenset({".yaml", ".yml"})
 _OPEN = frozenset({"text", "string", "integer", "decimal", "float", "money", "date"})

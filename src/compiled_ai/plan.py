@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compiled_ai.call_plans import brought, call_faults, told_of_calls
 from compiled_ai.catalog import Catalog, Pack, Prompt, Protection, PureModule, Sink, Template, strictest
 from compiled_ai.errors import SpecError, suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.pools import Pools, split
 from compiled_ai.records import Finding
-from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_cases
-from compiled_ai.spec.model import CallStep, FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
+from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_by_layout, choose_cases
+from compiled_ai.spec.model import FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
 
 USUAL_LINES = 20
 """A function is asked for with `USUAL_LINES` to `limits.function_lines` lines."""
@@ -45,6 +46,12 @@ class FunctionPlan:
     allowed_imports: frozenset[str]
     shown: tuple[ShownCase, ...]
     most_lines: int
+    others: tuple[tuple[ShownCase, ...], ...] = ()
+    """What each candidate after the first is shown: other cases of as many layouts as there are."""
+
+    def cases(self, candidate: int) -> tuple[ShownCase, ...]:
+        """Returns what a candidate is shown (counted from 0)."""
+        return self.shown if candidate == 0 or not self.others else self.others[(candidate - 1) % len(self.others)]
 
     @property
     def name(self) -> str:
@@ -90,11 +97,18 @@ class CompilePlan:
     pack_reasons: Mapping[str, tuple[str, ...]]
     """Step name to the packs behind its failure policy."""
     choices: tuple[Choice, ...]
+    brought: Mapping[str, Mapping[str, str]]
+    """Call module to the installed package that brings it: `{"package", "digest"}`."""
     catalog_digest: str
 
     @property
     def needs_model(self) -> bool:
         return bool(self.functions)
+
+    @property
+    def candidates(self) -> int:
+        """How many are compiled independently: as many as asked for, and at least one for each seat of a committee."""
+        return max(self.spec.limits.candidates, self.spec.limits.committee) if self.functions else 1
 
     @property
     def declared_errors(self) -> frozenset[str]:
@@ -187,6 +201,7 @@ def make_plan(
         sinks=strictest(packs),
         pack_reasons=_pack_reasons(spec, packs),
         choices=tuple(_choices(spec, template, why, packs, prompt, functions, pools)),
+        brought=brought(spec, catalog),
         catalog_digest=catalog.digest,
     )
 
@@ -229,16 +244,8 @@ def _module_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
-    for step in spec.steps:
-        if not isinstance(step, CallStep):
-            continue
-        module = catalog.effects.get(step.module)
-        if module is None:
-            hint = suggest(step.module, catalog.effects)
-            yield _fault(spec, "plan.module", f"Unknown module {step.module!r}.{hint}", step.mark, step.name)
-            continue
-        for message in module.check_settings(step.settings):
-            yield _fault(spec, "plan.setting", message, step.mark, step.name)
+    for fault in call_faults(spec, catalog):
+        yield _fault(spec, fault.rule, fault.message, fault.mark, fault.step)
 
 
 def _case_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
@@ -298,9 +305,14 @@ def _all_types(kind: FieldType) -> Iterator[FieldType]:
 def _template(spec: WorkflowSpec, catalog: Catalog) -> tuple[Template, str]:
     if spec.template is not None:
         return catalog.templates[spec.template], "The specification names it."
-    fallback = next((step.name for step in spec.steps if step.on_failure == "fallback"), None)
+    fallback = next((step.name for step in spec.steps if step.fallback is not None), None)
     if fallback is not None and "validator" in catalog.templates:
         return catalog.templates["validator"], f"Step {fallback!r} names a fallback."
+    said = re.findall(r"[a-z]+", spec.description.lower())
+    for template in catalog.templates.values():
+        word = next((word for word in said if word in template.words), None)
+        if word is not None:
+            return template, f"The description speaks of {word!r}."
     return catalog.templates["handler"], "No step names a fallback."
 
 
@@ -323,6 +335,10 @@ def _function_plan(
         ),
         shown=choose_cases(step, visible, spec.outputs, most_characters=most_characters),
         most_lines=spec.limits.function_lines,
+        others=tuple(
+            choose_by_layout(step, visible, spec.outputs, turn, most_characters=most_characters)
+            for turn in range(max(spec.limits.candidates, spec.limits.committee) - 1)
+        ),
     )
 
 
@@ -383,6 +399,8 @@ def _choices(
             f"{len(pack.controls) - later} of {len(pack.controls)} controls enforced",
             "The specification asks for it.",
         )
+    for what, value, reason in told_of_calls(spec):
+        yield Choice(what, value, reason)
     if not functions:
         yield Choice("model", "none", "Every step is a rule, a call or a bounded call; nothing is left to write.")
         return

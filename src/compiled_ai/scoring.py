@@ -16,13 +16,14 @@ from typing import Any, Literal, cast
 from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import parse_json
 from compiled_ai.errors import InputError, NotFound, UsageError, suggest
+from compiled_ai.library.agreement import MetricName
 from compiled_ai.library.dates import parse_date
 from compiled_ai.library.money import parse_amount
 from compiled_ai.library.types import FieldType
 from compiled_ai.runtime.loading import as_program
 from compiled_ai.runtime.stepper import Done, Program
 from compiled_ai.runtime.supplied import Supplied, decide
-from compiled_ai.spec.model import Metric, MetricName
+from compiled_ai.spec.model import Metric
 from compiled_ai.validation.metrics import Score, score_cases
 
 DateOrder = Literal["mdy", "dmy", "ymd"]
@@ -119,12 +120,22 @@ def _actual(
         raise InputError(
             f"{place}: the case has no 'input'.", remedy=f"Say where it comes from: --map {names[0]}=COLUMN."
         )
-    supplied = Supplied(case.get("effects") or {}, case.get("reviews") or {})
+    supplied = Supplied(_by_step(case, "effects", place), _by_step(case, "reviews", place))
     try:
         end = decide(program, given, supplied)
     except InputError as fault:
         raise InputError(f"{place}: {fault}", details=fault.details) from fault
     return end.output if isinstance(end, Done) else None
+
+
+def _by_step(case: Mapping[str, Any], key: str, place: str) -> Mapping[str, Any]:
+    given = case.get(key) or {}
+    if not isinstance(given, dict):
+        raise InputError(
+            f"{place}: {key!r} is {type(given).__name__}.",
+            remedy="Write an object from step to result, or leave it out.",
+        )
+    return given
 
 
 def _expected(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compiled_ai.canonical import canonical_json
+from compiled_ai.library.fingerprints import fingerprint, likeness
 from compiled_ai.spec.model import FunctionStep, GoldenCase, Output, Parameter
 
 MOST_CHARACTERS = 12_000
@@ -49,6 +50,51 @@ def choose_cases(
         return ()
     cut = [_shortened(shown, most_characters // min(MOST_CASES, len(seen))) for shown in seen]
     return tuple(cut[index] for index in _most_telling(cut, MOST_CASES, most_characters))
+
+
+def choose_by_layout(
+    step: FunctionStep,
+    cases: Sequence[GoldenCase],
+    outputs: Sequence[Output],
+    turn: int,
+    *,
+    most_characters: int = MOST_CHARACTERS,
+) -> tuple[ShownCase, ...]:
+    """Returns cases of as many layouts as fit, the most frequent layouts first; each `turn` takes other cases of them.
+
+    A layout is a cluster of cases whose fingerprints are alike (single linkage).
+    """
+    known = [(case, shown) for case in cases[:_MOST_CONSIDERED] if (shown := as_shown(step, case, outputs)) is not None]
+    if not known:
+        return ()
+    clusters = _layouts([_fingerprint(step, case) for case, _ in known])
+    share, left, chosen = most_characters // min(MOST_CASES, len(known)), most_characters, list[ShownCase]()
+    for round_ in range(max(map(len, clusters))):
+        for cluster in clusters:
+            if round_ >= len(cluster) or len(chosen) == MOST_CASES:
+                continue
+            shown = _shortened(known[cluster[(round_ + turn) % len(cluster)]][1], share)
+            if shown.characters <= left:
+                chosen.append(shown)
+                left -= shown.characters
+    return tuple(chosen)
+
+
+_ALIKE = 0.5
+
+
+def _fingerprint(step: FunctionStep, case: GoldenCase) -> frozenset[int]:
+    return frozenset().union(*(fingerprint(_value_of(step, each, case)) for each in step.parameters))
+
+
+def _layouts(prints: Sequence[frozenset[int]]) -> list[list[int]]:
+    """Clusters of positions, the largest first."""
+    clusters: list[list[int]] = []
+    for index, own in enumerate(prints):
+        near = [each for each in clusters if any(likeness(own, prints[other]) >= _ALIKE for other in each)]
+        clusters = [each for each in clusters if each not in near]
+        clusters.append(sorted([index, *(other for each in near for other in each)]))
+    return sorted(clusters, key=lambda each: (-len(each), each))
 
 
 def _most_telling(shown: Sequence[ShownCase], most: int, budget: int) -> list[int]:

@@ -113,6 +113,16 @@ def test_a_skipped_step_reaches_later_rules_as_null(rich: Assembled) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["handler", "validator", "batch", "stream"])
+def test_the_same_candidate_decides_the_same_under_every_template(rich: Assembled, name: str) -> None:
+    other = _assemble(f"{RICH}template: {name}\n", {"tidy": FUNCTION})
+    assert other.program["template"] == name
+    assert other.functions["tidy"].source == rich.functions["tidy"].source
+    for given in (GIVEN, {**GIVEN, "claim amount": "5", "note": "please"}, {**GIVEN, "lines": []}):
+        effects = {"read_note": {"urgent": True, "wanted_by": None}}
+        assert _run(other, given, **effects) == _run(rich, given, **effects)
+
+
 def test_an_effect_that_is_not_supplied_ends_the_run(rich: Assembled) -> None:
     assert _run(rich, {**GIVEN, "note": "please"}) == Lacking("read_note", "bounded")
 

@@ -219,6 +219,37 @@ def test_batch_keeps_order_and_reports_poison_lines(desk: Home, tmp_path: Path) 
     assert desk(*arguments, "--strict").code == 1
 
 
+def test_dead_letters_become_the_next_batch(desk: Home, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"ticket": "B", "waiting": "x"}\n{"ticket": "A", "waiting": 9}\nnot json\n', "utf-8")
+    ran = desk("batch", "triage@1.0.0", str(source), str(out), "--no-store", "--json")
+    assert (ran.code, ran.json["failed"], ran.json["dead_letters"]) == (0, 2, str(tmp_path / "out.dead.jsonl"))
+    letters = [json.loads(line) for line in desk("dead-letters", ran.json["dead_letters"]).out.splitlines()]
+    assert [letter["index"] for letter in letters] == [0, 2]
+    records = desk("dead-letters", ran.json["dead_letters"], "--records").out
+    assert [json.loads(line) for line in records.splitlines()] == [{"ticket": "B", "waiting": "x"}]
+
+
+def test_a_batch_with_too_many_errors_stops_and_goes_on(desk: Home, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("not json\n" * 3 + '{"ticket": "A", "waiting": 9}\n', "utf-8")
+    arguments = ("batch", "triage@1.0.0", str(source), str(out), "--no-store")
+    stopped = desk(*arguments, "--max-errors", "2")
+    assert (stopped.code, "3 lines failed, and 2 may (--max-errors)" in stopped.err, out.exists()) == (1, True, False)
+    again = desk(*arguments)
+    assert (again.code, "Go on with --resume" in again.err) == (2, True)
+    assert desk(*arguments, "--resume").code == 0
+    assert len(out.read_text("utf-8").splitlines()) == 4
+
+
+def test_a_stream_runs_what_comes_in(desk: Home) -> None:
+    ran = desk("stream", "triage@1.0.0", "-", "-", "--workers", "1", stdin='{"ticket": "S", "waiting": 9}\n')
+    assert ran.code == 0, ran.err
+    line = json.loads(ran.out)
+    assert (line["position"], line["status"]) == ("0", "completed")
+    assert "1 records: 1 completed, 0 failed, 0 waiting" in ran.err
+
+
 def test_batch_does_not_write_over_its_input(desk: Home, tmp_path: Path) -> None:
     file = tmp_path / "in.jsonl"
     file.write_text('{"ticket": "A", "waiting": 9}\n', "utf-8")
@@ -306,7 +337,7 @@ def test_doctor_says_what_is_configured(desk: Home) -> None:
 def test_every_help_ends_with_an_example(desk: Home) -> None:
     listed = desk("--help").out
     commands = "init check plan compile list inspect verify diff promote rollback export run resume batch score explain"
-    for command in (*commands.split(), "rerun", "impact", "doctor", "demo"):
+    for command in (*commands.split(), "rerun", "impact", "doctor", "demo", "stream", "dead-letters"):
         assert command in listed
         assert "Example: compiled-ai" in desk(command, "--help").out.replace("\n", " ").replace("  ", " ")
 

@@ -265,6 +265,13 @@ def test_feedback_tells_rule_line_code_and_message_and_nothing_of_the_machine(
     assert "/tmp" not in prompt
 
 
+def test_what_refuses_a_reply_quotes_the_line_of_the_whole_reply(plan: CompilePlan, function: FunctionPlan) -> None:
+    taken = extract_candidate(fenced(f"import os\n{GOOD}"), function)
+    assert isinstance(taken, Refused)
+    prompt = build_request(plan, function, taken.findings, taken.source).prompt
+    assert "- line 1 `import os`: Import of 'os'; allowed: " in prompt
+
+
 def test_feedback_is_bounded(plan: CompilePlan, function: FunctionPlan) -> None:
     many = [finding("x" * 5_000, number) for number in range(1, 40)]
     section = build_request(plan, function, many).prompt.split("# Last attempt")[1]

@@ -22,10 +22,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "catalog"
 
 
-def test_the_five_packs_and_both_templates_are_there() -> None:
+def test_the_five_packs_and_the_four_templates_are_there() -> None:
     catalog = load_catalog()
     assert set(catalog.packs) == {"HIPAA", "PCI_DSS", "SOC2", "CMS_Decision_Timeframes", "GDPR"}
-    assert set(catalog.templates) >= {"handler", "validator"}
+    assert set(catalog.templates) >= {"handler", "validator", "batch", "stream"}
     assert set(catalog.effects) == {"database", "http", "notify", "files", "human"}
 
 
@@ -104,7 +104,7 @@ def test_the_digest_changes_with_any_file(folder: Path) -> None:
         ("compliance/HIPAA.yaml", "- list", "holds no mapping"),
         ("compliance/HIPAA.yaml", "name: HIPAA", "Field required"),
         ("effects/http.yaml", "name: http\nunknown: 1", "unknown"),
-        ("effects/http.yaml", "name: files\ndescription: d\nidempotent: never\nsettings: {}", "'files' twice"),
+        ("effects/http.yaml", "name: files\ndescription: d\nclient: x.y\nsettings: {}", "'files' twice"),
         ("modules/standard.yaml", "standard: re", "list of module names"),
         ("templates/handler/template.py", "x = 1\n", "needs the line '# slot: models' once"),
         ("templates/handler/template.py", b"\xff", "Cannot read"),

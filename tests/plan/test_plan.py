@@ -72,7 +72,7 @@ def test_everything_that_the_catalogue_lacks_is_reported_at_once_with_its_place(
     wrong = spec(
         [a_call(module="databse"), a_call(name="other", settings={"connection": "c"})],
         packs=(PackUse("HIPPA", Mark("x.yaml", 2, 9)),),
-        template="stream",
+        template="streem",
         modules=("pandas",),
     )
     with pytest.raises(SpecError) as failure:
@@ -103,6 +103,10 @@ def test_the_template_follows_from_the_steps_unless_it_is_named(spec: MakeSpec) 
     assert plan(spec([a_rule()])).template.name == "handler"
     assert plan(spec([fallback])).template.name == "validator"
     assert plan(spec([fallback], template="handler")).template.name == "handler"
+    for word, name in (("nightly", "batch"), ("stream", "stream")):
+        chosen = plan(replace(spec([a_rule()]), description=f"Decides the {word.title()} of claims."))
+        assert chosen.template.name == name
+        assert chosen.choices[0].reason == f"The description speaks of {word!r}."
     assert "Step 'decide' names a fallback." in [choice.reason for choice in plan(spec([fallback])).choices]
 
 
@@ -295,3 +299,21 @@ def test_a_changed_specification_leaves_the_plan_of_the_first_alone(spec: MakeSp
     before = canonical_json(plan(first).to_json())
     plan(replace(first, golden=first.golden[:30]))
     assert canonical_json(plan(first).to_json()) == before
+
+
+def test_further_candidates_see_every_layout_and_each_other_cases_of_it(
+    spec: MakeSpec, case: MakeCase
+) -> None:
+    forms = ["Invoice\nCustomer   {0}\nTotal due   5\n", "Rechnung\nKunde   {0}\nBetrag netto   5\n"]
+    golden = tuple(
+        case(number, input={"document": forms[number % 2 if number < 40 else 0].format(f"W{number}") * 3})
+        for number in range(60)
+    )
+    limits = replace(spec().limits, candidates=3)
+    function = plan(replace(spec(golden=golden), limits=limits)).functions[0]
+    assert len(function.others) == 2
+    for number in (1, 2):
+        texts = [text for each in function.cases(number) for text in each.given.values()]
+        assert any("Rechnung" in text for text in texts)
+        assert any("Invoice" in text for text in texts)
+    assert {each.id for each in function.cases(1)} != {each.id for each in function.cases(2)}

@@ -170,6 +170,7 @@ def test_a_condition_and_a_call_over_several_lines_are_one_visit_each() -> None:
         "triage",
         ("    if age < 18:", "    if (\n        age < 18\n        and amount > 0\n    ):"),
         ("    if plan ==", "    while (\n        age < 0\n    ):\n        age = -age\n    if plan =="),
+        ('await ctx.result("triage", triage, ', 'await ctx.result(\n        "triage", triage, '),
     )
     for age, way in ((41, False), (17, True)):
         trace = trace_run(long, CLAIM | {"age": age}, ()).trace

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compiled_ai.canonical import canonical_json, parse_json
-from compiled_ai.errors import ConfigError, InputError, ModelFailed, RunFailed, Waiting
+from compiled_ai.errors import ConfigError, InputError, ModelFailed, Waiting
 from compiled_ai.models import ScriptedModel
 from compiled_ai.records import RunRecord
 from compiled_ai.runtime.bounded import parse_reply
@@ -73,13 +73,14 @@ def test_a_run_that_awaits_a_reply_says_so_and_asks_everything_first(program: Pr
     assert len(caught.value.details) == 3
 
 
-def test_a_run_that_needs_a_module_is_refused() -> None:
+def test_a_run_that_needs_a_connection_says_which_variable_names_it() -> None:
     files = {file: (FIXTURES / "glp1" / file).read_text() for file in ("workflow.py", "program.json")}
     described = json.loads(files["program.json"])
-    described["steps"][0] |= {"kind": "call", "module": "database"}
+    settings = {"connection": "claims_db", "statement": "SELECT 1"}
+    described["steps"][0] |= {"kind": "call", "module": "database", "settings": settings}
     source = re.sub(r",\n +check=check_extract_clinical_factors", "", files["workflow.py"])
     source = source.replace("ctx.bounded(", "ctx.call(")
-    with pytest.raises(RunFailed, match="a call of module 'database', which this engine has no client for"):
+    with pytest.raises(ConfigError, match="'claims_db' has no address. Set COMPILED_AI_CONNECTION_CLAIMS_DB"):
         run(load_program({"workflow.py": source, "program.json": json.dumps(described)}), GLP1)
 
 

@@ -147,7 +147,8 @@ def test_each_default_of_listing_1_is_listed_with_its_reason() -> None:
         "accuracy.reason.threshold": "1",
         "golden": "prior_auth_glp1/golden.jsonl",
         "metadata.adverse_outcomes": "DENY",
-        "limits": "candidates 1, committee 1, function_lines 50, memory_mb 512, cpu_seconds 10",
+        "limits": "candidates 1, target none, committee 1, confidence 0.9, unfamiliar accept, function_lines 50, "
+        "memory_mb 512, cpu_seconds 10",
     }
 
 
@@ -377,6 +378,17 @@ steps:
     assert step.settings == {"connection": "claims", "path": "/members", "retries": 3}
     assert step.arguments["id"].source == "inputs.member_id"
     assert (step.on_none, step.on_many, step.on_failure) == ("fail", "fail", "fail")
+
+
+@pytest.mark.parametrize(("written", "expected"), [("", "fail"), (", on_failure: fallback", "fallback")])
+def test_a_fallback_for_nothing_found_does_not_stand_in_for_a_call_that_failed(written: str, expected: str) -> None:
+    step = load_spec_text(f"""
+inputs: {{id: string}}
+steps:
+  - {{step: find, type: call, module: http, parameters: {{id: id}}, settings: {{path: /}}, returns: {{plan: string}},
+     on_none: fallback, fallback: {{plan: NONE}}{written}}}
+""").steps[0]
+    assert (step.on_failure, getattr(step, "on_none", "")) == (expected, "fallback")
 
 
 def test_examples_of_a_function_are_kept_with_exact_values() -> None:

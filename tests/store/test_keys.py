@@ -8,9 +8,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from store_samples import ALL_ENCRYPTED, run_record
 
 from compiled_ai.errors import CompiledAIError, ConfigError, KeyMissing, StoreFailed
 from compiled_ai.runtime.keys import KeyRing, Wrapped, new_key
+from compiled_ai.runtime.store import CLEAR, RunStore
 
 
 def ring(*lines: str, home: Path | None = None) -> KeyRing:
@@ -37,6 +39,23 @@ def test_a_malformed_key_is_refused_without_repeating_it(line: str, says: str) -
 def test_two_keys_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="Two master keys are named 'k'"):
         ring(new_key("k"), new_key("k"))
+
+
+def test_a_second_key_of_a_name_stores_nothing_also_where_the_store_began_without_any(tmp_path: Path) -> None:
+    place = tmp_path / "runs.db"
+
+    def stored(keys: KeyRing) -> str:
+        with RunStore.open(place, home=tmp_path, keys=keys) as store:
+            return store.save(run_record(), ALL_ENCRYPTED if keys.can_encrypt else CLEAR)
+
+    first, other = new_key("k"), new_key("k")
+    stored(ring(home=tmp_path))
+    kept = stored(ring(first, home=tmp_path))
+    with pytest.raises(StoreFailed, match="'k' does not open this: it is another key of that name"):
+        stored(ring(other, home=tmp_path))
+    stored(ring(new_key("new"), first, home=tmp_path))
+    with RunStore.open(place, home=tmp_path, keys=ring(first, home=tmp_path)) as store:
+        assert (store.load(kept).run_id, len(store.list())) == (kept, 3)
 
 
 def test_a_key_and_a_keys_file_together_are_refused(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from compiled_ai.library.agreement import best_assignment
 from compiled_ai.spec.model import Metric, MetricName
-from compiled_ai.validation.metrics import agreement, best_assignment, score_cases, score_field, wilson_interval
+from compiled_ai.validation.metrics import agreement, score_cases, score_field, wilson_interval
 
 
 def metric(name: MetricName, tolerance: str | None = None) -> Metric:
@@ -126,4 +127,19 @@ def test_an_expected_null_demands_null_unless_it_means_that_nobody_labelled_it()
 
 def test_the_json_of_a_score_is_what_the_command_prints() -> None:
     told = score_cases([({"a": 1}, {"a": 1}), ({"a": 1}, {"a": 2})], {"a": metric("exact")}).as_json()
-    assert told == {"n": 2, "fields": {"a": {"right": 1, "n": 2, "low": 0.0945, "high": 0.9055}}, "mean": 0.5}
+    answers = {"answered": 2, "answered_right": 1, "accuracy_of_answers": 0.5, "stated": 2, "coverage": 1.0}
+    field = {"right": 1, "n": 2, "low": 0.0945, "high": 0.9055}
+    assert told == {"n": 2, "fields": {"a": field | answers}, "mean": 0.5, "answers": answers}
+
+
+def test_what_is_not_answered_lowers_the_coverage_and_not_the_accuracy_of_answers() -> None:
+    pairs: list[Any] = [({"a": 1}, {"a": 1}), ({"a": 1}, {"a": None}), ({"a": 1}, None), ({"a": None}, {"a": 2})]
+    field = score_cases(pairs, {"a": metric("exact")}).fields["a"]
+    assert (field.right, field.n) == (1, 4)
+    assert (field.answered, field.answered_right) == (2, 1)
+    assert (field.found, field.stated) == (1, 3)
+
+
+def test_without_an_answer_neither_accuracy_nor_coverage_is_made_up() -> None:
+    told = score_cases([({"a": None}, {"a": None})], {"a": metric("exact")}).as_json()["answers"]
+    assert (told["accuracy_of_answers"], told["coverage"]) == (None, None)

@@ -1,12 +1,13 @@
 """What the model is told and lent, as files: templates, modules, compliance packs, prompts.
 
-`load_catalog()` reads them all into frozen records and one digest, which a plan and an artifact name.
+`load_catalog()` reads them all into frozen records and one digest, which a plan and an artifact name. Packages that
+are installed may add effect modules and templates (`catalog.installed`); they are read and pinned in the same way.
 A file that is wrong in any way is a `ConfigError` that says where.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError, field_validator
 
 from compiled_ai.canonical import digest, digest_json
+from compiled_ai.catalog.installed import Provider, providers
 from compiled_ai.errors import ConfigError, suggest
 from compiled_ai.records import Record
 
@@ -47,6 +49,8 @@ class Template(Record):
     title: str
     description: str
     chosen_when: str
+    words: tuple[str, ...] = ()
+    """Words of a specification's description that choose it."""
     source: str
     digest: str
 
@@ -76,44 +80,64 @@ class PureModule(Record):
 
 
 class Setting(Record):
-    type: Literal["string", "integer", "boolean", "object"]
+    type: Literal["string", "integer", "boolean", "object", "list"]
     required: bool
     description: str
     allowed: tuple[str, ...] = ()
 
 
 class EffectModule(Record):
-    """A module that `call` steps may name, and the keys that it takes."""
+    """A module that `call` steps may name, the keys that it takes, and what its connections must declare."""
 
     name: str
     description: str
-    idempotent: Literal["always", "never", "when_reading", "by_method"]
+    client: str
+    """Import path of the module with the client (`runtime.calls` says what is expected there)."""
     settings: Mapping[str, Setting]
+    allow: Mapping[str, Setting] = Field(default_factory=dict)
+    """The allow-list of a connection: the keys under `connections.NAME.allow`."""
+    provider: str | None = None
+    """The installed package that brings the module; none for a module that ships."""
+    provider_digest: str | None = None
+    """Over all files of the provider."""
+
+    @property
+    def connects(self) -> bool:
+        return "connection" in self.settings
 
     def check_settings(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """Returns what is wrong with a call step's settings, one sentence each (empty: nothing)."""
-        faults = [
-            f"Module {self.name!r} has no setting {key!r}.{suggest(key, self.settings)}"
-            for key in settings
-            if key not in self.settings
-        ]
-        for key, setting in self.settings.items():
-            if key not in settings and setting.required:
-                faults.append(f"Module {self.name!r} needs the setting {key!r}: {setting.description}")
-            elif key in settings:
-                faults.extend(_setting_faults(key, setting, settings[key]))
-        return tuple(faults)
+        return tuple(_faults_of(settings, self.settings, f"Module {self.name!r}", "setting"))
+
+    def check_allow(self, allow: Mapping[str, Any]) -> tuple[str, ...]:
+        """Returns what is wrong with a connection's allow-list, one sentence each (empty: nothing)."""
+        return tuple(_faults_of(allow, self.allow, f"A connection of module {self.name!r}", "permission"))
 
 
-_PYTHON: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool, "object": dict}
+_PYTHON: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "list": list}
 
 
-def _setting_faults(key: str, setting: Setting, value: Any) -> list[str]:
+def _faults_of(given: Mapping[str, Any], known: Mapping[str, Setting], who: str, what: str) -> Iterator[str]:
+    for key in given:
+        if key not in known:
+            yield f"{who} has no {what} {key!r}.{suggest(key, known)}"
+    for key, setting in known.items():
+        if key not in given and setting.required:
+            yield f"{who} needs the {what} {key!r}: {setting.description}"
+        elif key in given:
+            yield from _setting_faults(what.capitalize(), key, setting, given[key])
+
+
+def _setting_faults(what: str, key: str, setting: Setting, value: Any) -> list[str]:
     expected = _PYTHON[setting.type]
-    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        return [f"Setting {key!r} is {value!r}; a value of type {setting.type} is needed."]
+    no_count = isinstance(value, int) and expected is int and (isinstance(value, bool) or value < 1)
+    if not isinstance(value, expected) or no_count:
+        kind = "integer from 1" if expected is int else setting.type
+        return [f"{what} {key!r} is {value!r}; a value of type {kind} is needed."]
+    if isinstance(value, list) and not all(isinstance(part, str) for part in value):
+        return [f"{what} {key!r} is {value!r}; a list of texts is needed."]
     if setting.allowed and value not in setting.allowed:
-        return [f"Setting {key!r} is {value!r}.{suggest(str(value), setting.allowed)}"]
+        return [f"{what} {key!r} is {value!r}.{suggest(str(value), setting.allowed)}"]
     return []
 
 
@@ -190,11 +214,14 @@ def load_catalog(folder: Path = _HOME) -> Catalog:
         ConfigError: a file is missing, unreadable, or says what it may not.
     """
     read = _Reading(folder)
+    brought = [_brought(read, provider) for provider in (providers() if folder == _HOME else ())]
+    own = [_template(read, path) for path in read.files("templates/*/description.yaml")]
+    effects = [read.record(path, EffectModule) for path in read.files("effects/*.yaml")]
     catalog = Catalog(
-        templates=_named(_template(read, path) for path in read.files("templates/*/description.yaml")),
+        templates=_named([*own, *(each for templates, _ in brought for each in templates)]),
         modules=_named(read.record(path, PureModule) for path in _module_files(read)),
         standard=_standard(read),
-        effects=_named(read.record(path, EffectModule) for path in read.files("effects/*.yaml")),
+        effects=_named([*effects, *(each for _, modules in brought for each in modules)]),
         packs=_named(read.record(path, Pack) for path in read.files("compliance/*.yaml")),
         prompts={path.name: _prompt(read, path) for path in read.files("prompts/v*")},
         digest="0" * 64,
@@ -202,11 +229,31 @@ def load_catalog(folder: Path = _HOME) -> Catalog:
     return catalog.model_copy(update={"digest": digest_json(read.digests)})
 
 
+def _brought(read: _Reading, provider: Provider) -> tuple[list[Template], list[EffectModule]]:
+    """Reads the templates and modules of an installed package; its files count in the catalogue's digest."""
+    theirs = _Reading(provider.folder, remedy=f"Correct or remove the package {provider.package!r}.")
+    pinned = {"provider": provider.package, "provider_digest": provider.digest}
+    templates = [_template(theirs, path) for path in sorted(provider.folder.glob("templates/*/description.yaml"))]
+    effects = [
+        theirs.record(path, EffectModule, **pinned) for path in sorted(provider.folder.glob("effects/*.yaml"))
+    ]
+    for module in effects:
+        if not module.client.startswith(f"{provider.module}."):
+            raise ConfigError(
+                f"Module {module.name!r} of package {provider.package!r} names the client {module.client!r}, "
+                "which is outside of that package.",
+                remedy=f"Name a module below {provider.module!r}.",
+            )
+    read.digests[f"installed/{provider.package}"] = provider.digest
+    return templates, effects
+
+
 class _Reading:
     """Reads the files of one catalogue and keeps the digest of each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, remedy: str = "Install it again.") -> None:
         self.folder = folder
+        self.remedy = remedy
         self.digests: dict[str, str] = {}
 
     def files(self, pattern: str) -> list[Path]:
@@ -219,7 +266,7 @@ class _Reading:
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as fault:
-            raise ConfigError(f"Cannot read {str(path)!r}: {fault}.", remedy="Install it again.") from fault
+            raise ConfigError(f"Cannot read {str(path)!r}: {fault}.", remedy=self.remedy) from fault
         self.digests[path.relative_to(self.folder).as_posix()] = digest(text)
         return text
 

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 import typer
 
-from compiled_ai.cli import artifacts, build, demo, golden, govern, runs
+from compiled_ai.cli import artifacts, build, demo, golden, govern, many, runs, temporal
 from compiled_ai.cli.output import fail, wants_json
 from compiled_ai.errors import CompiledAIError, ConfigError
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for room in (build, golden, artifacts, runs, govern, demo):
+for room in (build, golden, artifacts, runs, many, govern, temporal, demo):
     room.register(app)
 
 

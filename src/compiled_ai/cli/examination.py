@@ -25,6 +25,7 @@ def examine(settings: Settings) -> list[Check]:
         _keys,
         _sandbox,
         _tools,
+        _connections,
         _artifacts,
         _store,
     )
@@ -85,6 +86,19 @@ def _tools(_: Settings) -> Iterator[Check]:
             yield _check(
                 name, "wrong", "not installed: its stage cannot judge, so nothing compiles", f"Install {name}."
             )
+
+
+def _connections(_: Settings) -> Iterator[Check]:
+    """The connections of call steps that have an address here, by name alone, and the packages that bring modules."""
+    from compiled_ai.catalog.installed import providers
+    from compiled_ai.runtime.calls.connections import ADDRESS_VARIABLE, find_connection
+
+    found = sorted(name.removeprefix(ADDRESS_VARIABLE) for name in os.environ if name.startswith(ADDRESS_VARIABLE))
+    for name in found:
+        find_connection(name)
+    yield _check("connections", "ok", ", ".join(found).lower() or "none")
+    if brought := [f"{each.package} {each.version}" for each in providers()]:
+        yield _check("modules", "ok", f"from {', '.join(brought)}")
 
 
 def _artifacts(settings: Settings) -> Iterator[Check]:

@@ -25,14 +25,29 @@ def stage_lines(stages: Sequence[Description]) -> list[str]:
 
 
 def accuracy_lines(accuracy: Description) -> list[str]:
-    """One line for each field of a score `{"n", "fields": {name: {"right", "n", "low", "high"}}, "mean"}`."""
+    """One line for each field of a score (`Score.as_json`), the mean, and accuracy against coverage in total."""
     rows = [
-        (name, f"{field['right']}/{field['n']}", _share(field), _interval(field))
+        (name, f"{field['right']}/{field['n']}", _share(field), _interval(field), *_answers(field))
         for name, field in accuracy.get("fields", {}).items()
     ]
-    text = table(rows, header=("field", "right/n", "share", "95 % interval"))
+    text = table(rows, header=("field", "right/n", "share", "95 % interval", "answered", "right of these", "coverage"))
     mean = accuracy.get("mean")
-    return [*text.splitlines(), f"mean over fields: {float(mean):.3f}" if mean is not None else "mean: not measured"]
+    total = accuracy.get("answers")
+    lines = [*text.splitlines(), f"mean over fields: {float(mean):.3f}" if mean is not None else "mean: not measured"]
+    if total and total["answered"]:
+        answered, right, coverage = _answers(total)
+        lines.append(f"of what was answered ({answered} values), {right} is right; coverage {coverage}")
+    return lines
+
+
+def _answers(field: Description) -> tuple[str, str, str]:
+    """How many values were answered, the share of right ones among them, the share of labels that got an answer."""
+    accuracy, coverage = field.get("accuracy_of_answers"), field.get("coverage")
+    return (
+        str(field.get("answered", "")),
+        "" if accuracy is None else f"{float(accuracy):.3f}",
+        "" if coverage is None else f"{float(coverage):.3f}",
+    )
 
 
 def _share(field: Description) -> str:

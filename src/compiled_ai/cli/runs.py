@@ -1,4 +1,4 @@
-"""Commands that run artifacts and look back at runs: run, resume, batch, score, explain, rerun, impact."""
+"""Commands that run artifacts and look back at runs: run, resume, score, explain, rerun, impact."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RunId = Annotated[str, typer.Argument(metavar="RUN", help="run id, or its beginn
 
 
 def register(app: typer.Typer) -> None:
-    for command in (run, resume, batch, score, explain, rerun, impact):
+    for command in (run, resume, score, explain, rerun, impact):
         app.command()(command)
 
 
@@ -105,6 +105,9 @@ def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:
     lines = [f"{result.status}  run {result.run_id}  artifact {result.artifact[:12]}"]
     lines += [dumps(result.output)] if result.output is not None else []
     lines += [f"error: {result.error}"] if result.error else []
+    for effect in shown["effects"]:
+        if effect["kind"] == "call" and effect.get("error"):
+            lines.append(f"{effect['step']}: {effect['state'].replace('_', ' ')}: {effect['error']}")
     for review in shown.get("reviews", ()):
         lines.append(f"waits for a person: {review.get('review_id') or review['step']}: {review.get('reason', '')}")
     emit(shown, as_json=as_json, text="\n".join(lines))
@@ -115,48 +118,6 @@ def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- many
-
-
-def batch(
-    name: Name,
-    source: Annotated[Path, typer.Argument(metavar="IN", help="JSONL or CSV")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="JSONL, one line for each input line")],
-    maps: Map = None,
-    keep: Annotated[list[str] | None, typer.Option("--keep", metavar="COLUMN", help="copied to the output")] = None,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="processes; one per processor if not given")] = 0,
-    model: Model = "",
-    resume: Annotated[bool, typer.Option("--resume", help="fill in lines that waited for a review")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="exit 1 if a line failed")] = False,
-    no_store: NoStore = False,
-    as_json: Json = False,
-) -> None:
-    """Runs every line of a file; order is kept, and a poison line is reported, never fatal.
-
-    Example: compiled-ai batch invoice_fields documents.jsonl fields.jsonl --map document=text --keep id
-    """
-    from compiled_ai.cli.progress import progress_bar
-    from compiled_ai.runtime.batch import run_batch
-
-    settings = load_settings()
-    loaded = open_artifact(settings, name)
-    with nullcontext() if no_store else open_store(settings, writes=True) as store, progress_bar() as progress:
-        summary = run_batch(
-            loaded,
-            source,
-            target,
-            mapping=parse_maps(maps),
-            keep=tuple(keep or ()),
-            workers=workers or None,
-            model=model or None,
-            resume=resume,
-            strict=strict,
-            store=store,
-            progress=progress,
-            programs=program_source(settings),
-        )
-    emit(summary.to_json(), as_json=as_json, text=summary.text())
-    if summary.exit_code:
-        raise typer.Exit(summary.exit_code)
 
 
 def parse_maps(maps: list[str] | None) -> dict[str, str]:

@@ -54,8 +54,16 @@ class Context(Protocol):
         """
         ...
 
-    def call(self, step: str, arguments: Mapping[str, object], returns: type[T], *, item: int = 0) -> Awaitable[T]:
-        """One call of the module that the step declares."""
+    def call(
+        self,
+        step: str,
+        arguments: Mapping[str, object],
+        returns: type[T],
+        *,
+        check: Callable[[T], Sequence[str]] | None = None,
+        item: int = 0,
+    ) -> Awaitable[T]:
+        """One call of the module that the step declares; module `human` asks a person and waits, as `review` does."""
         ...
 
     def review(
@@ -77,8 +85,12 @@ class Context(Protocol):
         *arguments: *Ts,
         check: Callable[[T], Sequence[str]] | None = None,
         item: int = 0,
+        layout: object = None,
     ) -> Awaitable[T]:
         """Calls a rule's or a model-written function and returns its result, if it is valid.
+
+        `layout` is a document whose layout must be one that the step was validated on: otherwise a person
+        confirms the result, or all that may be missing is missing, as the specification says.
 
         It is not when the function returns `None` (no branch applies), raises `ValueError`, yields a value of
         the wrong type (checked for model-written functions only; rules are typed by construction), or

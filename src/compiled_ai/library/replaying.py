@@ -7,6 +7,7 @@ coroutine (`runtime.stepper`) hands them on and comes back when they are answere
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,10 +15,12 @@ from traceback import walk_tb
 from types import coroutine
 from typing import Any, Literal, Protocol, TypeVar, TypeVarTuple
 
-from compiled_ai.canonical import digest_json
+from compiled_ai.canonical import canonical_json, digest_json
 from compiled_ai.errors import StepFailed
+from compiled_ai.library.committee import NO_ANSWER, Committee, Rules, Vote, take_vote
 from compiled_ai.library.context import EffectKind, EffectRequest
 from compiled_ai.library.evidence import NO_PLACE, Dropped, Keep, Source
+from compiled_ai.library.fingerprints import Layouts, fingerprint
 from compiled_ai.library.replies import read_reply
 from compiled_ai.library.types import Classes, Convert, FieldType, Mismatch
 
@@ -110,10 +113,40 @@ class StepInfo:
     timeout_seconds: int = 60
     module: str | None = None
     settings: Mapping[str, Any] | None = None
+    allow: Mapping[str, Any] | None = None
+    """What the specification allows the connection of a call."""
+    arguments: Mapping[str, Any] | None = None
+    """Arguments of a call by name: `{"source", "type"}`."""
+    provider: Mapping[str, str] | None = None
+    """The installed package that brings the module of a call: `{"package", "digest"}`; none for one that ships."""
     on_none: OnFailure = "fail"
     on_many: OnFailure = "fail"
     evidence: bool = False
     """The function reads a document: of its result only what has a place there is kept."""
+    committee: Rules | None = None
+    """How the functions of a step that has several decide together."""
+    layouts: Layouts | None = None
+    """The layouts that the step was validated on, where others are not accepted."""
+    unfamiliar: Literal["abstain", "review"] = "abstain"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is said beside a step's result: the votes of its functions, or why its document is not familiar."""
+
+    step: str
+    item: int
+    votes: tuple[Vote, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Fields that stay null since the layout is unfamiliar."""
+    unfamiliar: str = ""
+    """Why it is."""
+
+    @property
+    def abstained(self) -> tuple[tuple[str, str], ...]:
+        """Each field on which the step abstains, with the reason."""
+        voted = tuple((vote.field, vote.reason) for vote in self.votes if vote.abstains)
+        return (*voted, *((field, self.unfamiliar) for field in self.unread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +163,7 @@ class StepCodec:
 class RunContext:
     """The `ctx` of one run (see `library.context.Context` for what each method promises)."""
 
-    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "dropped", "used")
+    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "doubts", "dropped", "used")
 
     def __init__(
         self,
@@ -149,6 +182,7 @@ class RunContext:
         """Keys of the recorded effects that the run has read."""
         self.dropped: dict[tuple[str, int], tuple[Dropped, ...]] = {}
         """What was dropped of the result of a step (and item), since it has no place in the source."""
+        self.doubts: list[Doubt] = []
 
     async def bounded(
         self, step: str, inputs: Mapping[str, object], returns: type[T], *, check: Check[T] | None = None, item: int = 0
@@ -177,26 +211,50 @@ class RunContext:
             problems = feedback = list(faults)
         return await self._settle(codec, codec.info.on_failure, proposed, problems, returns, check, item)
 
-    async def call(self, step: str, arguments: Mapping[str, object], returns: type[T], *, item: int = 0) -> T:
+    async def call(
+        self,
+        step: str,
+        arguments: Mapping[str, object],
+        returns: type[T],
+        *,
+        check: Check[T] | None = None,
+        item: int = 0,
+    ) -> T:
         codec = self._codec(step, "call")
-        payload = {"arguments": {name: self._to_json(value) for name, value in arguments.items()}}
+        given = {name: self._to_json(value) for name, value in arguments.items()}
+        if codec.info.module == "human":
+            return _typed(await self._answered(codec, given, check, item), returns, step)
+        payload = {"arguments": given}
         effect = await self._ask(EffectRequest(step, "call", item, 0, payload))
         if effect.state == "in_doubt":
-            return await self._in_doubt(codec, effect, returns, None, item)
+            return await self._in_doubt(codec, effect, returns, check, item)
         if effect.state == "failed":
             problems = ["the call failed"]
-            return await self._settle(codec, codec.info.on_failure, None, problems, returns, None, item)
+            return await self._settle(codec, codec.info.on_failure, None, problems, returns, check, item)
         rows = effect.result if isinstance(effect.result, list) else [effect.result]
         rows = [row for row in rows if row is not None]
         if not rows:
-            return await self._settle(codec, codec.info.on_none, None, ["nothing was found"], returns, None, item)
+            return await self._settle(codec, codec.info.on_none, None, ["nothing was found"], returns, check, item)
         if len(rows) > 1:
             problems = [f"{len(rows)} results, one was expected"]
-            return await self._settle(codec, codec.info.on_many, None, problems, returns, None, item)
+            return await self._settle(codec, codec.info.on_many, None, problems, returns, check, item)
         try:
-            return _typed(codec.decode(rows[0]), returns, step)
+            value = _typed(codec.decode(rows[0]), returns, step)
         except Mismatch as fault:
-            return await self._settle(codec, codec.info.on_failure, rows[0], [str(fault)], returns, None, item)
+            return await self._settle(codec, codec.info.on_failure, rows[0], [str(fault)], returns, check, item)
+        faults = _faults(check, value)
+        if not faults:
+            return value
+        return await self._settle(codec, codec.info.on_failure, rows[0], list(faults), returns, check, item)
+
+    async def _answered(self, codec: StepCodec, given: Mapping[str, Any], check: Check[T] | None, item: int) -> Any:
+        """Asks a person: proposed is what the step declares, and arguments that are fields of the answer."""
+        settings = codec.info.settings or {}
+        fields = {each.name for each in codec.info.result.fields}
+        proposed = {**settings.get("proposed", {}), **{name: value for name, value in given.items() if name in fields}}
+        question = _question(str(settings.get("question", "")), given)
+        decided = await self._decided(codec, proposed or None, question, [], check, item)
+        return _accept_json(codec, proposed or None, check) if decided is _APPROVED else decided
 
     async def review(self, step: str, proposed: T, *, reason: str, check: Check[T] | None = None, item: int = 0) -> T:
         codec = self._codec(step)
@@ -214,8 +272,15 @@ class RunContext:
         *arguments: *Ts,
         check: Check[T] | None = None,
         item: int = 0,
+        layout: object = None,
     ) -> T:
         codec = self._steps.get(step) or self._codec(step)
+        if layout is not None and codec.info.layouts is not None:
+            strange = _strange(codec.info.layouts, layout)
+            if strange:
+                return await self._unfamiliar(codec, strange, function, arguments, check, item)
+        if isinstance(function, Committee):
+            return await self._vote(codec, function, arguments, check, item)
         try:
             value = function(*arguments)
         except (MemoryError, RecursionError):
@@ -233,6 +298,12 @@ class RunContext:
             except Mismatch as wrong:
                 problems = [f"the function's result does not fit: {wrong}"]
                 return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
+        return await self._checked(codec, value, shown, arguments, check, item)
+
+    async def _checked(
+        self, codec: StepCodec, value: T, shown: Any, arguments: Sequence[object], check: Check[T] | None, item: int
+    ) -> T:
+        """Keeps of a result what has a place in the source, and holds it against the step's validation."""
         if codec.keep is not None:
             kept, problems = self._kept(codec, codec.keep, value, arguments, item)
             if problems:
@@ -254,6 +325,62 @@ class RunContext:
         if dropped:
             self.dropped[codec.info.name, item] = tuple(dropped)
         return kept, [f"{one.path}: {NO_PLACE}, and it is required" for one in dropped if not one.optional]
+
+    async def _unfamiliar(
+        self,
+        codec: StepCodec,
+        reason: str,
+        function: Callable[..., T | None],
+        arguments: Sequence[Any],
+        check: Check[T] | None,
+        item: int,
+    ) -> T:
+        """Asks a person to confirm what is found on a page of unfamiliar layout, or finds nothing on it."""
+        info = codec.info
+        if info.unfamiliar == "review":
+            self.doubts.append(Doubt(info.name, item, unfamiliar=reason))
+            value = await self.result(info.name, function, *arguments, check=check, item=item)
+            return await self.review(info.name, value, reason=f"Step {info.name!r}: {reason}.", check=check, item=item)
+        unread = tuple(field.name for field in info.result.fields if field.type.optional)
+        self.doubts.append(Doubt(info.name, item, unread=unread, unfamiliar=reason))
+        if len(unread) < len(info.result.fields):
+            return await self._settle(codec, info.on_failure, None, [reason], None, check, item)
+        empty: T = self._classes[info.class_name](**{field.identifier: None for field in info.result.fields})
+        faults = _faults(check, empty)
+        if not faults:
+            return empty
+        return await self._settle(codec, info.on_failure, None, list(faults), None, check, item)
+
+    async def _vote(
+        self, codec: StepCodec, committee: Committee, arguments: Sequence[Any], check: Check[T] | None, item: int
+    ) -> T:
+        """Calls every member, takes the vote on each field, and builds the result out of the winners' own values."""
+        rules = codec.info.committee
+        if rules is None:
+            raise StepFailed(
+                f"Step {codec.info.name!r} has no rules for its committee.", details=_details("", "crashed")
+            )
+        heard = [_heard(codec, member, arguments) for member in committee.members]
+        if all(isinstance(each, str) for each in heard):
+            problems = [str(heard[0])]
+            return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
+        answers = [each[1] if not isinstance(each, str) else {} for each in heard]
+        votes = [
+            take_vote(rule, [answer.get(rule.field, NO_ANSWER) for answer in answers], rules.least)
+            for rule in rules.fields
+        ]
+        self.doubts.append(Doubt(codec.info.name, item, tuple(votes)))
+        typed: dict[str, Any] = {}
+        problems = []
+        for field, vote in zip(codec.info.result.fields, votes, strict=True):
+            typed[field.identifier] = None if vote.abstains else getattr(heard[vote.winner][0], field.identifier)
+            if vote.abstains and not field.type.optional:
+                problems.append(vote.reason)
+        if problems:
+            proposed = {vote.field: vote.value for vote in votes}
+            return await self._settle(codec, codec.info.on_failure, proposed, problems, None, check, item)
+        value: T = self._classes[codec.info.class_name](**typed)
+        return await self._checked(codec, value, None, arguments, check, item)
 
     async def failed(
         self,
@@ -417,8 +544,21 @@ class _Branch:
 _APPROVED = object()
 
 
+_PLACE = re.compile(r"\{\{|\}\}|\{(\w+)\}")
+
+
 def _nothing() -> None:
     return None
+
+
+def _question(text: str, given: Mapping[str, Any]) -> str:
+    """Puts the arguments into a question: `{name}`; `{{` and `}}` are braces."""
+
+    def put(match: re.Match[str]) -> str:
+        value = given.get(match[1]) if match[1] else match[0][0]
+        return "" if value is None else value if isinstance(value, str) else canonical_json(value)
+
+    return _PLACE.sub(put, text)
 
 
 def _details(step: str, code: str, problems: Sequence[str] = ()) -> dict[str, Any]:
@@ -429,6 +569,30 @@ def _line_of(fault: Exception) -> str:
     """Where in the artifact's module an exception came from: its innermost frame, or nothing."""
     lines = [number for frame, number in walk_tb(fault.__traceback__) if frame.f_code.co_filename.startswith("<")]
     return f" at line {lines[-1]} of workflow.py" if lines else ""
+
+
+def _strange(layouts: Layouts, document: object) -> str:
+    """Says why the layout of a document is unfamiliar; nothing if it is familiar."""
+    nearest = layouts.nearest(fingerprint(document))
+    if nearest >= layouts.least:
+        return ""
+    return f"the layout is unfamiliar: likeness {nearest:.3f} to the nearest known one, {layouts.least} is needed"
+
+
+def _heard(codec: StepCodec, member: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, Any] | str:
+    """Returns what one member of a committee answers, typed and as JSON, or why it has no answer."""
+    try:
+        value = member(*arguments)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as fault:
+        return f"the function raised {type(fault).__name__}{_line_of(fault)}: {fault}"
+    if value is None:
+        return "no branch applies"
+    try:
+        return value, codec.encode(value)
+    except Mismatch as wrong:
+        return f"the function's result does not fit: {wrong}"
 
 
 def _refused(codec: StepCodec, problems: Sequence[str]) -> StepFailed:

@@ -79,6 +79,8 @@ class Explanation:
     """Each function that ran: name, line, arguments, result."""
     rows: tuple[Mapping[str, Any], ...] = ()
     """Each row of a decision table that decided: function, id, line of `workflow.py`, cells as written."""
+    votes: tuple[Mapping[str, Any], ...] = ()
+    """Each step with several functions: step, item, and per field what each function said and what came of it."""
     effects: tuple[Mapping[str, Any], ...] = ()
     origins: tuple[Origin, ...] = ()
     specification: Mapping[int, str] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Explanation:
             "lines": [line.to_json() for line in self.lines],
             "calls": [dict(call) for call in self.calls],
             "rows": [dict(row) for row in self.rows],
+            "votes": [dict(vote) for vote in self.votes],
             "effects": [dict(effect) for effect in self.effects],
             "evidence": [
                 {"field": origin.field, "place": origin.place, "text": origin.text} for origin in self.origins
@@ -115,8 +118,8 @@ class Explanation:
 
     def text(self) -> str:
         """The explanation as a page of plain text."""
-        parts = [self._head(), *self._rows(), *self._source(), *self._effects(), *self._origins(), self._end()]
-        return "\n".join(parts)
+        told = (self._rows(), self._votes(), self._source(), self._effects(), self._origins())
+        return "\n".join([self._head(), *(line for lines in told for line in lines), self._end()])
 
     def _head(self) -> str:
         title = f"Run {self.run_id}" + (f" of {self.workflow}, artifact {self.artifact[:12]}" if self.workflow else "")
@@ -127,6 +130,15 @@ class Explanation:
         if not self.rows:
             return []
         return ["", "Rows that decided:", *(f"  {row['function']}: {row['text']}" for row in self.rows)]
+
+    def _votes(self) -> list[str]:
+        if not self.votes:
+            return []
+        parts = ["", "What the functions of a committee say:"]
+        for each in self.votes:
+            item = f", item {each['item']}" if each["item"] else ""
+            parts += [f"  {each['step']}{item}, {_vote(vote)}" for vote in each["votes"]]
+        return parts
 
     def _source(self) -> list[str]:
         if not self.lines:
@@ -164,6 +176,16 @@ class Explanation:
         told = f": {'; '.join(self.differences)}" if self.differences else ""
         cut = " (the replay was too long to follow to its end)" if self.truncated else ""
         return f"\n{self.verdict}{told}{cut}"
+
+
+def _vote(vote: Mapping[str, Any]) -> str:
+    """One field: the answer with most votes, what the others say, and why it is null."""
+    said: dict[str, int] = {}
+    for answer in vote["answers"]:
+        text = canonical_json(answer["value"]) if "value" in answer else "nothing"
+        said[text] = said.get(text, 0) + 1
+    listed = ", ".join(f"{count} of {vote['of']} say {text}" for text, count in said.items())
+    return f"{vote['field']}: {listed}" + (f"; null, since {vote['reason']}" if vote["abstains"] else "")
 
 
 def _worth_showing(lines: tuple[SourceLine, ...]) -> list[SourceLine]:
@@ -234,6 +256,11 @@ def explain_traced(record: RunRecord, artifact: Program | ArtifactLike, traced: 
         lines=lines,
         calls=tuple(_call(call) for call in traced.trace.calls),
         rows=tuple(_rows_of(traced.trace, program.source)),
+        votes=tuple(
+            {"step": doubt.step, "item": doubt.item, "votes": [vote.to_json() for vote in doubt.votes]}
+            for doubt in traced.stepping.doubts
+            if doubt.votes
+        ),
         effects=tuple(_effect(effect) for effect in traced.stepping.effects),
         origins=_origins_of(traced, record.input),
         specification=_specification(artifact, lines),

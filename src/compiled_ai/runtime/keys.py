@@ -23,7 +23,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiled_ai.errors import ConfigError, KeyMissing, StoreFailed, suggest
 
@@ -99,6 +99,10 @@ class KeyRing:
             return cls(_read_keys_file(Path(file)), home=home)
         lines = [line for line in (text or "").split(",") if line.strip()]
         return cls([_parse_key(line, KEY_VARIABLE) for line in lines], home=home)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For own processes only: what is pickled are the keys, without the ciphers made from them."""
+        return (_keyring, (tuple(self._keys.values()), self._home))
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self.names) or 'no master key'})"
@@ -184,6 +188,10 @@ class KeyRing:
             found = cipher(derive(master.secret, purpose))
             self._ciphers[master.name, purpose] = found
         return found
+
+
+def _keyring(keys: Sequence[MasterKey], home: Path | None) -> KeyRing:
+    return KeyRing(keys, home=home)
 
 
 def cipher(key: bytes) -> AESGCM:

@@ -1,24 +1,32 @@
-"""The lines of a batch: read one by one from JSONL or CSV, and turned into inputs of an artifact."""
+"""The lines of a batch or a stream, and how they become inputs of an artifact."""
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from functools import cached_property
+from typing import Any
 
 from compiled_ai.canonical import parse_json
-from compiled_ai.errors import InputError, NotFound, UsageError, suggest
+from compiled_ai.errors import InputError, UsageError, suggest
 from compiled_ai.library.types import FieldType
 
 LONGEST_LINE = 64 * 1024 * 1024
 RESERVED = ("index", "run_id", "status", "output", "error")
 """Names that every output line has or may have; no kept column can take them."""
 
-RawLine = bytes | list[str]
-"""A line of JSONL as bytes, or the cells of a row of CSV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands where a line should be."""
+
+    why: str
+
+
+RawLine = bytes | list[str] | Unreadable
+"""A line of JSONL as bytes, the cells of a row of CSV, or what is neither."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +40,17 @@ class Columns:
     """The columns of a CSV file; `None` for JSONL."""
     types: Mapping[str, FieldType] = field(default_factory=dict)
 
+    @cached_property
+    def as_named(self) -> bool:
+        """True if a JSON object with just the inputs is the input as it is."""
+        return self.header is None and all(name == column for name, column in self.inputs.items())
+
     def values(self, line: RawLine) -> dict[str, Any]:
         """Returns a line as one object; raises `InputError` if it is none."""
         if isinstance(line, list):
             return self._cells(line)
+        if isinstance(line, Unreadable):
+            raise InputError(line.why)
         if len(line) > LONGEST_LINE:
             raise InputError(f"The line is longer than {LONGEST_LINE >> 20} MB.")
         try:
@@ -56,7 +71,10 @@ class Columns:
 
     def input_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Picks the inputs out of a line's values; a column that is not there is an input that is not given."""
-        given = {name: values[column] for name, column in self.inputs.items() if column in values}
+        inputs = self.inputs
+        if self.as_named and len(values) == len(inputs) and values.keys() == inputs.keys():
+            return values if type(values) is dict else dict(values)
+        given = {name: values[column] for name, column in inputs.items() if column in values}
         if self.header is None:
             return given
         return {name: convert_cell(value, self.types[name]) for name, value in given.items()}
@@ -84,75 +102,6 @@ def convert_cell(cell: str, kind: FieldType) -> Any:
     if kind.kind in ("list", "object", "box", "json"):
         return parse_json(cell)
     return cell if kind.kind in ("text", "string") else cell.strip()
-
-
-class LineReader:
-    """Reads a JSONL or CSV file line by line."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise NotFound(f"There is no file {str(path)!r} to read.")
-        self.path = path
-        self.is_csv = path.suffix.lower() == ".csv"
-
-    def header(self) -> tuple[str, ...] | None:
-        """The columns of a CSV file; `None` for JSONL. Raises `UsageError` if the header cannot be used."""
-        if not self.is_csv:
-            return None
-        try:
-            columns = next(self._rows(), None)
-        except csv.Error as fault:
-            raise UsageError(f"The header of {self.path.name!r} cannot be read: {fault}.") from fault
-        if not columns:
-            raise UsageError(f"{self.path.name!r} has no header.", remedy="The first row must name the columns.")
-        twice = next((name for name in columns if columns.count(name) > 1), None)
-        if twice is not None:
-            raise UsageError(f"Column {twice!r} occurs twice in {self.path.name!r}.", remedy="Rename one.")
-        return tuple(columns)
-
-    def __iter__(self) -> Iterator[RawLine]:
-        if self.is_csv:
-            rows = self._rows()
-            width = len(next(rows, ()))
-            try:
-                yield from rows
-            except csv.Error as fault:  # from an unclosed quote on, nobody can tell the rows apart: one failed line
-                yield [f"the rest cannot be read: {fault}"] * (width + 1)
-            return
-        with self.path.open("rb") as stream:
-            while line := _one_line(stream):
-                yield line.rstrip(b"\r\n")
-
-    def _rows(self) -> Iterator[list[str]]:
-        before = csv.field_size_limit(LONGEST_LINE)
-        try:
-            with self.path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-                for row in csv.reader(stream, strict=True):
-                    if row:
-                        yield row
-        finally:
-            csv.field_size_limit(before)
-
-    def count(self) -> int | None:
-        """The number of lines; `None` for CSV, whose rows may span lines."""
-        if self.is_csv:
-            return None
-        count, last = 0, b"\n"
-        with self.path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                count += block.count(b"\n")
-                last = block[-1:]
-        return count + (last != b"\n")
-
-
-def _one_line(stream: BinaryIO) -> bytes:
-    """Reads a line, but keeps of an endless one only a little more than is allowed: enough to refuse it."""
-    line = stream.readline(LONGEST_LINE + 2)
-    while len(line) > LONGEST_LINE and not line.endswith(b"\n"):
-        rest = stream.readline(1 << 20)
-        if not rest or rest.endswith(b"\n"):
-            break
-    return line
 
 
 def plan_columns(

@@ -15,9 +15,9 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compiled_ai.canonical import canonical_json
-from compiled_ai.errors import CompiledAIError, ConfigError, InputError, RunFailed, UsageError, Waiting
+from compiled_ai.errors import CompiledAIError, ConfigError, InputError, UsageError, Waiting
 from compiled_ai.records import Effect, RunRecord, RunStatus
-from compiled_ai.runtime.ids import new_run_id
+from compiled_ai.runtime.ids import engine_of, new_run_id
 from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
 from compiled_ai.runtime.stepper import (
     Done,
@@ -35,6 +35,7 @@ from compiled_ai.runtime.stepper import (
 
 if TYPE_CHECKING:
     from compiled_ai.models import Model
+    from compiled_ai.runtime.calls import CallMaker
     from compiled_ai.runtime.keys import TextSealer
     from compiled_ai.runtime.store import RunStore
 
@@ -86,6 +87,15 @@ class RunResult:
         return self.outcome.evidence if isinstance(self.outcome, Done) else {}
 
     @property
+    def abstained(self) -> tuple[Mapping[str, Any], ...]:
+        """What is null because nobody can be sure: `{"step", "item", "field", "reason"}`, without any value."""
+        return tuple(
+            {"step": doubt.step, "item": doubt.item, "field": field, "reason": reason}
+            for doubt in self.stepping.doubts
+            for field, reason in doubt.abstained
+        )
+
+    @property
     def error(self) -> str | None:
         """Why the run failed, without values of the run where a compliance pack protects error texts."""
         if not isinstance(self.outcome, Failed):
@@ -119,10 +129,12 @@ class RunResult:
             "status": self.status,
             "output": self.output,
             "artifact": self.artifact,
-            "effects": [describe_effect(effect) for effect in self.effects],
+            "effects": [self._told(effect) for effect in self.effects],
         }
         if self.evidence:
             shown["evidence"] = self.evidence
+        if self.abstained:
+            shown["abstained"] = [dict(each) for each in self.abstained]
         if self.error is not None:
             shown["error"] = self.error
         if self.reviews:
@@ -133,10 +145,18 @@ class RunResult:
             ]
         return shown
 
+    def _told(self, effect: EffectLike) -> dict[str, Any]:
+        """An effect, and why it has no result unless a pack protects error texts."""
+        shown = describe_effect(effect)
+        return shown if effect.error is None or hides_errors(self.program) else {**shown, "error": effect.error}
+
     def _asked(self, request: EffectRequest) -> dict[str, Any]:
         """Why a person is asked; problems may quote values, and stay in the store where error texts are protected."""
+        hidden, info = hides_errors(self.program), self.program.steps.get(request.step)
+        if hidden and info is not None and info.module == "human":
+            return {"reason": f"Step {request.step!r} asks a person."}
         told: dict[str, Any] = {"reason": request.payload["reason"]}
-        return told if hides_errors(self.program) else {**told, "problems": list(request.payload["problems"])}
+        return told if hidden else {**told, "problems": list(request.payload["problems"])}
 
     def record(self) -> RunRecord:
         """The run as the store keeps it."""
@@ -202,6 +222,7 @@ def run(
     store: RunStore | None = None,
     model: ModelSource = None,
     once: bool = False,
+    calls: CallMaker | None = None,
 ) -> RunResult:
     """Runs one input.
 
@@ -212,6 +233,7 @@ def run(
         model: Who serves bounded calls: a model name, a `Model`, or a function of the step; by default the model
             that the step pins.
         once: Return the existing run of the same reference and artifact, if the store has one.
+        calls: Answers call steps instead of their modules: a `runtime.calls.double.CallDouble` in a test.
 
     Raises:
         InputError: The input does not fit; nothing has happened.
@@ -224,12 +246,12 @@ def run(
     try:
         stepping = Stepping(program, given)
     except InputError as fault:
-        raise _quiet(fault, program) from None
+        raise quiet(fault, program) from None
     outcome = stepping.advance()
     if store is not None or once:
-        return _run_on_record(stepping, outcome, started, store, Answers(model), once=once)
+        return _run_on_record(stepping, outcome, started, store, Answers(model, calls=calls), once=once)
     if type(outcome) is Pending:
-        outcome = answer_all(stepping, outcome, Answers(model))
+        outcome = answer_all(stepping, outcome, Answers(model, calls=calls))
     return RunResult(stepping, outcome, started)
 
 
@@ -286,14 +308,26 @@ def go_on(
         raise Waiting(wait.message, remedy=remedy, details=[*(wait.details or ()), {"run_id": run_id}]) from wait
     result = RunResult(stepping, outcome, started, run_id)
     if isinstance(outcome, Pending):
-        result.review_ids = tuple(open_review(store, run_id, request) for request in result.reviews)
+        program = stepping.program
+        result.review_ids = tuple(open_review(store, run_id, request, program) for request in result.reviews)
     else:
         store.finish(run_id, result.status, result.output, result.error, result.evidence)
     return result
 
 
-def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
-    """Puts a question into the queue of reviews and returns its id; asking again returns the same."""
+def open_review(
+    store: RunStore,
+    run_id: str,
+    request: EffectRequest,
+    program: Program | None = None,
+    *,
+    deadline: str | None = None,
+) -> str:
+    """Puts a question into the queue of reviews and returns its id; asking again returns the same.
+
+    The program, where it is given, says by when the answer to a step of module `human` is due; every other decision is
+    due by `deadline`.
+    """
     payload = request.payload
     return store.open_review(
         run_id,
@@ -303,7 +337,18 @@ def open_review(store: RunStore, run_id: str, request: EffectRequest) -> str:
         problems=payload["problems"],
         item=request.item,
         attempt=request.attempt,
+        deadline=(None if program is None else _deadline(program.steps[request.step])) or deadline,
     )
+
+
+def _deadline(info: StepInfo) -> str | None:
+    """The moment, as ISO 8601 in UTC, by which an answer is due that is asked for now."""
+    due = (info.settings or {}).get("due") if info.module == "human" else None
+    if due is None:
+        return None
+    from compiled_ai.library.values import parse_days_time
+
+    return (datetime.now(UTC) + parse_days_time(due)).isoformat()
 
 
 def kept(store: RunStore, run_id: str, program: Program) -> RunResult:
@@ -323,6 +368,8 @@ def resume(run_id: str, *, store: RunStore, programs: ProgramSource, model: Mode
     program = programs(record.artifact)
     if record.status in ("completed", "failed"):
         return kept(store, record.run_id, program)
+    if engine_of(record.run_id) == "temporal":
+        raise UsageError(f"Run {record.run_id!r} is carried by Temporal.", remedy="Its workers take it up again.")
     stepping = Stepping(program, record.input, effects_of(store, record, program))
     started = nanoseconds(record.started_at)
     return go_on(store, record.run_id, stepping, stepping.advance(), Answers(model), started)
@@ -347,7 +394,7 @@ async def run_async(artifact: Program | ArtifactLike, given: Mapping[str, Any], 
     return await to_thread(run, artifact, given, **options)
 
 
-def _quiet(fault: InputError, program: Program) -> InputError:
+def quiet(fault: InputError, program: Program) -> InputError:
     """Tells an input that does not fit without its values, where a pack protects error texts."""
     if not hides_errors(program):
         return fault
@@ -374,20 +421,27 @@ def _without_value(message: str) -> str:
 class Answers:
     """Answers what a run asks of the outside, in this process.
 
-    With a store, an effect is `intended` on record before it starts, and the first result on record counts.
+    With a store, an effect is `intended` on record before it starts, and the first result on record counts. One that
+    was intended and has no result is made again if that does no harm, under its key; any other is in doubt.
+    Without a store, calls that must not happen twice are refused; one that a key keeps from happening twice needs a
+    `run_id`, which its caller gives again when it runs the same input again.
     """
 
     model: ModelSource = None
     store: RunStore | None = None
     run_id: str = ""
+    calls: CallMaker | None = None
+    """Makes the calls instead of the modules' clients (`runtime.calls.double.CallDouble` in a test)."""
+    only_reads: bool = False
+    """Refuse every call that would change something outside: what another artifact would have said is no deed."""
 
     def check(self, requests: Sequence[EffectRequest], program: Program) -> None:
         """Raises what would stop the very first effects, before the run is on record."""
         for request in requests:
             if request.kind == "bounded":
                 self._model_for(program.steps[request.step], program)
-            elif request.kind == "call":
-                raise _no_client(request, program)
+            elif request.kind == "call" and self.calls is None:
+                self._check_call(program.steps[request.step])
 
     def answer(self, request: EffectRequest, program: Program) -> EffectLike:
         if self.store is None:
@@ -396,7 +450,7 @@ class Answers:
             intent = self.store.intend(self.run_id, request)
             if intent.effect is not None:
                 return intent.effect
-            if intent.state == "in_doubt" and request.kind == "call":
+            if intent.state == "in_doubt" and request.kind == "call" and not self._repeatable(request, program):
                 return self.store.effect(self.run_id, _in_doubt(request))
         return self.store.effect(self.run_id, as_effect(self._make(request, program)))
 
@@ -407,8 +461,26 @@ class Answers:
             info = program.steps[request.step]
             return ask_bounded(info, request, self._model_for(info, program))
         if request.kind == "call":
-            raise _no_client(request, program)
+            from compiled_ai.runtime.calls import make_call, only_reads
+
+            info, make = program.steps[request.step], self.calls or make_call
+            if self.only_reads and not only_reads(info):
+                raise UsageError(
+                    f"Step {info.name!r} would change something outside, and a rerun only reads.",
+                    remedy="Rerun it without live effects.",
+                )
+            return make(info, request, run_id=self.run_id, on_record=self.store is not None)
         return answer(request, _own_reading(request), origin="this process")
+
+    def _check_call(self, info: StepInfo) -> None:
+        from compiled_ai.runtime.calls import check_call
+
+        check_call(info, run_id=self.run_id or "to come", on_record=True)
+
+    def _repeatable(self, request: EffectRequest, program: Program) -> bool:
+        from compiled_ai.runtime.calls import repeatable
+
+        return repeatable(program.steps[request.step])
 
     def _model_for(self, info: StepInfo, program: Program) -> Model:
         if self.model is not None and not isinstance(self.model, str):
@@ -421,14 +493,6 @@ class Answers:
                 remedy="Name one with --model (anthropic:..., openai:..., recorded:DIR, exchange:DIR).",
             )
         return _opened(name, sealed=program.sinks.get("prompts", "clear") != "clear")
-
-
-def _no_client(request: EffectRequest, program: Program) -> RunFailed:
-    return RunFailed(
-        f"Step {request.step!r} is a call of module {program.steps[request.step].module!r}, "
-        "which this engine has no client for.",
-        remedy="Call steps are read and checked now; they run with an engine that has module clients.",
-    )
 
 
 def _in_doubt(request: EffectRequest) -> Effect:

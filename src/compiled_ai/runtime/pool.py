@@ -1,8 +1,9 @@
 """A killable pool of processes: one record that never ends, or eats all memory, costs that record and nothing else.
 
-Items go out in chunks, which grow while they are quick. A worker limits itself (processor time per item, address
-space); one that does not react is killed by the parent, which reads its processor time. What a lost worker had not
-handed back is run again by its successor, except for the item that it died on.
+Items go out in chunks, which grow while they are quick, and a worker hands over what it has done of one now and then.
+A worker limits itself (processor time per item, address space); one that does not react is killed by the parent,
+which reads its processor time. What a lost worker had not handed over is done again by its successor, except for the
+item that it died on.
 """
 
 from __future__ import annotations
@@ -12,25 +13,30 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from time import monotonic, process_time
+from time import monotonic
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
-from compiled_ai.errors import SandboxFailed
+from compiled_ai.errors import CompiledAIError, SandboxFailed
 
 T = TypeVar("T")
-R = TypeVar("R")
 T_contra = TypeVar("T_contra", contravariant=True)
-R_co = TypeVar("R_co", covariant=True)
 _GRACE_SECONDS = 2.0
-_SOON = 0.05
-_LARGEST_CHUNK = 256
-_WINDOW = 64
-"""Chunks that may be finished ahead of the oldest one under way."""
+_TICKS = 4
+"""A worker looks at the clock so many times within the time of an item."""
+_UNSEEN = 10
+"""Where the system does not tell a process's processor time: so many times the limit by the clock on the wall."""
+_SOON = 0.1
+"""Seconds after which a worker hands over; chunks grow while they take less than half of it."""
+_LARGEST_CHUNK = 4096
+_MOST_AHEAD = 64
+"""Chunks that may be under way or finished before the oldest one is, ..."""
+_MOST_BYTES_AHEAD = 64 << 20
+"""... and their bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,164 +44,272 @@ class RecordLimits:
     """What one record may use."""
 
     seconds: float = 10.0
-    """Processor time; waiting for a model does not count."""
+    """Processor time; waiting for a model does not count. It is looked at in steps of a quarter of it."""
     memory_mb: int = 512
     """Address space beyond what a worker needs before it starts."""
 
 
-class Job(Protocol[T_contra, R_co]):
-    """What a worker does; it is pickled once per worker."""
+class Bench(Protocol[T_contra]):
+    """What a worker works at."""
 
-    def open(self) -> Callable[[T_contra], R_co]:
-        """Called in the worker; returns the function that it applies to each item."""
+    def take(self, index: int, item: T_contra) -> None:
+        """Does an item, and keeps what came of it."""
+        ...
+
+    def lost(self, index: int, item: T_contra, why: str) -> None:
+        """Keeps that an item has no result."""
+        ...
+
+    def hand_over(self) -> Any:
+        """Makes lasting what was done since the last time, and returns it (it is pickled)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Job(Protocol[T_contra]):
+    """What workers do; it is pickled once for each."""
+
+    def open(self) -> Bench[T_contra]:
+        """Called in the worker."""
         ...
 
 
+@dataclass(slots=True)
+class Chunk(Generic[T]):
+    """Items that follow each other, on their way to a worker."""
+
+    first: int
+    """Index of the first item."""
+    items: Sequence[T]
+    size: int = 0
+    """Bytes, about."""
+    mark: Any = None
+    """Whatever its maker knows of the place where it ends."""
+    done: int = 0
+    """Items that were handed over."""
+    lost: dict[int, str] = field(default_factory=dict)
+    """Index to reason, of items that a worker died on."""
+
+
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """An item that has no result, and why."""
+class Piece(Generic[T]):
+    """What a worker handed over of a chunk: `count` items from index `first` on."""
 
-    error: str
-    item: Any = None
-    """The item itself (filled in by the parent)."""
+    chunk: Chunk[T]
+    first: int
+    count: int
+    result: Any
+
+    @property
+    def is_last(self) -> bool:
+        """True if the chunk is done with it."""
+        return self.first + self.count == self.chunk.first + len(self.chunk.items)
 
 
-class _Overran(BaseException):
-    """Raised in a worker by its timer; no `except Exception` of an artifact stops it."""
+Supply = Callable[[int], Chunk[T] | None]
+"""Gives the next chunk of at most so many items; `None` at the end."""
+
+
+def work(bench: Bench[T], chunk: Chunk[T], guard: Callable[[int, T], None] | None = None) -> Generator[Any, None, None]:
+    """Does a chunk from where it stands, and yields `(count, result)` at every handing over."""
+    take, handed_over, since = guard or bench.take, monotonic(), 0
+    index = chunk.first + chunk.done
+    for item in chunk.items[chunk.done :]:
+        if chunk.lost and index in chunk.lost:
+            bench.lost(index, item, chunk.lost[index])
+        else:
+            take(index, item)
+        index += 1
+        since += 1
+        if monotonic() - handed_over > _SOON:
+            yield since, bench.hand_over()
+            handed_over, since = monotonic(), 0
+    if since:
+        yield since, bench.hand_over()
+
+
+def work_here(job: Job[T], supply: Supply[T]) -> Generator[Piece[T], None, None]:
+    """Does everything in this process, where nothing can be killed."""
+    bench = job.open()
+    try:
+        while chunk := supply(_LARGEST_CHUNK // 8):
+            for count, result in work(bench, chunk):
+                piece = Piece(chunk, chunk.first + chunk.done, count, result)
+                chunk.done += count
+                yield piece
+    finally:
+        bench.close()
 
 
 class _Worker(Generic[T]):
-    """One process, the chunk it has, and what the two share: current item, processor time at its start, busy."""
+    """One process, the chunk it has, and what the two share: the index of the current item, -1 between items."""
 
     def __init__(self, context: Any, job: Any, limits: RecordLimits) -> None:
-        self.state = context.RawArray("d", 3)
+        self.current = context.RawValue("q", -1)
         self.pipe, child = context.Pipe()
-        self.process = context.Process(target=_serve, args=(child, job, self.state, limits), daemon=True)
+        self.process = context.Process(target=_serve, args=(child, job, self.current, limits), daemon=True)
         self.process.start()
         child.close()
-        self.chunk: deque[tuple[int, T]] = deque()
+        self.chunk: Chunk[T] | None = None
         self.ready = False
         self.sent_at = 0.0
+        self.seen: tuple[int, float] = (-1, 0.0)
+        """The current item, and the processor time that the worker had used when it was first seen there."""
 
-    def kill(self) -> None:
+    def send(self, chunk: Chunk[T]) -> None:
+        self.chunk, self.sent_at = chunk, monotonic()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen as lost when it is read
+            self.pipe.send((chunk.first, chunk.items, chunk.done, chunk.lost))
+
+    def overruns(self, limits: RecordLimits) -> bool:
+        """True if it has been at one item for longer than it may, and does not stop itself."""
+        index = self.current.value
+        if monotonic() - self.sent_at < limits.seconds or index < 0:
+            return False
+        used = _processor_seconds(self.process.pid)
+        clock, patience = (monotonic(), _UNSEEN) if used is None else (used, 1 + 1 / _TICKS)
+        if index != self.seen[0]:
+            self.seen = (index, clock)
+        return clock - self.seen[1] > limits.seconds * patience + _GRACE_SECONDS
+
+    def dismiss(self) -> None:
+        """Lets an idle worker end by itself."""
+        with contextlib.suppress(OSError):
+            self.pipe.send(None)
+
+    def end(self, patience_seconds: float) -> bool:
+        """Waits for it, then kills it; returns whether it had to be killed."""
+        self.process.join(patience_seconds)
+        killed = bool(self.process.exitcode != 0)
         with contextlib.suppress(ProcessLookupError, AttributeError):
             self.process.kill()
         self.process.join()
         self.pipe.close()
+        return killed
 
 
 @dataclass(slots=True)
-class KillablePool(Generic[T, R]):
+class KillablePool(Generic[T]):
     """Applies a job to items, in order."""
 
-    job: Job[T, R]
+    job: Job[T]
     workers: int
     limits: RecordLimits = field(default_factory=RecordLimits)
+    buried: Callable[[int], None] = lambda process: None
+    """Told the process of each worker that died or was killed."""
     _alive: list[_Worker[T]] = field(default_factory=list)
-    _again: deque[tuple[int, T]] = field(default_factory=deque)
-    _done: dict[int, R | Lost] = field(default_factory=dict)
+    _again: deque[Chunk[T]] = field(default_factory=deque)
+    _done: dict[int, Piece[T]] = field(default_factory=dict)
+    _ahead: deque[Chunk[T]] = field(default_factory=deque)
+    """Chunks that are not yielded to their end, in order."""
     _chunk: int = 4
     _fruitless: int = 0
+    _ended: bool = False
 
-    def map(self, items: Iterator[T]) -> Generator[R | Lost, None, None]:
-        """Yields one result for each item, in the order of the items; close the generator to end all workers."""
+    def map(self, supply: Supply[T]) -> Generator[Piece[T], None, None]:
+        """Yields what was done, piece by piece, in the order of the items; close the generator to end all workers."""
         context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
         if hasattr(context, "set_forkserver_preload"):
-            context.set_forkserver_preload(["compiled_ai.runtime.batch"])
-        source, due, ended = enumerate(items), 0, False
+            context.set_forkserver_preload(["compiled_ai.runtime.batch", "compiled_ai.runtime.store"])
+        due = 0
         try:
-            while not ended or self._again or self._busy():
-                ended = self._feed(context, source, due, ended)
-                self._collect(context)
-                while due in self._done:
-                    yield self._done.pop(due)
-                    due += 1
-            while due in self._done:
-                yield self._done.pop(due)
-                due += 1
+            while not self._ended or self._ahead:
+                self._feed(context, supply)
+                self._collect()
+                while (piece := self._done.pop(due, None)) is not None:
+                    if piece.is_last:
+                        self._ahead.popleft()
+                    due += piece.count
+                    yield piece
         finally:
-            for worker in self._alive:
-                worker.kill()
-            self._alive.clear()
+            self._end()
 
-    def _busy(self) -> bool:
-        return any(worker.chunk for worker in self._alive)
-
-    def _feed(self, context: Any, source: Iterator[tuple[int, T]], due: int, ended: bool) -> bool:
-        """Gives every idle worker a chunk; returns whether the source has ended."""
-        while len(self._alive) < self.workers and not (ended and len(self._alive)):
+    def _feed(self, context: Any, supply: Supply[T]) -> None:
+        """Gives every idle worker a chunk."""
+        while len(self._alive) < self.workers and not (self._ended and self._alive):
             self._alive.append(_Worker(context, self.job, self.limits))
         for worker in self._alive:
-            if worker.chunk or not worker.ready:
-                continue
-            if len(self._done) > _WINDOW * self._chunk and not self._again:
-                continue
-            while len(worker.chunk) < self._chunk and self._again:
-                worker.chunk.append(self._again.popleft())
-            while len(worker.chunk) < self._chunk and not ended:
-                item = next(source, None)
-                if item is None:
-                    ended = True
-                else:
-                    worker.chunk.append(item)
-            if worker.chunk:
-                worker.sent_at = monotonic()
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen as lost when it is read
-                    worker.pipe.send(list(worker.chunk))
-        return ended
+            if worker.ready and worker.chunk is None and (chunk := self._next(supply)) is not None:
+                worker.send(chunk)
 
-    def _collect(self, context: Any) -> None:
+    def _next(self, supply: Supply[T]) -> Chunk[T] | None:
+        if self._again:
+            return self._again.popleft()
+        crowded = len(self._ahead) >= _MOST_AHEAD or sum(chunk.size for chunk in self._ahead) > _MOST_BYTES_AHEAD
+        if self._ended or crowded:
+            return None
+        chunk = supply(self._chunk)
+        if chunk is None:
+            self._ended = True
+        else:
+            self._ahead.append(chunk)
+        return chunk
+
+    def _collect(self) -> None:
         readable = wait([worker.pipe for worker in self._alive], timeout=0.1)
         for worker in list(self._alive):
             if worker.pipe in readable:
                 self._receive(worker)
-            elif worker.chunk and self._overruns(worker):
+            elif worker.chunk is not None and worker.overruns(self.limits):
                 self._lose(worker, f"stopped after more than {self.limits.seconds:g} s of processor time")
 
     def _receive(self, worker: _Worker[T]) -> None:
         try:
-            results = worker.pipe.recv()
+            told = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join(timeout=5)
             self._lose(worker, _how_it_ended(worker.process.exitcode))
             return
-        worker.ready = True
-        for index, result in results:
-            self._fruitless = 0
-            _, item = worker.chunk.popleft()
-            self._done[index] = Lost(result.error, item) if isinstance(result, Lost) else result
-        if results and not worker.chunk:
+        if isinstance(told, CompiledAIError):
+            raise told
+        worker.ready, self._fruitless = True, 0
+        if told is None or (chunk := worker.chunk) is None:
+            return
+        count, result = told
+        piece = Piece(chunk, chunk.first + chunk.done, count, result)
+        chunk.done += count
+        self._done[piece.first] = piece
+        if piece.is_last:
+            worker.chunk = None
             self._adapt(monotonic() - worker.sent_at)
 
     def _adapt(self, seconds: float) -> None:
-        if seconds < _SOON:
+        if seconds < _SOON / 2:
             self._chunk = min(self._chunk * 2, _LARGEST_CHUNK)
         elif seconds > 4 * _SOON:
             self._chunk = max(self._chunk // 2, 1)
 
-    def _overruns(self, worker: _Worker[T]) -> bool:
-        if monotonic() - worker.sent_at < self.limits.seconds + _GRACE_SECONDS or not worker.state[2]:
-            return False
-        used = _processor_seconds(worker.process.pid)
-        return used is None or used - worker.state[1] > self.limits.seconds + _GRACE_SECONDS
-
     def _lose(self, worker: _Worker[T], why: str) -> None:
-        """Takes a dead or stuck worker out; the item that it was at is lost, the others are run again."""
-        current = int(worker.state[0]) if worker.state[2] else None
-        worker.kill()
+        """Takes a dead or stuck worker out; the item that it was at is lost, the others are done again."""
+        current, chunk = worker.current.value, worker.chunk
+        self._bury(worker, 0)
         self._alive.remove(worker)
-        if not worker.ready or current is None:
+        if not worker.ready or current < 0 or chunk is None:
             self._fruitless += 1
             if self._fruitless > 2 + self.workers:
                 raise SandboxFailed(
                     f"Workers cannot be started: {why}.",
                     remedy="In a script, call the batch under `if __name__ == '__main__':`.",
                 )
-        for index, item in worker.chunk:
-            if index == current:
-                self._done[index] = Lost(why, item)
-            else:
-                self._again.append((index, item))
+        if chunk is not None:
+            if current >= 0:
+                chunk.lost[current] = why
+            self._again.append(chunk)
+
+    def _bury(self, worker: _Worker[T], patience_seconds: float) -> None:
+        process = worker.process.pid
+        if worker.end(patience_seconds) and process is not None:
+            self.buried(process)
+
+    def _end(self) -> None:
+        """Idle workers end by themselves; the others are killed."""
+        for worker in self._alive:
+            if worker.chunk is None:
+                worker.dismiss()
+        for worker in self._alive:
+            self._bury(worker, 5.0 if worker.chunk is None else 0)
+        self._alive.clear()
 
 
 def _how_it_ended(code: int | None) -> str:
@@ -216,56 +330,64 @@ def _processor_seconds(pid: int | None) -> float | None:
 # ---------------------------------------------------------------------------------------------- in the worker
 
 
-def _serve(pipe: Connection, job: Job[Any, Any], state: Any, limits: RecordLimits) -> None:
+class _Overran(BaseException):
+    """Raised in a worker by its timer; no `except Exception` of an artifact stops it."""
+
+
+def _serve(pipe: Connection, job: Job[Any], current: Any, limits: RecordLimits) -> None:
     """The main loop of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run = job.open()
-    _limit_memory(limits)
-    if hasattr(signal, "SIGPROF"):
-        signal.signal(signal.SIGPROF, _overran)
-    pipe.send([])
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        while True:
-            _work_on(pipe.recv(), pipe, run, state, limits)
+    for harmless in (signal.SIGINT, signal.SIGTERM):  # the parent ends its workers
+        signal.signal(harmless, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            bench = job.open()
+        except CompiledAIError as fault:
+            pipe.send(fault)
+            return
+        try:
+            _limit_memory(limits)
+            guard = _Guard(bench, current, limits)
+            pipe.send(None)
+            while (told := pipe.recv()) is not None:
+                first, items, done, lost = told
+                for handed_over in work(bench, Chunk(first, items, done=done, lost=lost), guard.take):
+                    pipe.send(handed_over)
+        except CompiledAIError as fault:
+            pipe.send(fault)
+        finally:
+            bench.close()
 
 
-def _work_on(
-    chunk: list[tuple[int, Any]], pipe: Connection, run: Callable[[Any], Any], state: Any, limits: RecordLimits
-) -> None:
-    results: list[tuple[int, Any]] = []
-    handed_over = monotonic()
-    for index, item in chunk:
-        state[0], state[1], state[2] = index, process_time(), 1
-        results.append((index, _guarded(run, item, limits)))
-        state[2] = 0
-        if monotonic() - handed_over > _SOON:
-            pipe.send(results)
-            results, handed_over = [], monotonic()
-    if results:
-        pipe.send(results)
+class _Guard:
+    """Holds each item to its limits, at the cost of two assignments: a timer ticks beside, whatever the item."""
 
+    def __init__(self, bench: Bench[Any], current: Any, limits: RecordLimits) -> None:
+        self.bench, self.current, self.limits = bench, current, limits
+        self.at, self.ticks = -1, 0
+        if hasattr(signal, "SIGPROF"):
+            signal.signal(signal.SIGPROF, self._tick)
+            signal.setitimer(signal.ITIMER_PROF, limits.seconds / _TICKS, limits.seconds / _TICKS)
 
-def _guarded(run: Callable[[Any], Any], item: Any, limits: RecordLimits) -> Any:
-    try:
-        _set_timer(limits.seconds)
-        result = run(item)
-        _set_timer(0)
-        return result
-    except _Overran:
-        _set_timer(0)
-        return Lost(f"stopped after {limits.seconds:g} s of processor time")
-    except MemoryError:
-        _set_timer(0)
-        return Lost(f"stopped at {limits.memory_mb} MB of memory")
+    def take(self, index: int, item: Any) -> None:
+        try:
+            self.current.value = index
+            self.bench.take(index, item)
+            self.current.value = -1
+        except _Overran:
+            self.current.value = -1
+            self.bench.lost(index, item, f"stopped after {self.limits.seconds:g} s of processor time")
+        except MemoryError:
+            self.current.value = -1
+            self.bench.lost(index, item, f"stopped at {self.limits.memory_mb} MB of memory")
 
-
-def _set_timer(seconds: float) -> None:
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
-def _overran(_: int, __: FrameType | None) -> None:
-    raise _Overran
+    def _tick(self, _: int, __: FrameType | None) -> None:
+        """The tick after `_TICKS` full steps within one item stops it."""
+        index = self.current.value
+        self.ticks = self.ticks + 1 if index == self.at else 0
+        self.at = index
+        if index >= 0 and self.ticks >= _TICKS:
+            self.ticks = 0
+            raise _Overran
 
 
 def _limit_memory(limits: RecordLimits) -> None:

@@ -151,13 +151,14 @@ def rerun(
         other: The artifact to try.
         store: Where the run is; nothing is written.
         artifacts: Gives the artifact that the run was made with.
-        live_effects: Call what the other artifact asks for and the record does not have.
+        live_effects: Call what the other artifact asks for and is not on record, as far as that changes nothing.
         model: Who serves those calls.
     """
     record = store.load(run_id)
     program = as_program(artifacts(record.artifact))
     effects = effects_of(store, record, program)
-    return _compare(record, program, as_program(other), effects, Answers(model) if live_effects else None)
+    live = Answers(model, only_reads=True) if live_effects else None
+    return _compare(record, program, as_program(other), effects, live)
 
 
 def _compare(
@@ -277,12 +278,16 @@ def _by_values(first: Trace, second: Trace) -> Parting:
 
 
 def _prompt_notes(first: Program, second: Program, effects: Sequence[EffectLike]) -> list[str]:
-    """A recorded reply answers the prompt of its artifact; say so where the other artifact asks otherwise."""
+    """A recorded reply answers the prompt (or the call) of its artifact; say so where the other one asks otherwise."""
     notes = []
     for step in dict.fromkeys(effect.step for effect in effects if effect.kind == "bounded"):
         one, other = first.steps.get(step), second.steps.get(step)
         if one and other and (one.prompt, one.model, one.result) != (other.prompt, other.model, other.result):
             notes.append(f"step {step!r} asks its model otherwise in the second artifact; the recorded reply was used")
+    for step in dict.fromkeys(effect.step for effect in effects if effect.kind == "call"):
+        one, other = first.steps.get(step), second.steps.get(step)
+        if one and other and (one.module, one.settings, one.provider) != (other.module, other.settings, other.provider):
+            notes.append(f"step {step!r} calls otherwise in the second artifact; the recorded result was used")
     return notes
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from compiled_ai.errors import InputError, ReviewConflict, RunFailed
 from compiled_ai.records import ReviewDecision
+from compiled_ai.runtime.ids import engine_of
 from compiled_ai.runtime.loading import ProgramSource
-from compiled_ai.runtime.local import Answers, ModelSource, RunResult, effects_of, go_on, nanoseconds
+from compiled_ai.runtime.local import Answers, ModelSource, RunResult, effects_of, go_on, kept, nanoseconds
 from compiled_ai.runtime.stepper import EffectRequest, Failed, Pending, Program, Stepping, answer
 
 if TYPE_CHECKING:
@@ -45,6 +46,34 @@ def decide(
             approve, or nobody is named. Nothing was recorded.
         ReviewConflict: Somebody decided first, or the run ended.
     """
+    stepping = record_decision(
+        review_id, action, by=by, reason=reason, value=value, store=store, programs=programs
+    )
+    record = store.load(store.review(review_id).run_id)
+    if engine_of(record.run_id) == "temporal":
+        from compiled_ai.runtime.temporal import hand_over
+
+        hand_over(record.run_id)
+        return kept(store, record.run_id, stepping.program)
+    return go_on(
+        store, record.run_id, stepping, stepping.advance(), Answers(model), nanoseconds(record.started_at)
+    )
+
+
+def record_decision(
+    review_id: str,
+    action: Action,
+    *,
+    by: str,
+    reason: str,
+    value: Any = None,
+    store: RunStore,
+    programs: ProgramSource,
+) -> Stepping:
+    """Checks a decision as a replay would, records it, and returns its run, which has not gone on yet.
+
+    Arguments and errors are those of `decide`.
+    """
     review = _open_review(store, review_id)
     decision = _decision(action, by, reason, value)
     record = store.load(review.run_id)
@@ -52,7 +81,7 @@ def decide(
     stepping = Stepping(program, record.input, effects_of(store, record, program))
     _try(stepping, _awaited(stepping, review), decision)
     store.decide(review.review_id, decision)
-    return go_on(store, record.run_id, stepping, stepping.advance(), Answers(model), nanoseconds(record.started_at))
+    return stepping
 
 
 def _open_review(store: RunStore, review_id: str) -> Review:
@@ -133,4 +162,4 @@ def preview(review: Review, store: RunStore, programs: ProgramSource) -> dict[st
     }
 
 
-__all__ = ["Action", "decide", "preview"]
+__all__ = ["Action", "decide", "preview", "record_decision"]

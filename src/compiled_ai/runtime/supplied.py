@@ -6,12 +6,12 @@ Golden cases, exported packages and the sandbox run this way. An effect that nob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from compiled_ai.library.context import EffectRequest
-from compiled_ai.runtime.stepper import Done, Failed, Pending, Program, Recorded, Stepping, answer
+from compiled_ai.runtime.stepper import Done, Failed, Pending, Program, Recorded, StepInfo, Stepping, answer
 
 APPROVED = "approved"
 """Origin of a review that was approved because nothing was said of it."""
@@ -35,6 +35,8 @@ class Supplied:
     reviews: Mapping[str, Any] = field(default_factory=dict)
     approve: bool = False
     """Approve what is proposed to a review that has no problems, where nothing is said of it."""
+    refuse: Callable[[StepInfo, EffectRequest], str | None] | None = None
+    """Says in words why a call is not declared (`runtime.calls.double.undeclared_use`); such a run is `Lacking`."""
 
     def answer(self, program: Program, request: EffectRequest) -> Recorded | None:
         """Returns the recorded effect for a request, or `None` if it was not supplied."""
@@ -48,6 +50,14 @@ class Supplied:
                 return None
             result = result[request.item]
         return answer(request, result, origin="supplied")
+
+    def undeclared(self, program: Program, request: EffectRequest) -> tuple[str, ...]:
+        """Returns why a call must not be made, whatever was supplied for it (empty: it may)."""
+        info = program.steps.get(request.step)
+        if self.refuse is None or request.kind != "call" or info is None:
+            return ()
+        problem = self.refuse(info, request)
+        return () if problem is None else (problem,)
 
     def _approval(self, request: EffectRequest) -> Recorded | None:
         if not self.approve or request.kind != "review" or request.payload.get("problems"):
@@ -69,8 +79,9 @@ def finish(stepping: Stepping, supplied: Supplied) -> Done | Failed | Lacking:
         if not isinstance(outcome, Pending):
             return outcome
         for request in outcome.requests:
-            recorded = supplied.answer(stepping.program, request)
+            undeclared = supplied.undeclared(stepping.program, request)
+            recorded = None if undeclared else supplied.answer(stepping.program, request)
             if recorded is None:
-                problems = request.payload.get("problems") or ()
+                problems = undeclared or request.payload.get("problems") or ()
                 return Lacking(request.step, request.kind, tuple(map(str, problems)))
             stepping.record(recorded)

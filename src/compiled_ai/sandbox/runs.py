@@ -10,6 +10,7 @@ from typing import Any
 
 from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.library.context import EffectRequest
+from compiled_ai.runtime.calls.double import undeclared_use
 from compiled_ai.runtime.stepper import (
     Done,
     Failed,
@@ -89,8 +90,9 @@ class Runs:
 
     def _replay(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A whole golden case: answers every request from what the case supplies."""
+        supplied = Supplied(given["effects"], given["reviews"], approve=given["approve"], refuse=undeclared_use)
         with Stepping(self._program, given["input"]) as stepping:
-            end = finish(stepping, Supplied(given["effects"], given["reviews"], approve=given["approve"]))
+            end = finish(stepping, supplied)
             approved = sum(getattr(effect, "origin", None) == APPROVED for effect in stepping.effects)
         if isinstance(end, Done):
             return {"end": "done", "output": end.output, "approved": approved}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from compiled_ai.spec.modules import installed_calls, installed_templates
 from compiled_ai.spec.shapes import (
     Either,
     Key,
@@ -22,6 +23,7 @@ PACKS = ("HIPAA", "PCI_DSS", "SOC2", "CMS_Decision_Timeframes", "GDPR")
 TEMPLATES = ("handler", "validator", "batch", "stream")
 CALL_MODULES = ("database", "http", "notify", "files", "human")
 METRICS = ("exact", "text", "number", "date", "money", "set", "records")
+UNFAMILIAR = ("accept", "abstain", "review")
 ON_FAILURE = ("review", "fail", "fallback")
 REVIEW_ACTIONS = ("approve", "correct", "reject")
 STEP_KINDS = ("deterministic_rule", "function", "bounded_invocation", "call")
@@ -141,10 +143,11 @@ _BOUNDED = Record(
     },
     "a step of type 'bounded_invocation'",
 )
+_MODULE = Text(choices=CALL_MODULES, more=installed_calls, means="module")
 _CALL = Record(
     {
         **_STEP,
-        "module": Key(Text(choices=CALL_MODULES, means="module"), f"One of {', '.join(CALL_MODULES)}.", required=True),
+        "module": Key(_MODULE, f"One of {', '.join(CALL_MODULES)}, or of an installed package.", required=True),
         "connection": Key(_TEXT, "Name of the connection; its address and secret come from the environment."),
         "statement": Key(_TEXT, "SQL with named parameters (':id')."),
         "parameters": Key(MapOf(_TEXT), "Named arguments and where their values come from."),
@@ -214,7 +217,13 @@ _METRIC_RECORD = Record(
 LIMITS = Record(
     {
         "candidates": Key(_whole(1, 20), "How many functions are compiled independently; the best is kept."),
-        "committee": Key(_whole(1, 9), "How many functions run side by side."),
+        "target": Key(_SHARE, "While attempts are left, a weakest field below this share is sent back."),
+        "committee": Key(_whole(1, 9), "How many functions run side by side and vote."),
+        "confidence": Key(_SHARE, "Confidence that an answer of a committee needs; below it, the field is null."),
+        "unfamiliar": Key(
+            Text(choices=UNFAMILIAR, means="answer to unfamiliar layouts"),
+            f"What happens to a document of a layout that no golden case has: one of {', '.join(UNFAMILIAR)}.",
+        ),
         "function_lines": Key(_whole(5, 500), "Longest function that the model may write."),
         "memory_mb": Key(_whole(64, 16_384), "Memory of one record."),
         "cpu_seconds": Key(_whole(1, 3_600), "Processor time of one record."),
@@ -233,8 +242,16 @@ _DATA = Record(
     },
     "a reference table",
 )
+_CONNECTION = Record(
+    {
+        "module": Key(_MODULE, "The module that uses it.", required=True),
+        "allow": Key(MapOf(Value()), "What its steps may do: hosts, tables, paths, channels.", required=True),
+    },
+    "a connection",
+)
 _CASES = Either(scalar=_TEXT, items=ListOf(_GOLDEN))
 _STEPS = Key(ListOf(STEP, least=1), "The steps, in any order; each runs when what it reads is there.")
+_TEMPLATE = Text(choices=TEMPLATES, more=installed_templates, means="template")
 SPECIFICATION = Record(
     {
         "metadata": Key(_METADATA, "What the workflow is."),
@@ -257,7 +274,10 @@ SPECIFICATION = Record(
         ),
         "properties": Key(_TEXTS, "Conditions on inputs and outputs that every run must satisfy."),
         "tables": Key(MapOf(_DATA, names=NAME_PATTERN), "Reference data that rules look up."),
-        "template": Key(Text(choices=TEMPLATES, means="template"), f"One of {', '.join(TEMPLATES)}."),
+        "connections": Key(
+            MapOf(_CONNECTION, names=r"[A-Za-z]\w*"), "What the call steps reach, and what is allowed there."
+        ),
+        "template": Key(_TEMPLATE, f"One of {', '.join(TEMPLATES)}."),
         "modules": Key(_TEXTS, "Library modules that generated functions may import."),
         "compliance": _COMPLIANCE,
         "limits": Key(LIMITS, "Limits of compiling and running."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,28 +13,29 @@ from compiled_ai.library.types import Field
 from compiled_ai.spec.cases import CaseReader
 from compiled_ai.spec.drafts import read_drafts
 from compiled_ai.spec.findings import Findings, quote
-from compiled_ai.spec.keys import SPECIFICATION, TEMPLATES
+from compiled_ai.spec.keys import SPECIFICATION
 from compiled_ai.spec.model import (
     Check,
+    Connection,
     GoldenCase,
     Limits,
     Output,
     PackUse,
     Step,
     Table,
-    TemplateName,
+    Unfamiliar,
     WorkflowSpec,
 )
 from compiled_ai.spec.modules import known_modules
 from compiled_ai.spec.names import Names, slug
 from compiled_ai.spec.outputs import read_accuracy, read_adverse, read_outputs
 from compiled_ai.spec.reach import Group, reach
-from compiled_ai.spec.reading import Folder, Notes, mapping, scalar, scalars, text, whole
+from compiled_ai.spec.reading import Folder, Notes, mapping, number, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import read_condition
 from compiled_ai.spec.shapes import check_shape
 from compiled_ai.spec.steps import Flow, read_steps
 from compiled_ai.spec.types import TypeReader
-from compiled_ai.spec.yaml_source import Entry, Fields, Items, Node, Scalar, compose, describe, read_source
+from compiled_ai.spec.yaml_source import Entry, Fields, Items, Node, Scalar, compose, describe, plain_value, read_source
 
 if TYPE_CHECKING:
     from compiled_ai.spec.reference_tables import TableSource
@@ -115,7 +116,8 @@ class _Loader:
             examples=self._examples(cases),
             golden=self._golden(cases) if complete else (),
             properties=self._properties(flow, outputs) if complete else (),
-            template=self._template(),
+            connections=self._connections(),
+            template=text(self.tree, "template"),
             modules=self._modules(),
             limits=self._limits(),
             adverse_outcomes=read_adverse(adverse, steps, cms if complete else None, self.notes),
@@ -287,9 +289,13 @@ class _Loader:
 
     # ------------------------------------------------------------ the rest
 
-    def _template(self) -> TemplateName | None:
-        written = text(self.tree, "template")
-        return cast(TemplateName, written) if written in TEMPLATES else None
+    def _connections(self) -> tuple[Connection, ...]:
+        found: list[Connection] = []
+        for entry in _entries(self.tree.get("connections")):
+            module, allow = text(entry.value, "module"), mapping(entry.value, "allow")
+            if module is not None and allow is not None:
+                found.append(Connection(entry.key.text, module, plain_value(allow), entry.key.mark))
+        return tuple(found)
 
     def _modules(self) -> tuple[str, ...]:
         known = known_modules()
@@ -302,12 +308,19 @@ class _Loader:
     def _limits(self) -> Limits:
         node = mapping(self.tree, "limits")
         usual = Limits()
-        values = {key: whole(node, key, getattr(usual, key)) for key in Limits.__dataclass_fields__}
-        left = [key for key in values if node is None or node.get(key) is None]
+        counts = ("candidates", "committee", "function_lines", "memory_mb", "cpu_seconds")
+        limits = replace(
+            usual,
+            **{key: whole(node, key, getattr(usual, key)) for key in counts},
+            target=number(node, "target"),
+            confidence=number(node, "confidence") or usual.confidence,
+            unfamiliar=cast("Unfamiliar", text(node, "unfamiliar") or usual.unfamiliar),
+        )
+        left = [key for key in Limits.__dataclass_fields__ if node is None or node.get(key) is None]
         if left:
-            shown = ", ".join(f"{key} {values[key]}" for key in left)
+            shown = ", ".join(f"{key} {'none' if (value := getattr(limits, key)) is None else value}" for key in left)
             self.notes.default("limits", shown, "limits that are not written are the usual ones")
-        return Limits(**values)
+        return limits
 
 
 def _entries(node: Node | None) -> tuple[Entry, ...]:

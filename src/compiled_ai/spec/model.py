@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from compiled_ai.library.agreement import MetricName
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.records import Finding
 
 OnFailure = Literal["review", "fail", "fallback"]
-MetricName = Literal["exact", "text", "number", "date", "money", "set", "records"]
-TemplateName = Literal["handler", "validator", "batch", "stream"]
+Unfamiliar = Literal["accept", "abstain", "review"]
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,17 @@ class CallStep(Step):
 
 
 @dataclass(frozen=True)
+class Connection:
+    """What call steps reach under a name; address and secret come from the environment."""
+
+    name: str
+    module: str
+    allow: Mapping[str, Any]
+    """The allow-list, as written and checked against the module's description."""
+    mark: Mark
+
+
+@dataclass(frozen=True)
 class Output:
     field: Field
     source: str
@@ -185,7 +196,15 @@ class GoldenCase:
 @dataclass(frozen=True)
 class Limits:
     candidates: int = 1
+    """Functions that are compiled independently; the best on the selection cases is kept."""
+    target: Decimal | None = None
+    """While attempts are left, the weakest field is sent back where it stays below this share."""
     committee: int = 1
+    """Functions that run side by side and vote."""
+    confidence: Decimal = Decimal("0.9")
+    """Confidence that an answer of a committee needs."""
+    unfamiliar: Unfamiliar = "accept"
+    """What happens to a document of a layout that no golden case has."""
     function_lines: int = 50
     memory_mb: int = 512
     cpu_seconds: int = 10
@@ -228,13 +247,14 @@ class WorkflowSpec:
     """In the order of execution (a topological order that keeps the author's wherever it can)."""
     outputs: tuple[Output, ...]
     tables: tuple[Table, ...] = ()
+    connections: tuple[Connection, ...] = ()
     accuracy: Accuracy
     golden: tuple[GoldenCase, ...] = ()
     examples: tuple[GoldenCase, ...] = ()
     """Cases written into the specification itself: always shown, never sealed."""
     properties: tuple[Check, ...] = ()
     """Conditions over inputs and outputs that every run must satisfy."""
-    template: TemplateName | None = None
+    template: str | None = None
     modules: tuple[str, ...] = ()
     """Pure library modules that generated functions may import; empty: the plan chooses."""
     limits: Limits = Limits()

@@ -1,4 +1,4 @@
-"""Names of the pure modules that a specification may ask for: the files of the catalogue, without reading it."""
+"""Names of what a specification may ask for, off the files of the catalogue and of installed packages, unread."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from functools import cache
 from importlib import resources
 
 import yaml
+
+from compiled_ai.catalog.installed import providers
 
 
 @cache
@@ -15,3 +17,14 @@ def known_modules() -> tuple[str, ...]:
     files = {file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")}
     standard = yaml.safe_load(files.pop("standard").read_text("utf-8"))["standard"] if "standard" in files else []
     return (*sorted(files), *standard)
+
+
+def installed_calls() -> tuple[str, ...]:
+    """Returns the effect modules that installed packages bring."""
+    return tuple(file.stem for each in providers() for file in sorted(each.folder.glob("effects/*.yaml")))
+
+
+def installed_templates() -> tuple[str, ...]:
+    """Returns the templates that installed packages bring."""
+    files = [file for each in providers() for file in sorted(each.folder.glob("templates/*/template.py"))]
+    return tuple(file.parent.name for file in files)

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import cast
 
 from compiled_ai.errors import suggest
+from compiled_ai.library.agreement import MetricName
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.spec.findings import Findings, quote
 from compiled_ai.spec.keys import METRICS
-from compiled_ai.spec.model import Accuracy, BoundedStep, FunctionStep, Mark, Metric, MetricName, Output
+from compiled_ai.spec.model import Accuracy, BoundedStep, FunctionStep, Mark, Metric, Output
 from compiled_ai.spec.names import Names
 from compiled_ai.spec.reach import Group, Reach, Visible, reach
 from compiled_ai.spec.reading import Notes, number, scalar, scalars, text

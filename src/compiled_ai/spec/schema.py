@@ -66,7 +66,7 @@ def _plain(bound: Decimal) -> int | float:
 
 def _text(shape: Text) -> Schema:
     if shape.choices:
-        return {"enum": list(shape.choices)}
+        return {"enum": list(shape.all_choices)}
     if shape.pattern is None:
         return dict(_ANY_TEXT)
     words: Schema = {"type": "string", "pattern": f"^(?:{shape.pattern})$"}

@@ -21,9 +21,15 @@ class Text:
     """A text; a plain number, `yes` or `true` is taken as it is written."""
 
     choices: tuple[str, ...] = ()
+    more: Callable[[], tuple[str, ...]] | None = None
+    """Choices that installed packages add, found when they are asked for."""
     pattern: str | None = None
     means: str = "text"
     """What the text is, for messages."""
+
+    @property
+    def all_choices(self) -> tuple[str, ...]:
+        return (*self.choices, *(self.more() if self.more else ()))
 
 
 @dataclass(frozen=True)
@@ -184,10 +190,9 @@ def _check_scalar(node: Node, shape: Text | Number | Flag, findings: Findings, p
 def _check_text(node: Scalar, shape: Text, findings: Findings, path: str) -> None:
     if not node.text.strip():
         findings.add("empty_text", f"{path!r} must not be empty.", node.mark)
-    elif shape.choices and node.text not in shape.choices:
-        findings.add(
-            "choice", f"Unknown {shape.means} {quote(node.text)}.{suggest(node.text, shape.choices)}", node.mark
-        )
+    elif shape.choices and node.text not in shape.choices and node.text not in shape.all_choices:
+        hint = suggest(node.text, shape.all_choices)
+        findings.add("choice", f"Unknown {shape.means} {quote(node.text)}.{hint}", node.mark)
     elif shape.pattern and not re.fullmatch(shape.pattern, node.text):
         findings.add("text", f"{path!r} must be {shape.means}, not {quote(node.text)}.", node.mark)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from compiled_ai.capabilities.statement import read_statement
 from compiled_ai.errors import suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.records import Finding
@@ -336,11 +337,13 @@ class _Reader:
         statement = scalar(self.node, "statement")
         if statement is None:
             return
-        bare = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", " ", statement.text, flags=re.DOTALL)
-        wanted = re.findall(r"(?<![:\w]):([A-Za-z_]\w*)", bare)
+        reading = read_statement(statement.text)
+        for fault in reading.faults:
+            self._add("statement", fault, statement)
+        wanted = reading.parameters
         given = mapping(self.node, "parameters")
         names = [entry.key.text for entry in given.entries] if given else []
-        for name in dict.fromkeys(wanted):
+        for name in wanted:
             if name not in names:
                 message = f"The statement names ':{name}', which 'parameters' does not give.{suggest(name, names)}"
                 self._add("statement", message, statement)
@@ -418,7 +421,7 @@ class _Reader:
                 message = f"'{key}: fallback' needs a key 'fallback' with the result that stands in."
                 self._add("fallback", message, scalar(self.node, key) or self.node)
             return cast(OnFailure, written)
-        if key == "on_failure" and self.node.get("fallback") is not None:
+        if key == "on_failure" and self.node.get("fallback") is not None and not self._fallback_is_for_rows():
             self._default(key, "fallback", "a 'fallback' is written")
             return "fallback"
         if self.flow.packs:
@@ -427,6 +430,10 @@ class _Reader:
             return "review"
         self._default(key, "fail", "without a compliance pack, what cannot be decided fails the run")
         return "fail"
+
+    def _fallback_is_for_rows(self) -> bool:
+        """A fallback for what was not found says nothing of a service that is down."""
+        return "fallback" in (text(self.node, "on_none"), text(self.node, "on_many"))
 
     def _on_failure(self) -> OnFailure:
         return self._policy("on_failure")

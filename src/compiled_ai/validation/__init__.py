@@ -123,6 +123,26 @@ def _stages(
     }
 
 
+def with_sealed(
+    report: ValidationReport, candidate: Assembled, plan: CompilePlan, box: Sandbox, *, reads: int
+) -> ValidationReport:
+    """Returns the report of a candidate that passed everything else, with the verdict of the sealed cases.
+
+    Args:
+        report: of `validate` with `sealed=False`.
+        candidate: the one that was chosen.
+        plan: what it was to be.
+        box: where it runs.
+        reads: how often the sealed pool has been read, this time included.
+    """
+    from compiled_ai.validation.accuracy import judge_sealed
+
+    first = next(stage for stage in report.stages if stage.name == "accuracy")
+    last = run_stage("accuracy", lambda: judge_sealed(candidate, plan.spec, plan.pools, box, reads=reads))
+    kept = tuple(stage for stage in report.stages if stage.name != "accuracy")
+    return ValidationReport(stages=(*kept, _joined(first, last)))
+
+
 def run_stage(name: StageName, stage: Stage) -> StageResult:
     """Runs one stage; whatever breaks in it is an `error`, never a verdict on the candidate."""
     started = time.perf_counter()

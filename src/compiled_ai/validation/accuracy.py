@@ -6,6 +6,8 @@
 | selection | counts and field names |
 | sealed | nothing: it is judged once per compile, on the one chosen candidate (`judge_sealed`) |
 
+A committee may abstain: its thresholds are held against what it answers, and its coverage stands beside them.
+
 A case whose effects are not supplied is an `error`, never a live call. A workflow without model-written functions has
 nothing to learn, so all its cases are judged at once and each must be right.
 """
@@ -25,7 +27,7 @@ from compiled_ai.records import Finding, StageResult
 from compiled_ai.sandbox import Outcome, Run, Sandbox
 from compiled_ai.spec.model import FunctionStep, GoldenCase, Metric, WorkflowSpec
 from compiled_ai.validation.literals import golden_literals
-from compiled_ai.validation.metrics import ABSENT, FieldScore, Score, score_cases, score_field
+from compiled_ai.validation.metrics import ABSENT, FieldScore, Score, score_cases, score_field, wilson_interval
 
 _TOLD_CASES = 8
 """Most wrong shown cases that go back at once."""
@@ -65,7 +67,8 @@ def accuracy(candidate: Assembled, spec: WorkflowSpec, pools: Pools, box: Sandbo
     if unjudged:
         return _result("error", started, [_cannot_tell(each) for each in unjudged[:_TOLD_CASES]], {})
     scores = {name: _score(group, spec) for name, group in judged.items()}
-    findings = _by_pool(judged, scores, spec, tell=tell) if learned else _exactly(judged["all"], spec)
+    votes = bool(candidate.members)
+    findings = _by_pool(judged, scores, spec, tell=tell, votes=votes) if learned else _exactly(judged["all"], spec)
     measures = _measures(judged, scores, learned)
     return _result("failed" if findings else "passed", started, findings, measures)
 
@@ -98,12 +101,13 @@ def judge_sealed(
         return _result("error", started, [finding], {})
     score = _score(judged, spec)
     measures = _measures({"sealed": judged}, {"sealed": score}, True) | {"reads": reads}
-    failing = [name for name, field in score.fields.items() if _is_below(field, spec.accuracy.fields.get(name))]
-    failing += ["the mean"] if _mean_is_below(score, spec) else []
+    votes = bool(candidate.members)
+    failing = [name for name, each in score.fields.items() if _is_below(each, spec.accuracy.fields.get(name), votes)]
+    failing += ["the mean"] if _mean_is_below(score, spec, votes) else []
     if failing:
         message = f"On the sealed cases, {', '.join(failing)} stay below what is asked."
         return _result("failed", started, [Finding(rule="accuracy.sealed", message=message)], measures)
-    reasons = provisional_reasons(score, spec)
+    reasons = provisional_reasons(score, spec, votes=votes)
     return _result("passed", started, [], measures | {"provisional": "; ".join(reasons) or None})
 
 
@@ -154,12 +158,17 @@ def _exactly(judged: Sequence[Judged], spec: WorkflowSpec) -> list[Finding]:
 
 
 def _by_pool(
-    judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], spec: WorkflowSpec, *, tell: bool
+    judged: Mapping[str, Sequence[Judged]],
+    scores: Mapping[str, Score],
+    spec: WorkflowSpec,
+    *,
+    tell: bool,
+    votes: bool,
 ) -> list[Finding]:
     written = {case.id for case in spec.examples}
-    wrong = [each for each in judged["shown"] if _differences(each, spec.accuracy.fields)]
+    wrong = [each for each in judged["shown"] if _differences(each, spec.accuracy.fields, votes=votes)]
     failing = [each for each in wrong if each.case.id in written]
-    below = [finding for name in ("selection", "shown") for finding in _below(scores[name], spec, name)]
+    below = [finding for name in ("selection", "shown") for finding in _below(scores[name], spec, name, votes)]
     if not failing and not below:
         return []
     if not tell:
@@ -181,14 +190,18 @@ def _given(each: Judged) -> list[str]:
     return [f"Case {each.case.id!r} is given {given}."] if len(given) <= _TOLD_CHARACTERS else []
 
 
-def _differences(each: Judged, metrics: Mapping[str, Metric]) -> list[str]:
-    """Says for one case what was expected and what came. Only for cases that the author may see."""
+def _differences(each: Judged, metrics: Mapping[str, Metric], *, votes: bool = False) -> list[str]:
+    """Says for one case what was expected and what came. Only for cases that the author may see.
+
+    With `votes` an abstention is no difference.
+    """
     if each.actual is None:
         return [f"Case {each.case.id!r}: no decision ({each.why})."]
     return [
         f"Case {each.case.id!r}: {name} is {_brief(each.actual.get(name))}, expected {_brief(expected)}."
         for name, expected in each.case.expected.items()
         if not score_field(metrics.get(name), expected, each.actual.get(name, ABSENT))
+        and not (votes and each.actual.get(name) is None)
     ]
 
 
@@ -197,48 +210,62 @@ def _brief(value: Any) -> str:
     return text if len(text) <= _TOLD_CHARACTERS else f"{text[: _TOLD_CHARACTERS - 3]}..."
 
 
-def _is_below(field: FieldScore, metric: Metric | None) -> bool:
-    return metric is not None and field.rate is not None and field.rate < Fraction(metric.threshold)
+def _counts(field: FieldScore, votes: bool) -> tuple[int, int]:
+    """What counts against a threshold, right and all: every case, or for a committee every answer."""
+    return (field.answered_right, field.answered) if votes else (field.right, field.n)
 
 
-def _mean_is_below(score: Score, spec: WorkflowSpec) -> bool:
-    mean, overall = score.mean, spec.accuracy.overall
+def _is_below(field: FieldScore, metric: Metric | None, votes: bool) -> bool:
+    right, n = _counts(field, votes)
+    return metric is not None and n > 0 and Fraction(right, n) < Fraction(metric.threshold)
+
+
+def _mean_of(score: Score, votes: bool) -> Fraction | None:
+    return score.mean_of_answers if votes else score.mean
+
+
+def _mean_is_below(score: Score, spec: WorkflowSpec, votes: bool) -> bool:
+    mean, overall = _mean_of(score, votes), spec.accuracy.overall
     return overall is not None and mean is not None and mean < Fraction(overall)
 
 
-def _below(score: Score, spec: WorkflowSpec, pool: str) -> list[Finding]:
+def _below(score: Score, spec: WorkflowSpec, pool: str, votes: bool) -> list[Finding]:
     """Fields below their threshold: counts and names, no values."""
     findings = []
-    for name, field in score.fields.items():
+    for name, each in score.fields.items():
         metric = spec.accuracy.fields.get(name)
-        if metric is not None and _is_below(field, metric):
-            message = (
-                f"{name}: {field.right} of {field.n} {pool} cases are right, at least {metric.threshold} is asked."
-            )
+        if metric is not None and _is_below(each, metric, votes):
+            right, n = _counts(each, votes)
+            what = f"answers to {pool} cases" if votes else f"{pool} cases"
+            message = f"{name}: {right} of {n} {what} are right, at least {metric.threshold} is asked."
             findings.append(Finding(rule="accuracy.threshold", message=message))
-    if _mean_is_below(score, spec):
-        mean = float(score.mean or 0)
+    if _mean_is_below(score, spec, votes):
+        mean = float(_mean_of(score, votes) or 0)
         message = f"The mean over fields on the {pool} cases is {mean:.3f}, at least {spec.accuracy.overall} is asked."
         findings.append(Finding(rule="accuracy.threshold", message=message))
     return findings
 
 
-def provisional_reasons(score: Score, spec: WorkflowSpec) -> list[str]:
-    """Says why the measured accuracy does not yet prove that the thresholds are met; empty if it does."""
+def provisional_reasons(score: Score, spec: WorkflowSpec, *, votes: bool = False) -> list[str]:
+    """Says why the measured accuracy does not yet prove that the thresholds are met; empty if it does.
+
+    With `votes` (a committee) what counts is the accuracy of answers.
+    """
     if score.n == 0:
         return ["there are no sealed cases"]
     reasons = []
     for name, metric in spec.accuracy.fields.items():
-        field = score.fields[name]
-        if field.n == 0:
-            reasons.append(f"{name}: no sealed case labels it")
-        elif Fraction(str(field.low)) < Fraction(metric.threshold):
-            reasons.append(
-                f"{name}: {field.right} of {field.n} sealed cases right proves {field.low:.3f}, "
-                f"{metric.threshold} is asked"
-            )
-    low, overall = score.low, spec.accuracy.overall
-    if overall is not None and low is not None and Fraction(str(low)) < Fraction(overall):
+        right, n = _counts(score.fields[name], votes)
+        low = wilson_interval(right, n)[0]
+        if n == 0:
+            reasons.append(f"{name}: no sealed case {'is answered' if votes else 'labels it'}")
+        elif Fraction(str(low)) < Fraction(metric.threshold):
+            what = "answers" if votes else "sealed cases"
+            reasons.append(f"{name}: {right} of {n} {what} right proves {low:.3f}, {metric.threshold} is asked")
+    overall, counts = spec.accuracy.overall, [_counts(each, votes) for each in score.fields.values()]
+    right, n = (sum(part) for part in zip(*counts, strict=True))
+    low = wilson_interval(right, n)[0]
+    if overall is not None and n > 0 and Fraction(str(low)) < Fraction(overall):
         reasons.append(f"overall: {low:.3f} is proved, {overall} is asked")
     return reasons
 

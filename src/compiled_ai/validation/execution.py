@@ -39,6 +39,8 @@ _STATE = ("limit", "missing", "overrun")
 class Subject:
     """One function to be tried."""
 
+    key: str
+    """The step's name; of a committee, the key of the member."""
     step: FunctionStep | RuleStep
     job: Call
     place: FunctionPlace | None
@@ -98,7 +100,7 @@ def execution(
     box.prepare(HOME)
     box.prepare(ELSEWHERE)
     tried = {
-        subject.step.name: _try(subject, box, cache, count, seed)
+        subject.key: _try(subject, box, cache, count, seed)
         for subject in subjects(candidate, spec, pools, declared_errors, tell=tell)
     }
     unjudged = [finding for each in tried.values() for finding in each.unjudged]
@@ -142,7 +144,10 @@ def subjects(
             for case in cases
             for arguments in arguments_of(step, case)
         ]
-        found.append(Subject(step, job, candidate.functions.get(step.name), declared, fixtures))
+        names = {member.key: member.name for member in candidate.members.get(step.name, ())}
+        for key, name in (names or {step.name: step.identifier}).items():
+            place = candidate.functions.get(key)
+            found.append(Subject(key, step, replace(job, function=name), place, declared, fixtures))
     return found
 
 

@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -379,8 +379,8 @@ def _number(kind: FieldType, chance: Chance) -> Any:
     low = low if low is not None else (min(high, Decimal(0)) - reach if high is not None else -reach / 4)
     high = high if high is not None else max(low, Decimal(0)) + reach
     share = Decimal(chance.below(10**9)) / 10**9
-    number = round(low + (high - low) * share, places)
-    number = min(max(number, low), high)
+    with localcontext(Context(prec=max(28, abs(low.adjusted()) + 12, abs(high.adjusted()) + 12))):  # as wide as bounds
+        number = min(max(round(low + (high - low) * share, places), low), high)
     if kind.kind == "integer":
         return int(number)
     return format(number, "f") if kind.kind == "money" else number

@@ -18,10 +18,10 @@ from decimal import Decimal
 from typing import Any
 
 from compiled_ai.canonical import canonical_json
+from compiled_ai.library.agreement import normalised
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.records import Finding
 from compiled_ai.spec.model import GoldenCase
-from compiled_ai.validation.metrics import normalised
 
 _LEAST_EQUAL, _LEAST_WITHIN, _LEAST_SPLIT = 4, 8, 10
 _LEAST_DIGITS = 4

@@ -1,33 +1,22 @@
 """Is it right? Exact arithmetic on JSON values, field by field, with confidence intervals. Never an opinion.
 
-| metric | agrees when |
-|---|---|
-| exact | the values are equal; numbers by value, text to the letter |
-| text | equal after Unicode folding, in lower case, letters and digits only |
-| number, money | the difference is at most `tolerance` (0 without one) |
-| date | both are the same ISO 8601 day |
-| set | the same members, whatever their order and number |
-| records | every record has an equal partner under the best assignment; `share` says how much agrees |
+What each metric calls agreement is told in `library.agreement`. Beside accuracy over all cases stands accuracy over
+what was answered: an answer is a value that is not null in a run that came to a decision.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from compiled_ai.canonical import canonical_json
-from compiled_ai.spec.model import Metric, MetricName
+from compiled_ai.library.agreement import agreement as agree
+from compiled_ai.spec.model import Metric
 
 _Z = Decimal("1.959963984540054")
 """Two-sided 95 %."""
-_NUMBER = re.compile(r"\s*([+-])?\s*[$€£¥]?\s*([+-])?(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*[€£¥]?\s*")
 ABSENT = object()
 """The case does not say what this field should be."""
 
@@ -41,6 +30,23 @@ class FieldScore:
     high: float
     share: float | None = None
     """Mean agreement of lists of records, where a list that is nearly right counts nearly 1."""
+    stated: int = 0
+    """Cases whose label is a value and not null."""
+    found: int = 0
+    """Of these, the ones that got an answer (right or not)."""
+    answered: int = 0
+    """Cases that got an answer, whatever the label."""
+    answered_right: int = 0
+
+    @property
+    def answered_rate(self) -> Fraction | None:
+        """Exact share of right values among the answers; `None` where there is none."""
+        return Fraction(self.answered_right, self.answered) if self.answered else None
+
+    @property
+    def coverage(self) -> Fraction | None:
+        """Exact share of the stated labels that got an answer; `None` where no label states a value."""
+        return Fraction(self.found, self.stated) if self.stated else None
 
     @property
     def rate(self) -> Fraction | None:
@@ -49,6 +55,7 @@ class FieldScore:
 
     def as_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {"right": self.right, "n": self.n, "low": self.low, "high": self.high}
+        told |= _coverage_json([self])
         return told if self.share is None else told | {"share": self.share}
 
 
@@ -65,16 +72,39 @@ class Score:
         return sum(rates, Fraction(0)) / len(rates) if rates else None
 
     @property
-    def low(self) -> float | None:
-        """Lower bound for the mean, all counted values taken as one sample."""
-        right = sum(field.right for field in self.fields.values())
-        n = sum(field.n for field in self.fields.values())
-        return wilson_interval(right, n)[0] if n else None
+    def mean_of_answers(self) -> Fraction | None:
+        """Mean over the fields that were answered at all, of the share of right answers."""
+        rates = [rate for field in self.fields.values() if (rate := field.answered_rate) is not None]
+        return sum(rates, Fraction(0)) / len(rates) if rates else None
 
     def as_json(self) -> dict[str, Any]:
-        mean = self.mean
+        """`{"n", "fields": {name: {"right", "n", ...}}, "mean", "answers": {"answered", "answered_right", ...}}`."""
         fields = {name: field.as_json() for name, field in self.fields.items()}
-        return {"n": self.n, "fields": fields, "mean": None if mean is None else round(float(mean), 6)}
+        return {
+            "n": self.n,
+            "fields": fields,
+            "mean": _rounded(self.mean),
+            "answers": _coverage_json(self.fields.values()),
+        }
+
+
+def _coverage_json(fields: Iterable[FieldScore]) -> dict[str, Any]:
+    """Accuracy against coverage, of one field or of all together."""
+    taken = list(fields)
+    stated, found, answered, right = (
+        sum(getattr(field, name) for field in taken) for name in ("stated", "found", "answered", "answered_right")
+    )
+    return {
+        "answered": answered,
+        "answered_right": right,
+        "accuracy_of_answers": _rounded(Fraction(right, answered)) if answered else None,
+        "stated": stated,
+        "coverage": _rounded(Fraction(found, stated)) if stated else None,
+    }
+
+
+def _rounded(share: Fraction | None) -> float | None:
+    return None if share is None else round(float(share), 6)
 
 
 def score_cases(
@@ -104,16 +134,23 @@ def _score_field(
     null_is_label: bool,
 ) -> FieldScore:
     shares: list[Fraction] = []
+    stated = found = 0
+    answers: list[bool] = []
     for expected, actual in pairs:
         label = expected.get(name, ABSENT)
         if label is ABSENT or (label is None and not null_is_label):
             continue
         got = ABSENT if actual is None else actual.get(name)
         shares.append(Fraction(0) if got is ABSENT else agreement(label, got, metric))
+        answered = got is not ABSENT and got is not None
+        stated += label is not None
+        found += label is not None and answered
+        answers += [shares[-1] == 1] if answered else []
     right = sum(share == 1 for share in shares)
     low, high = wilson_interval(right, len(shares))
     records = metric is not None and metric.metric == "records" and shares
-    return FieldScore(right, len(shares), low, high, round(float(sum(shares) / len(shares)), 6) if records else None)
+    share = round(float(sum(shares) / len(shares)), 6) if records else None
+    return FieldScore(right, len(shares), low, high, share, stated, found, len(answers), sum(answers))
 
 
 def score_field(metric: Metric | None, expected: Any, actual: Any) -> bool:
@@ -122,14 +159,8 @@ def score_field(metric: Metric | None, expected: Any, actual: Any) -> bool:
 
 
 def agreement(expected: Any, actual: Any, metric: Metric | None) -> Fraction:
-    """Returns 1 or 0, and for lists of records what lies between."""
-    if expected is None or actual is None:
-        return Fraction(expected is actual)
-    name: MetricName = metric.metric if metric else "exact"
-    if name == "records":
-        return _records(expected, actual, metric.tolerance if metric else None)
-    tolerance = (metric.tolerance if metric else None) or Decimal(0)
-    return Fraction(_AGREE[name](expected, actual, tolerance))
+    """Returns 1 or 0, and for lists of records what lies between; exact without a metric."""
+    return agree(metric.metric if metric else "exact", expected, actual, metric.tolerance if metric else None)
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:
@@ -143,186 +174,3 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     low = Decimal(0) if right == 0 else (middle - spread) / whole
     high = Decimal(1) if right == n else (middle + spread) / whole
     return round(float(max(low, Decimal(0))), 4), round(float(min(high, Decimal(1))), 4)
-
-
-def _exact(expected: Any, actual: Any, _: Decimal) -> bool:
-    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        return expected.keys() == actual.keys() and all(_exact(expected[key], actual[key], _) for key in expected)
-    if isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
-        return len(expected) == len(actual) and all(_exact(*pair, _) for pair in zip(expected, actual, strict=True))
-    if _is_number(expected) and _is_number(actual):
-        return _decimal_of(expected) == _decimal_of(actual)
-    return type(expected) is type(actual) and bool(expected == actual)
-
-
-def normalised(text: str) -> str:
-    """Returns the letters and digits of a text, folded and in lower case."""
-    return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
-
-
-def _text(expected: Any, actual: Any, _: Decimal) -> bool:
-    if not isinstance(expected, str) or not isinstance(actual, str):
-        return _exact(expected, actual, _)
-    left, right = normalised(expected), normalised(actual)
-    return left == right if left or right else expected.strip() == actual.strip()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-
-
-def _decimal_of(value: Any) -> Decimal | None:
-    if _is_number(value):
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        return number if number.is_finite() else None
-    match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
-    if match is None or (match[1] and match[2]):
-        return None
-    return Decimal(f"{match[1] or match[2] or ''}{match[3].replace(',', '')}{match[4] or ''}")
-
-
-def _number(expected: Any, actual: Any, tolerance: Decimal) -> bool:
-    left, right = _decimal_of(expected), _decimal_of(actual)
-    return left is not None and right is not None and abs(left - right) <= tolerance
-
-
-def _day(value: Any) -> date | None:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    try:
-        return datetime.fromisoformat(value.strip()).date() if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def _date(expected: Any, actual: Any, _: Decimal) -> bool:
-    left = _day(expected)
-    return left is not None and left == _day(actual)
-
-
-def _set(expected: Any, actual: Any, _: Decimal) -> bool:
-    if not isinstance(expected, (list, tuple)) or not isinstance(actual, (list, tuple)):
-        return False
-    return {_key(member) for member in expected} == {_key(member) for member in actual}
-
-
-def _key(value: Any) -> str:
-    """One text for equal values: `1.50` and `1.5` are one number."""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{canonical_json(key)}:{_key(value[key])}" for key in sorted(value)) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_key, value)) + "]"
-    if _is_number(value):
-        number = _decimal_of(value)
-        return canonical_json(None if number is None else number.normalize())
-    return canonical_json(value)
-
-
-_AGREE: Mapping[str, Callable[[Any, Any, Decimal], bool]] = {
-    "exact": _exact,
-    "text": _text,
-    "number": _number,
-    "money": _number,
-    "date": _date,
-    "set": _set,
-}
-
-
-def _records(expected: Any, actual: Any, tolerance: Decimal | None) -> Fraction:
-    if not all(isinstance(rows, (list, tuple)) for rows in (expected, actual)):
-        return Fraction(0)
-    if not expected and not actual:
-        return Fraction(1)
-    size = max(len(expected), len(actual))
-    left, right, settled = _without_twins(list(expected), list(actual))
-    shares = [[_similarity(one, other, tolerance or Decimal(0)) for other in right] for one in left]
-    return (settled + best_assignment(shares)) / size
-
-
-def _without_twins(left: list[Any], right: list[Any]) -> tuple[list[Any], list[Any], int]:
-    """Pairs equal records off first: by the triangle inequality some best assignment does so too."""
-    places: dict[str, list[int]] = {}
-    for index, record in enumerate(right):
-        places.setdefault(_key(record), []).append(index)
-    rest, used = [], set()
-    for record in left:
-        twins = places.get(_key(record))
-        if twins:
-            used.add(twins.pop())
-        else:
-            rest.append(record)
-    return rest, [record for index, record in enumerate(right) if index not in used], len(used)
-
-
-def _similarity(one: Any, other: Any, tolerance: Decimal) -> Fraction:
-    if not isinstance(one, Mapping) or not isinstance(other, Mapping):
-        return Fraction(_loosely(one, other, tolerance))
-    names = one.keys() | other.keys()
-    if not names:
-        return Fraction(1)
-    return Fraction(sum(_loosely(one.get(name), other.get(name), tolerance) for name in names), len(names))
-
-
-def _loosely(one: Any, other: Any, tolerance: Decimal) -> bool:
-    """Numbers by value, text normalised, the rest exactly."""
-    if one is None or other is None:
-        return one is other
-    if _decimal_of(one) is not None and _decimal_of(other) is not None:
-        return _number(one, other, tolerance)
-    return _text(one, other, tolerance)
-
-
-def best_assignment(shares: Sequence[Sequence[Fraction]]) -> Fraction:
-    """Returns the largest sum of one-to-one pairs (Kuhn 1955, Munkres 1957; with potentials, cubic time)."""
-    if not shares or not shares[0]:
-        return Fraction(0)
-    if len(shares) > len(shares[0]):
-        shares = list(zip(*shares, strict=True))
-    unit = math.lcm(*{share.denominator for row in shares for share in row})
-    costs = [[int((1 - share) * unit) for share in row] for row in shares]
-    rows, columns = len(costs), len(costs[0])
-    row_potential, column_potential = [0] * (rows + 1), [0] * (columns + 1)
-    owner = [0] * (columns + 1)
-    for row in range(1, rows + 1):
-        _augment(row, costs, row_potential, column_potential, owner)
-    chosen = sum(costs[owner[column] - 1][column - 1] for column in range(1, columns + 1) if owner[column])
-    return rows - Fraction(chosen, unit)
-
-
-def _augment(
-    row: int,
-    costs: Sequence[Sequence[int]],
-    row_potential: list[int],
-    column_potential: list[int],
-    owner: list[int],
-) -> None:
-    """Gives one more row a column, along the cheapest alternating path (column 0 is a stub)."""
-    columns = len(owner) - 1
-    owner[0], column = row, 0
-    least: list[int | None] = [None] * (columns + 1)
-    before, done = [0] * (columns + 1), [False] * (columns + 1)
-    while owner[column]:
-        done[column] = True
-        here, step, following = owner[column], None, 0
-        for other in range(1, columns + 1):
-            if done[other]:
-                continue
-            cost = costs[here - 1][other - 1] - row_potential[here] - column_potential[other]
-            known = least[other]
-            if known is None or cost < known:
-                least[other], before[other], known = cost, column, cost
-            if step is None or known < step:
-                step, following = known, other
-        change = step or 0
-        for other in range(columns + 1):
-            if done[other]:
-                row_potential[owner[other]] += change
-                column_potential[other] -= change
-            elif (known := least[other]) is not None:
-                least[other] = known - change
-        column = following
-    while column:
-        owner[column] = owner[before[column]]
-        column = before[column]

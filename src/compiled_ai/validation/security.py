@@ -51,9 +51,9 @@ def security(
     judging = Judging("security", measures={"functions": len(candidate.functions)})
     allowed = {function.step.name: function.allowed_imports for function in plan.functions}
     texts: dict[str, _Text] = {}
-    for step, place in candidate.functions.items():
-        texts[step] = _Text(place)
-        judging.run("policy", lambda text=texts[step], step=step: _policy(text, allowed[step]))  # type: ignore[misc]
+    for key, place in candidate.functions.items():
+        texts[key] = _Text(place)
+        judging.run("policy", lambda text=texts[key]: _policy(text, allowed[text.step]))  # type: ignore[misc]
     if any(finding.rule in _UNREADABLE for finding in judging.findings):
         return judging.result()
     if texts:

@@ -34,9 +34,10 @@ def syntax(candidate: Assembled, plan: CompilePlan, *, cache: Path | None = None
     if judging.findings or judging.broken:
         return judging.result()
     plans = {function.step.name: function for function in plan.functions}
-    for step, place in candidate.functions.items():
-        judging.run("signature", lambda place=place, step=step: _signature(place, plans[step]))  # type: ignore[misc]
-        judging.run("radon", lambda place=place, step=step: _size(place, plans[step]))  # type: ignore[misc]
+    for place in candidate.functions.values():
+        planned = plans[place.step]
+        judging.run("signature", lambda place=place, planned=planned: _signature(place, planned))  # type: ignore[misc]
+        judging.run("radon", lambda place=place, planned=planned: _size(place, planned))  # type: ignore[misc]
     judging.run("ruff", lambda: _located(candidate, checkers.ruff(candidate.source), strict=False))
     signed = not any(finding.rule == "syntax.signature" for finding in judging.findings)
     judging.run("mypy", lambda: _located(candidate, checkers.mypy(candidate.source, cache), strict=signed))
@@ -45,12 +46,12 @@ def syntax(candidate: Assembled, plan: CompilePlan, *, cache: Path | None = None
 
 
 def _parse(candidate: Assembled) -> Iterator[Finding]:
-    for step, place in candidate.functions.items():
+    for place in candidate.functions.values():
         try:
             ast.parse(place.source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
-            line = getattr(fault, "lineno", None)
-            yield Finding(rule="syntax.ast", message=f"Not Python: {fault}.", line=line, step=step, caught_by="ast")
+            line, message = getattr(fault, "lineno", None), f"Not Python: {fault}."
+            yield Finding(rule="syntax.ast", message=message, line=line, step=place.step, caught_by="ast")
             return
     try:
         ast.parse(candidate.source)
@@ -59,11 +60,12 @@ def _parse(candidate: Assembled) -> Iterator[Finding]:
 
 
 def _signature(place: FunctionPlace, plan: FunctionPlan) -> Iterator[Finding]:
-    wanted = ast.parse(f"{plan.signature}\n    pass").body[0]
+    signature = plan.signature.replace(f"def {plan.name}(", f"def {place.name or plan.name}(", 1)
+    wanted = ast.parse(f"{signature}\n    pass").body[0]
     found = next((node for node in ast.parse(place.source).body if isinstance(node, ast.FunctionDef)), None)
     assert isinstance(wanted, ast.FunctionDef)
     if found is None or _header(found) != _header(wanted):
-        message = f"The signature must be, to the letter: {plan.signature}"
+        message = f"The signature must be, to the letter: {signature}"
         yield Finding(rule="syntax.signature", message=message, line=1, step=place.step, caught_by="ast")
 
 
@@ -98,11 +100,11 @@ def _located(candidate: Assembled, findings: Iterable[Finding], *, strict: bool)
 def _measures(candidate: Assembled) -> dict[str, object]:
     return {
         "functions": {
-            step: {
+            key: {
                 "lines": (lines := checkers.code_lines(place.source)),
                 "complexity": checkers.complexity(place.source),
                 "note": "short: fewer than 20 lines were enough" if lines < checkers.FEW_LINES else "",
             }
-            for step, place in candidate.functions.items()
+            for key, place in candidate.functions.items()
         }
     }

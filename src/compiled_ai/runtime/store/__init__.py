@@ -11,6 +11,8 @@ with RunStore.open("sqlite:///runs.db", home=home, durability="process") as stor
 | name a run, a time | `new_run_id()`, `now_text()` |
 | ask before the first effect whether keys are there | `require(protection)` |
 | store a run whose effects need no crash safety | `save(record, protection, once=False)`, `save_many`, `group(n)` |
+| store the same work again after a crash | `form(...)`, `prepare(record)`, `save_prepared(runs)`, `stored(ids)` |
+| share it with own processes | `address.open()`, `close_chains_of(process)` |
 | store a run step by step | `start`; `intend` -> `Intent`; `effect` -> the effect that counts; `finish` |
 | read | `load` (checks the chain), `summary`, `list`, `find` (business key), `once` (same reference and artifact) |
 | go on after a crash | `incomplete()`, `unresolved(run_id)` |
@@ -37,8 +39,8 @@ from compiled_ai.runtime.store.dialects import Durability
 from compiled_ai.runtime.store.effecting import Incomplete, Intent
 from compiled_ai.runtime.store.payloads import CLEAR, Level, Protection
 from compiled_ai.runtime.store.reviewing import Review
-from compiled_ai.runtime.store.runs import RunLike, RunSummary
-from compiled_ai.runtime.store.store import RunStore
+from compiled_ai.runtime.store.runs import Prepared, RunForm, RunLike, RunSummary
+from compiled_ai.runtime.store.store import RunStore, StoreAddress
 from compiled_ai.runtime.store.times import now_text
 from compiled_ai.runtime.store.verifying import ChainState, StoreFinding, VerifyReport
 
@@ -50,10 +52,13 @@ __all__ = [
     "Incomplete",
     "Intent",
     "Level",
+    "Prepared",
     "Protection",
     "Review",
+    "RunForm",
     "RunLike",
     "RunStore",
+    "StoreAddress",
     "RunSummary",
     "StoreFinding",
     "VerifyReport",

@@ -60,6 +60,10 @@ class Database(Protocol):
         """Inserts into `events` and returns the new `seq`."""
         ...
 
+    def insert_events(self, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[int]:
+        """Inserts many into `events`, within a transaction, and returns their `seq`."""
+        ...
+
     def begin(self) -> None: ...
     def begin_reading(self) -> None:
         """Opens a snapshot: what is read until `commit` is one state."""
@@ -221,6 +225,14 @@ class SQLite:
         except sqlite3.Error as fault:
             raise self._failed(fault) from fault
 
+    def insert_events(self, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[int]:
+        """A writing transaction is alone, and SQLite numbers rows one after the other."""
+        if len(rows) == 1:
+            return [self.insert_event(sql, rows[0])]
+        newest = int(self.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()[0])
+        self.many(sql, rows)
+        return range(newest + 1, newest + 1 + len(rows))
+
     def begin(self) -> None:
         self.execute("BEGIN IMMEDIATE")
 
@@ -363,6 +375,9 @@ class PostgreSQL:
 
     def insert_event(self, sql: str, values: Sequence[Any]) -> int:
         return int(self.execute(sql + " RETURNING seq", values).fetchone()[0])
+
+    def insert_events(self, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[int]:
+        return [self.insert_event(sql, row) for row in rows]
 
     def begin(self) -> None:
         self.execute("BEGIN")

@@ -93,6 +93,9 @@ def pack(
 
     `context` binds what is sealed to its place; `run_key` may be `None` only where nothing is encrypted.
     """
+    if protection is CLEAR:
+        members = [*facts, *[f'"{part}":{canonical_json(value)}' for part, value in parts.items()]]
+        return Payload(urandom(BLIND_BYTES), _object(members), b"")
     clear, secret, withheld = facts, list[str](), dict[str, Any]()
     for part, value in parts.items():
         level: Level = getattr(protection, part)

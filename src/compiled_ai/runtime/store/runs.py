@@ -6,16 +6,18 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os import urandom
 from typing import TYPE_CHECKING, Any, Protocol
 
-from compiled_ai.canonical import canonical_json
+from compiled_ai.canonical import Canonical, canonical_json
 from compiled_ai.errors import InputError, NotFound, StoreFailed
 from compiled_ai.records import Effect, RunStatus
 from compiled_ai.runtime.keys import Wrapped
-from compiled_ai.runtime.store.chain import Payload, header_text
+from compiled_ai.runtime.store.chain import BLIND_BYTES, Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack
 from compiled_ai.runtime.store.session import (
+    NewEvent,
     Session,
     payload_context,
 )
@@ -28,6 +30,7 @@ EffectKey = tuple[str, str, int, int]
 FINAL = ("completed", "failed")
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _REFERENCE_BYTES = 16
+_ASKED_AT_ONCE = 500
 _quote = json.encoder.encode_basestring_ascii
 
 _INSERT_RUN = (
@@ -140,7 +143,10 @@ def open_run_row(database: Database, run_id: str) -> RunRow:
 class Prepared:
     """A run, ready to be written: all that can be computed before the transaction."""
 
-    record: RunLike
+    run_id: str
+    workflow: str
+    artifact: str
+    status: RunStatus
     header: str
     payload: Payload
     protection: str
@@ -148,6 +154,8 @@ class Prepared:
     finished: int | None
     wrapped: Wrapped | None
     references: list[tuple[str, bytes]]
+    effects: Sequence[tuple[str, str, int, int, str]]
+    """Key and state of each effect, of a run that has not ended."""
 
 
 def prepare(session: Session, record: RunLike, protection: Protection) -> Prepared:
@@ -155,15 +163,10 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
     run_id = record.run_id
     if not _RUN_ID.fullmatch(run_id):
         raise InputError(f"{run_id!r} is not a run id.", remedy="Use 1 to 64 letters, digits, '_', '.', '-'.")
-    run_key: AESGCM | None = None
-    wrapped = None
-    if protection is not CLEAR and protection.encrypts:
-        run_key, wrapped = session.new_run_key(run_id)
+    run_key, wrapped = _key_for(session, run_id, protection)
     references = [(name, reference_hash(session, value)) for name, value in record.reference.items()]
     facts = [f'"environment":{session.environment_json(record.environment)}']
-    if references:
-        members = ",".join([f'{_quote(name)}:"{value.hex()}"' for name, value in references])
-        facts.append(f'"references":{{{members}}}')
+    facts += _reference_facts(session, record.reference)
     parts: dict[Part, Any] = {"inputs": record.input}
     if record.output is not None:
         parts["outputs"] = record.output
@@ -178,7 +181,10 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
         facts, parts, protection, run_key=run_key, mark_mac=session.mark_mac, context=payload_context(run_id, 0)
     )
     return Prepared(
-        record,
+        run_id,
+        record.workflow,
+        record.artifact,
+        record.status,
         _header(record, protection),
         payload,
         protection.text(),
@@ -186,7 +192,83 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
         None if record.finished_at is None else micros_of(record.finished_at),
         wrapped,
         references,
+        tuple((*effect.key, effect.state) for effect in record.effects) if record.status not in FINAL else (),
     )
+
+
+class RunForm:
+    """What all runs of an artifact have in common that completed without effects, written once for many of them."""
+
+    __slots__ = ("_facts", "_head", "_protection", "_session", "_tail", "artifact", "workflow")
+
+    def __init__(
+        self, session: Session, artifact: str, workflow: str, environment: Mapping[str, str], protection: Protection
+    ) -> None:
+        self._session, self._protection = session, protection
+        self.artifact, self.workflow = artifact, workflow
+        self._facts = f'"environment":{session.environment_json(environment)}'
+        self._head = f'{{"artifact":{_quote(artifact)},"finished_at":"'
+        self._tail = f'","status":"completed","workflow":{_quote(workflow)}}}'
+
+    def completed(
+        self, run_id: str, given: str, output: str, started_ns: int, finished_ns: int, reference: Mapping[str, str]
+    ) -> Prepared:
+        """Returns a run ready to be written. `given` and `output` are canonical JSON; times count from 1970."""
+        if reference or self._protection is not CLEAR:
+            return self._usual(run_id, given, output, started_ns, finished_ns, reference)
+        started, finished = started_ns // 1000, finished_ns // 1000
+        header = f'{self._head}{iso(finished)}","protection":"","started_at":"{iso(started)}{self._tail}'
+        clear = f'{{{self._facts},"inputs":{given},"outputs":{output}}}'.encode("utf-8", "surrogatepass")
+        payload = Payload(urandom(BLIND_BYTES), clear, b"")
+        return Prepared(
+            run_id, self.workflow, self.artifact, "completed", header, payload, "", started, finished, None, [], ()
+        )
+
+    def _usual(
+        self, run_id: str, given: str, output: str, started_ns: int, finished_ns: int, reference: Mapping[str, str]
+    ) -> Prepared:
+        facts = [self._facts, *_reference_facts(self._session, reference)]
+        run_key, wrapped = _key_for(self._session, run_id, self._protection)
+        parts: dict[Part, Any] = {"inputs": Canonical(given), "outputs": Canonical(output)}
+        payload = pack(
+            facts,
+            parts,
+            self._protection,
+            run_key=run_key,
+            mark_mac=self._session.mark_mac,
+            context=payload_context(run_id, 0),
+        )
+        started, finished = started_ns // 1000, finished_ns // 1000
+        header = (
+            f'{self._head}{iso(finished)}","protection":"{self._protection.text()}","started_at":"{iso(started)}'
+            f"{self._tail}"
+        )
+        return Prepared(
+            run_id,
+            self.workflow,
+            self.artifact,
+            "completed",
+            header,
+            payload,
+            self._protection.text(),
+            started,
+            finished,
+            wrapped,
+            [(name, reference_hash(self._session, value)) for name, value in reference.items()],
+            (),
+        )
+
+
+def _reference_facts(session: Session, reference: Mapping[str, str]) -> list[str]:
+    if not reference:
+        return []
+    hashes = {name: reference_hash(session, value).hex() for name, value in reference.items()}
+    members = ",".join([f'{_quote(name)}:"{value}"' for name, value in hashes.items()])
+    return [f'"references":{{{members}}}']
+
+
+def _key_for(session: Session, run_id: str, protection: Protection) -> tuple[AESGCM | None, Wrapped | None]:
+    return session.new_run_key(run_id) if protection is not CLEAR and protection.encrypts else (None, None)
 
 
 def _header(record: RunLike, protection: Protection) -> str:
@@ -222,23 +304,35 @@ def reference_hash(session: Session, value: str) -> bytes:
     return session.reference_mac.digest(value)[:_REFERENCE_BYTES]
 
 
-def insert(session: Session, run: Prepared) -> None:
-    """Writes a new run: one event, one payload, one row, and one row for each business key."""
-    record, database = run.record, session.database
-    event = session.append(
-        "recorded", run.header, at=now_micros(), run_id=record.run_id, run_position=0, payload=run.payload
-    )
+def insert_many(session: Session, runs: Sequence[Prepared]) -> None:
+    """Writes new runs, within a transaction: an event, a payload and a row each, and a row for each business key."""
+    database = session.database
+    appended = session.append_many([NewEvent(run.run_id, "recorded", run.header, run.payload) for run in runs])
+    database.many(_INSERT_RUN, [_row_of(run, *event) for run, event in zip(runs, appended, strict=True)])
+    references = [(value, run.run_id, name) for run in runs for name, value in run.references]
+    if references:
+        database.many(_INSERT_REFERENCE, references)
+    effects = [(run.run_id, *effect) for run in runs for effect in run.effects]
+    if effects:
+        database.many(_INSERT_EFFECT, effects)
+
+
+def stored_among(database: Database, run_ids: Sequence[str]) -> set[str]:
+    """Returns which of these runs are stored."""
+    found: set[str] = set()
+    for start in range(0, len(run_ids), _ASKED_AT_ONCE):
+        asked = run_ids[start : start + _ASKED_AT_ONCE]
+        marks = ", ".join("?" * len(asked))
+        found.update(row[0] for row in database.execute(f"SELECT run_id FROM runs WHERE run_id IN ({marks})", asked))
+    return found
+
+
+def _row_of(run: Prepared, seq: int, head: bytes) -> tuple[object, ...]:
     key_name, wrapped = (run.wrapped.key_name, run.wrapped.data) if run.wrapped else (None, None)
-    database.execute(
-        _INSERT_RUN,
-        (record.run_id, record.workflow, record.artifact, record.status, run.started, run.finished, run.protection,
-         event.seq, event.hash, key_name, wrapped),
+    return (
+        run.run_id, run.workflow, run.artifact, run.status, run.started, run.finished, run.protection, seq, head,
+        key_name, wrapped,
     )  # fmt: skip
-    for name, value in run.references:
-        database.execute(_INSERT_REFERENCE, (value, record.run_id, name))
-    if record.status not in FINAL:
-        for effect in record.effects:
-            database.execute(_INSERT_EFFECT, (record.run_id, *effect.key, effect.state))
 
 
 def extend(session: Session, row: RunRow, kind: str, header: Mapping[str, Any], parts: Mapping[Part, Any]) -> None:

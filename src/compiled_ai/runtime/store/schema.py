@@ -8,7 +8,7 @@
 | `payloads` | inputs, effects, outputs of an event, clear or sealed | deleted by purge |
 | `runs`, `effects`, `reviews`, `business_keys` | where things stand; `verify` derives them anew | yes |
 | `writers` | one row for each chain | closed once |
-| `secrets` | the store's own secret, wrapped by a master key | re-wrapped by rotation |
+| `secrets` | the store's own secret, wrapped by a master key; a sample for each key's name | re-wrapped by rotation |
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,6 +33,16 @@ EVENT_COLUMNS = (
     "e.run_previous, e.hash"
 )
 _SECRET_CONTEXT = "run store secret"
+_NAME_CONTEXT = "master key of this name"
+
+
+class NewEvent(NamedTuple):
+    """The first event of a run."""
+
+    run_id: str
+    kind: str
+    header: str
+    payload: Payload
 
 
 class Appended(NamedTuple):
@@ -105,6 +115,7 @@ class Session:
         self._process = os.getpid()
         self.chain: Chain | None = None
         self.depth = 0
+        self._vouched: str | None = None
         self._closed = False
         secret = self._secret()
         self.store_id = hashlib.sha256(derive(secret, "store id")).hexdigest()[:32]
@@ -208,6 +219,41 @@ class Session:
             self.database.execute(_INSERT_PAYLOAD, (seq, payload.blind, payload.clear, payload.sealed))
         return Appended(seq, chain.head)
 
+    def append_many(self, events: Sequence[NewEvent]) -> list[Appended]:
+        """Adds the first events of new runs to this handle's chain, within a transaction."""
+        chain = self.chain or self._open_chain()
+        at, append = now_micros(), chain.append
+        rows: list[tuple[object, ...]] = []
+        heads: list[bytes] = []
+        for run_id, kind, header, payload in events:
+            rows.append(append(at, run_id, 0, kind, header, payload.commitment(), GENESIS))
+            heads.append(chain.head)
+        seqs = self.database.insert_events(_INSERT_EVENT, rows)
+        stored = zip(seqs, (new.payload for new in events), strict=True)
+        self.database.many(_INSERT_PAYLOAD, [(seq, each.blind, each.clear, each.sealed) for seq, each in stored])
+        return list(map(Appended, seqs, heads))
+
+    def close_chains_of(self, process: int) -> None:
+        """Ends the chains of a process of this machine that has died, so that they count as ended, not as cut off."""
+        with self.writing() as database:
+            rows = database.execute(
+                "SELECT writer FROM writers WHERE process = ? AND host = ? AND closed IS NULL",
+                (process, socket.gethostname()),
+            ).fetchall()
+            for (writer,) in rows:
+                if writer != self.writer:
+                    self._close_chain_of(writer)
+
+    def _close_chain_of(self, writer: str) -> None:
+        position, head = self.database.execute(
+            "SELECT position, hash FROM events WHERE writer = ? ORDER BY position DESC LIMIT 1", (writer,)
+        ).fetchone()
+        chain, at = Chain(writer, self.chain_mac(writer)), now_micros()
+        chain.position, chain.head = position + 1, bytes(head)
+        header = header_text({"closed_by": self._process})
+        self.database.insert_event(_INSERT_EVENT, chain.append(at, None, None, "closed", header, NO_PAYLOAD, GENESIS))
+        self.database.execute("UPDATE writers SET closed = ? WHERE writer = ?", (at, writer))
+
     def _open_chain(self) -> Chain:
         """Begins this handle's chain; its first event names the newest event of the store, whoever wrote that."""
         writer = "w" + new_run_id()
@@ -240,8 +286,26 @@ class Session:
 
     def new_run_key(self, run_id: str) -> tuple[AESGCM, Wrapped]:
         """Returns a run's new data key, ready to encrypt, and wrapped for storing."""
+        self._vouch_for_name()
         secret = secrets.token_bytes(32)
         return cipher(secret), self.keys.wrap(secret, context=run_key_context(run_id))
+
+    def _vouch_for_name(self) -> None:
+        """Under one name there is one master key: the first of that name that wrapped a run's key here.
+
+        Raises `StoreFailed` if the current one is another: what it wraps could not be told from what the first did.
+        """
+        name = self.keys.require("A run's record").name
+        if self._vouched == name:
+            return
+        sample = self.keys.wrap(secrets.token_bytes(32), context=_NAME_CONTEXT)
+        self.database.execute(
+            "INSERT INTO secrets (name, key_name, wrapped) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (f"name {name}", name, sample.data),
+        )
+        row = self.database.execute("SELECT wrapped FROM secrets WHERE name = ?", (f"name {name}",)).fetchone()
+        self.keys.unwrap(Wrapped(name, bytes(row[0])), context=_NAME_CONTEXT)
+        self._vouched = name
 
     def run_key(self, run_id: str, key_name: str | None, wrapped: bytes | None) -> AESGCM | None:
         if key_name is None or wrapped is None:

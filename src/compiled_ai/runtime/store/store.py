@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,14 +25,16 @@ from compiled_ai.runtime.store.runs import (
     FINAL,
     SUMMARY_COLUMNS,
     Prepared,
+    RunForm,
     RunLike,
     RunSummary,
     extend,
-    insert,
+    insert_many,
     open_run_row,
     prepare,
     reference_hash,
     run_row,
+    stored_among,
     summary_of,
 )
 from compiled_ai.runtime.store.schema import NEWEST
@@ -40,14 +43,31 @@ from compiled_ai.runtime.store.telling import record_of, told_of
 from compiled_ai.runtime.store.times import micros_of, now_text, since_micros
 from compiled_ai.runtime.store.verifying import ChainState, VerifyReport
 
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where a store is and how it is opened. Pickled, it carries master keys: hand it to own processes only."""
+
+    url: str
+    keys: KeyRing = field(repr=False)
+    durability: Durability
+    busy_seconds: float
+
+    def open(self) -> RunStore:
+        return RunStore.open(
+            self.url, keys=self.keys, durability=self.durability, busy_seconds=self.busy_seconds
+        )
+
+
 _STATUSES = ("completed", "review", "failed", "waiting")
 
 
 class RunStore:
     """An open run store. Use it as a context manager: closing ends its chain, which `verify` wants to see."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, address: StoreAddress) -> None:
         self._session = session
+        self._address = address
         self._group: list[Prepared] | None = None
         self._group_size = 0
 
@@ -69,7 +89,7 @@ class RunStore:
         ring = KeyRing.from_environment(home=home) if keys is None else keys
         database = open_database(url, durability=durability, busy_seconds=busy_seconds)
         try:
-            return cls(Session(database, ring))
+            return cls(Session(database, ring), StoreAddress(str(url), ring, durability, busy_seconds))
         except BaseException:
             database.close()
             raise
@@ -120,7 +140,7 @@ class RunStore:
                 self._flush()
             return record.run_id
         self._flush()
-        return self._write(run, once=once)
+        return self._write(run, record.reference, once=once)
 
     def start(self, record: RunLike, protection: Protection = CLEAR, *, once: bool = False) -> str:
         """Stores a run that has not ended (`status` is `waiting` or `review`); as `save` otherwise.
@@ -132,12 +152,48 @@ class RunStore:
                 f"A run that starts cannot be {record.status!r}.", remedy="Use status 'waiting', or save()."
             )
         self._flush()
-        return self._write(prepare(self._session, record, protection), once=once)
+        return self._write(prepare(self._session, record, protection), record.reference, once=once)
 
     def save_many(self, records: Sequence[RunLike], protection: Protection = CLEAR) -> None:
         """Stores many runs in one transaction: all of them, or none."""
         self._flush()
         self._write_all([prepare(self._session, record, protection) for record in records])
+
+    def form(
+        self, artifact: str, workflow: str, environment: Mapping[str, str], protection: Protection = CLEAR
+    ) -> RunForm:
+        """What makes many runs of an artifact ready to be written, for `save_prepared`."""
+        return RunForm(self._session, artifact, workflow, environment, protection)
+
+    def prepare(self, record: RunLike, protection: Protection = CLEAR) -> Prepared:
+        """Makes a run ready to be written, for `save_prepared`."""
+        return prepare(self._session, record, protection)
+
+    def save_prepared(self, runs: Sequence[Prepared]) -> set[str]:
+        """Stores, in one transaction, the runs that are not stored yet; returns the ids of those that were.
+
+        For work that is done again after a crash under the same ids: the first record of a run counts.
+        """
+        self._flush()
+        with self._session.writing() as database:
+            present = stored_among(database, [run.run_id for run in runs])
+            new = [run for run in runs if run.run_id not in present] if present else runs
+            if new:
+                insert_many(self._session, new)
+        return present
+
+    def stored(self, run_ids: Sequence[str]) -> set[str]:
+        """Returns which of these runs are stored."""
+        self._flush()
+        with self._session.reading() as database:
+            return stored_among(database, run_ids)
+
+    def has_any(self, beginning: str) -> bool:
+        """Returns whether some run's id begins like this."""
+        self._flush()
+        sql = "SELECT 1 FROM runs WHERE run_id >= ? AND run_id < ? LIMIT 1"
+        with self._session.reading() as database:
+            return database.execute(sql, (beginning, beginning + "\U0010ffff")).fetchone() is not None
 
     @contextmanager
     def group(self, size: int = 500) -> Iterator[RunStore]:
@@ -166,27 +222,30 @@ class RunStore:
                 self._write_all(kept)
 
     def _write_all(self, runs: Sequence[Prepared]) -> None:
-        if runs:
+        if not runs:
+            return
+        try:
             with self._session.writing():
-                for run in runs:
-                    self._insert(run)
+                insert_many(self._session, runs)
+        except Duplicate as fault:
+            ids = [run.run_id for run in runs]
+            twice = next((run_id for run_id in ids if ids.count(run_id) > 1), "") or min(self.stored(ids), default="")
+            raise _stored_already(twice) from fault
 
-    def _write(self, run: Prepared, *, once: bool) -> str:
+    def _write(self, run: Prepared, reference: Mapping[str, str], *, once: bool) -> str:
         with self._session.writing():
             if once:
-                existing = self._once(run.record.reference, run.record.artifact)
+                existing = self._once(reference, run.artifact)
                 if existing is not None:
                     return existing
             self._insert(run)
-        return run.record.run_id
+        return run.run_id
 
     def _insert(self, run: Prepared) -> None:
         try:
-            insert(self._session, run)
+            insert_many(self._session, [run])
         except Duplicate as fault:
-            raise StoreFailed(
-                f"Run {run.record.run_id!r} is stored already.", remedy="Use a new id for every run (`new_run_id`)."
-            ) from fault
+            raise _stored_already(run.run_id) from fault
 
     def intend(self, run_id: str, request: EffectRequest) -> Intent:
         """Records that an effect is about to start, durably, before it does. Start it only if `state` is `new`."""
@@ -384,6 +443,17 @@ class RunStore:
         self._flush()
         return reviewing.decide(self._session, review_id, decision)
 
+    # ------------------------------------------------------------ several processes
+
+    @property
+    def address(self) -> StoreAddress:
+        """What another process of this machine needs to open the same store; it carries the keys."""
+        return self._address
+
+    def close_chains_of(self, process: int) -> None:
+        """Ends the chains of a process that is known to have died: it cannot end them itself."""
+        self._session.close_chains_of(process)
+
     # ------------------------------------------------------------ keeping
 
     def purge(
@@ -423,3 +493,7 @@ class RunStore:
         """Lists the chains: who wrote each, when it began, and whether it was closed."""
         self._flush()
         return verifying.chains(self._session, unclosed_only=unclosed_only)
+
+
+def _stored_already(run_id: str) -> StoreFailed:
+    return StoreFailed(f"Run {run_id!r} is stored already.", remedy="Use a new id for every run (`new_run_id`).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from compiled_ai.errors import InputError
 
@@ -20,12 +21,25 @@ def now_text() -> str:
 
 
 def iso(micros: int) -> str:
-    moment = datetime.fromtimestamp(micros // 1_000_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros % 1_000_000:06d}Z"
+    seconds, rest = divmod(micros, 1_000_000)
+    return f"{_second_text(seconds)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second_text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def micros_of(text: str) -> int:
     """Reads an ISO 8601 time with its zone; `InputError` if it has none."""
+    micros = text[20:26]
+    if len(text) == 27 and text[19] == "." and text[26] == "Z" and micros.isascii() and micros.isdigit():
+        return _micros_of(text[:19] + "Z") + int(micros)  # the form that the store writes
+    return _micros_of(text)
+
+
+@lru_cache(maxsize=64)
+def _micros_of(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as fault:

@@ -79,18 +79,22 @@ def _shortened(numbers: list[int], least: int) -> str:
     return ", ".join(str(number) for number in numbers)
 
 
+_LEAST_ROOM = 40
+"""Characters that a comment or a text gets however deep it stands."""
+
+
 def comment(text: str, indent: int) -> list[str]:
     """Returns comment lines for a text, wrapped."""
     pad = " " * indent
     plain = " ".join(text.split())
-    lines = textwrap.wrap(plain, WIDTH - indent - 2, break_long_words=True, break_on_hyphens=False)
+    lines = textwrap.wrap(plain, max(_LEAST_ROOM, WIDTH - indent - 2), break_long_words=True, break_on_hyphens=False)
     return [f"{pad}# {lines[0]}", *(f"{pad}#   {line}" for line in lines[1:])] if lines else [f"{pad}#"]
 
 
 def wrapped_text(value: str, indent: int) -> str:
     """Returns a text literal, in several adjacent pieces where it is too long for a line."""
     whole = text_literal(value)
-    room = WIDTH - indent - 6
+    room = max(_LEAST_ROOM, WIDTH - indent - 6)
     if width(whole) <= room:
         return whole
     pieces = [value[start : start + room // 3] for start in range(0, len(value), room // 3)]

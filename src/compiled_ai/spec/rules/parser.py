@@ -53,6 +53,10 @@ MAX_TEXT = 200_000
 """Characters of one rule text."""
 MAX_DEPTH = 60
 """Brackets within brackets."""
+MAX_CONDITIONS = 30
+"""IFs within IFs: deeper ones leave no room for the code of their lines."""
+MAX_TERMS = 200
+"""Operators in a row (`a + b - c`)."""
 
 
 class _Tokens(LarkLexer):
@@ -106,8 +110,12 @@ def parse(text: str, start: Start, *, names: Names, mark: Mark, cell: bool = Fal
 
 
 def _check_depth(tokens: Sequence[Token]) -> None:
-    depth = 0
+    depth = conditions = 0
     for token in tokens:
+        conditions += {"IF": 1, "ELSE": -1}.get(token.type, 0)
+        if conditions > MAX_CONDITIONS:
+            message = f"More than {MAX_CONDITIONS} IFs within each other. Join conditions with AND, or write a table."
+            raise Refused(_place(token), message)
         depth += {"LPAR": 1, "LSQB": 1, "IF": 1, "RPAR": -1, "RSQB": -1, "ELSE": -1}.get(token.type, 0)
         if depth > MAX_DEPTH:
             raise Refused(_place(token), f"More than {MAX_DEPTH} levels deep. Name a part on a line of its own.")
@@ -325,6 +333,9 @@ class _Builder(Transformer[Any, Any]):
 
     def chain_left(self, meta: Meta, children: list[Any]) -> Expression:
         found: Expression = children[0]
+        if len(children) // 2 > MAX_TERMS:
+            message = f"More than {MAX_TERMS} operators in a row. Sum a list, or name parts on lines of their own."
+            raise Refused(_place(children[2 * MAX_TERMS + 1]), message)
         for operator, right in zip(children[1::2], children[2::2], strict=True):
             found = Operation(place=_place(operator), operator=str(operator), left=found, right=right)  # type: ignore[arg-type]
         return found

@@ -1,0 +1,101 @@
+"""What a plan says of call steps: what they may reach, what they ask beyond that, and what happens after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from compiled_ai.canonical import canonical_json
+from compiled_ai.capabilities import Declared, Repeats, faults, repeats
+from compiled_ai.catalog import Catalog, EffectModule
+from compiled_ai.errors import suggest
+from compiled_ai.library.types import FieldType
+from compiled_ai.spec.model import CallStep, Mark, WorkflowSpec
+
+_AFTER_A_CRASH: dict[Repeats, str] = {
+    "reads": "It changes nothing, and is made again after a crash.",
+    "same": "Made twice it leaves the same, so it is made again after a crash.",
+    "keyed": "It is done once for its key, and is asked for again after a crash.",
+    "once": "After a crash it is in doubt, and waits for a person.",
+}
+
+
+class CallFault(NamedTuple):
+    """What is wrong with a connection or a call step."""
+
+    rule: str
+    message: str
+    mark: Mark
+    step: str | None = None
+
+
+def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
+    """Yields what connections and call steps say that their modules do not take, and what steps ask beyond `allow`."""
+    for connection in spec.connections:
+        module = catalog.effects.get(connection.module)
+        if module is None or not module.connects:
+            hint = suggest(connection.module, [each.name for each in catalog.effects.values() if each.connects])
+            yield CallFault("plan.module", f"No connection has module {connection.module!r}.{hint}", connection.mark)
+            continue
+        for message in module.check_allow(connection.allow):
+            yield CallFault("plan.permission", message, connection.mark)
+    for step in _calls(spec):
+        module = catalog.effects.get(step.module)
+        if module is None:
+            hint = suggest(step.module, catalog.effects)
+            yield CallFault("plan.module", f"Unknown module {step.module!r}.{hint}", step.mark, step.name)
+            continue
+        for message in module.check_settings(step.settings) or tuple(_beyond(spec, step, module)):
+            yield CallFault("plan.setting", message, step.mark, step.name)
+
+
+def _calls(spec: WorkflowSpec) -> list[CallStep]:
+    return [step for step in spec.steps if isinstance(step, CallStep)]
+
+
+def _beyond(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> Iterator[str]:
+    """What a call step asks for beyond what its connection declares."""
+    name = step.settings.get("connection")
+    known = {each.name: each for each in spec.connections if each.module == step.module}
+    if module.connects and name not in known:
+        hint = suggest(str(name), known)
+        yield f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"
+        return
+    yield from faults(declared_call(spec, step))
+
+
+def declared_call(spec: WorkflowSpec, step: CallStep) -> Declared:
+    """A call step with what the specification allows its connection."""
+    allow = next((each.allow for each in spec.connections if each.name == step.settings.get("connection")), {})
+    return Declared(
+        step=step.name,
+        module=step.module,
+        settings=step.settings,
+        arguments={name: parameter.type for name, parameter in step.arguments.items()},
+        result=FieldType("object", fields=step.result, class_name=step.class_name),
+        allow=allow,
+    )
+
+
+def told_of_calls(spec: WorkflowSpec) -> Iterator[tuple[str, str, str]]:
+    """Yields lines of the plan, as what, value and reason: each connection with its allow-list, each call's end."""
+    for connection in spec.connections:
+        steps = [step.name for step in _calls(spec) if step.settings.get("connection") == connection.name]
+        used = f"Used by {', '.join(steps)}." if steps else "No step uses it."
+        allowed = ", ".join(f"{key} {canonical_json(value)}" for key, value in connection.allow.items())
+        yield f"connection {connection.name}", f"{connection.module}; {allowed}", used
+    for step in _calls(spec):
+        if step.module == "human":
+            yield f"call {step.name}", "human", "It waits for a person."
+        elif step.module in ("database", "http", "notify", "files"):
+            yield f"call {step.name}", step.module, _AFTER_A_CRASH[repeats(declared_call(spec, step))]
+
+
+def brought(spec: WorkflowSpec, catalog: Catalog) -> dict[str, dict[str, str]]:
+    """The call modules of a specification that do not ship, each with the package that is pinned."""
+    modules = [catalog.effects[step.module] for step in _calls(spec)]
+    return {
+        module.name: {"package": module.provider, "digest": module.provider_digest or ""}
+        for module in modules
+        if module.provider is not None
+    }

@@ -1,0 +1,248 @@
+"""Commands of the Temporal engine: worker, submit."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compiled_ai.cli.artifacts import Name, open_artifact
+from compiled_ai.cli.govern import open_store
+from compiled_ai.cli.output import emit, note
+from compiled_ai.config import Settings, load_settings
+from compiled_ai.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from compiled_ai.runtime.store import RunStore
+    from compiled_ai.runtime.temporal.connecting import Connection
+    from compiled_ai.runtime.temporal.worker import WorkerSettings
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
+Address = Annotated[str, typer.Option("--address", metavar="HOST:PORT", help="server; else TEMPORAL_ADDRESS")]
+Namespace = Annotated[str, typer.Option("--namespace", help="else TEMPORAL_NAMESPACE, else 'default'")]
+Queue = Annotated[str, typer.Option("--task-queue", help="common queue; those of artifacts are named after it")]
+Tls = Annotated[bool, typer.Option("--tls", help="TLS; an API key (TEMPORAL_API_KEY) switches it on")]
+Cert = Annotated[Path | None, typer.Option("--tls-cert", metavar="PEM", help="own certificate, for mutual TLS")]
+Key = Annotated[Path | None, typer.Option("--tls-key", metavar="PEM", help="its key")]
+Authority = Annotated[Path | None, typer.Option("--tls-ca", metavar="PEM", help="who signed the server's certificate")]
+DEV_PORT = 7233
+
+
+def register(app: typer.Typer) -> None:
+    for command in (worker, submit):
+        app.command()(command)
+
+
+def worker(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARTIFACT]...", help="default: every artifact of this home")
+    ] = None,
+    address: Address = "",
+    namespace: Namespace = "",
+    task_queue: Queue = "compiled-ai",
+    tls: Tls = False,
+    tls_cert: Cert = None,
+    tls_key: Key = None,
+    tls_ca: Authority = None,
+    dev: Annotated[bool, typer.Option("--dev", help="start a development server here as well")] = False,
+    max_concurrent: Annotated[int, typer.Option("--max-concurrent", help="activities of an artifact at once")] = 16,
+    drain: Annotated[float, typer.Option("--drain", metavar="SECONDS", help="time to finish on SIGTERM")] = 30.0,
+    metrics: Annotated[
+        str, typer.Option("--metrics", metavar="WHERE", help="prometheus:HOST:PORT, or otlp:URL")
+    ] = "",
+    model: Annotated[str, typer.Option("--model", help="serves bounded calls; default: what steps pin")] = "",
+) -> None:
+    """Serves artifacts to a Temporal server until SIGTERM or Ctrl-C, then finishes what it has begun.
+
+    Example: compiled-ai worker prior_auth_glp1@0.1.0 --address temporal:7233
+    """
+    from compiled_ai.runtime.temporal import require_temporal
+
+    require_temporal()
+    from compiled_ai.runtime.temporal.worker import WorkerSettings
+
+    settings = load_settings()
+    loaded = [open_artifact(settings, name) for name in names or _all_digests(settings)]
+    chosen = WorkerSettings(
+        queue=task_queue, max_concurrent=max_concurrent, drain_seconds=drain, model=model or None
+    )
+    connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    with open_store(settings, writes=True) as store:
+        asyncio.run(_serve(settings, loaded, store, chosen, connection, metrics, dev))
+
+
+def _all_digests(settings: Settings) -> list[str]:
+    from compiled_ai.artifact import all_artifacts
+
+    found = [folder.name for _, _, folder in all_artifacts(settings.artifacts)]
+    if not found:
+        raise NotFound(f"There is no artifact in {str(settings.home)!r}.", remedy="Compile one first.")
+    return found
+
+
+def _connection(
+    address: str, namespace: str, tls: bool, cert: Path | None, key: Path | None, authority: Path | None
+) -> Connection:
+    from compiled_ai.runtime.temporal.connecting import Connection
+
+    return Connection(
+        address=address or None,
+        namespace=namespace or None,
+        tls=tls,
+        tls_cert=cert,
+        tls_key=key,
+        tls_ca=authority,
+    )
+
+
+async def _serve(
+    settings: Settings,
+    loaded: Sequence[Any],
+    store: RunStore,
+    chosen: WorkerSettings,
+    connection: Connection,
+    metrics: str,
+    dev: bool,
+) -> None:
+    from compiled_ai.runtime.loading import as_program
+    from compiled_ai.runtime.temporal.connecting import ensure_search_attributes
+    from compiled_ai.runtime.temporal.worker import serve_until
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _server(settings, connection, metrics, dev) as client:
+        if not await ensure_search_attributes(client):
+            note("the server does not let this worker add search attributes; docs/temporal.md says which it needs")
+        for each in loaded:
+            note(f"serves {each.workflow}@{each.version} {each.digest}")
+        note(f"worker: {client.config()['service_client'].config.target_host}, namespace {client.namespace}, "
+             f"queue {chosen.queue}")
+        await serve_until(stop, client, [as_program(each) for each in loaded], store, chosen)
+        note("worker: drained")
+
+
+@asynccontextmanager
+async def _server(
+    settings: Settings, connection: Connection, metrics: str, dev: bool
+) -> AsyncIterator[Client]:
+    """The client; with `--dev` of a server that starts here and keeps its histories in this home."""
+    from compiled_ai.runtime.keys import KeyRing
+    from compiled_ai.runtime.temporal.connecting import connect, dev_server, telemetry
+
+    kind, _, where = metrics.partition(":")
+    if metrics and (kind not in ("prometheus", "otlp") or not where):
+        raise UsageError(f"--metrics is {metrics!r}.", remedy="Write prometheus:HOST:PORT or otlp:URL.")
+    runtime = telemetry(**{kind: where}) if metrics else None
+    keys = KeyRing.from_environment(home=settings.home)
+    if not dev:
+        yield await connect(connection, keys, runtime=runtime)
+        return
+    host, _, port = (connection.address or f"localhost:{DEV_PORT}").rpartition(":")
+    if host not in ("localhost", "127.0.0.1") or not port.isdigit():
+        raise UsageError(
+            f"--dev starts a server here, not at {connection.address!r}.", remedy="Give --address localhost:PORT."
+        )
+    settings.home.mkdir(parents=True, exist_ok=True)
+    async with dev_server(keys, port=int(port), database=settings.home / "temporal.db", runtime=runtime) as client:
+        yield client
+
+
+# ---------------------------------------------------------------------------------------------- submit
+
+
+def submit(
+    name: Name,
+    given: Annotated[str, typer.Option("--input", help="FILE, - for standard input, or JSON text")] = "-",
+    wait: Annotated[bool, typer.Option("--wait", help="until the run ends or waits for a person")] = False,
+    deadline: Annotated[
+        str, typer.Option("--deadline", metavar="TIME", help="for people: ISO time, or a duration from now (P7D)")
+    ] = "",
+    address: Address = "",
+    namespace: Namespace = "",
+    task_queue: Queue = "compiled-ai",
+    tls: Tls = False,
+    tls_cert: Cert = None,
+    tls_key: Key = None,
+    tls_ca: Authority = None,
+    as_json: Json = False,
+) -> None:
+    """Starts a run on a Temporal server. With --wait exit codes are those of `run`.
+
+    Example: compiled-ai submit claim_routing --input claim.json --wait
+    """
+    from compiled_ai.cli.runs import emit_result, read_input
+    from compiled_ai.runtime.loading import as_program
+    from compiled_ai.runtime.local import kept
+    from compiled_ai.runtime.temporal import require_temporal
+
+    require_temporal()
+    settings = load_settings()
+    loaded = open_artifact(settings, name)
+    value, until = read_input(given), moment(deadline)
+    connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    with open_store(settings, writes=True) as store:
+        start = asyncio.run(_submit(settings, loaded, value, store, connection, task_queue, until, wait))
+        if wait:
+            emit_result(kept(store, start.run_id, as_program(loaded)), as_json=as_json)
+            return
+    shown = {"run_id": start.run_id, "status": "submitted", "output": None, "artifact": start.artifact, "effects": []}
+    emit(shown, as_json=as_json, text=f"submitted  run {start.run_id}  artifact {start.artifact[:12]}")
+
+
+async def _submit(
+    settings: Settings,
+    loaded: Any,
+    value: Any,
+    store: RunStore,
+    connection: Connection,
+    queue: str,
+    deadline: str | None,
+    wait: bool,
+) -> Any:
+    from compiled_ai.runtime.keys import KeyRing
+    from compiled_ai.runtime.loading import as_program
+    from compiled_ai.runtime.temporal.connecting import connect, ensure_search_attributes
+    from compiled_ai.runtime.temporal.messages import queue_of
+    from compiled_ai.runtime.temporal.submitting import Submission, has_worker, wait_for
+    from compiled_ai.runtime.temporal.submitting import submit as start
+
+    client = await connect(connection, KeyRing.from_environment(home=settings.home))
+    searchable = await ensure_search_attributes(client)
+    how = Submission(version=loaded.version, queue=queue, deadline=deadline, searchable=searchable)
+    started = await start(client, as_program(loaded), value, store, how)
+    if not await has_worker(client, queue_of(loaded.digest, queue)):
+        note(
+            f"No worker holds {loaded.workflow}@{loaded.version} at the moment: the run waits, and loses nothing. "
+            f"Start one: compiled-ai worker {loaded.digest[:12]}"
+        )
+    if wait:
+        await wait_for(client, started.run_id)
+    return started
+
+
+def moment(text: str) -> str | None:
+    """Reads `--deadline`: a time with its zone, or a duration from now; returns ISO 8601 in UTC."""
+    from compiled_ai.library.values import parse_days_time
+
+    if not text:
+        return None
+    try:
+        if text.startswith("P"):
+            return (datetime.now(UTC) + parse_days_time(text)).isoformat()
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise UsageError(
+            f"--deadline is {text!r}.", remedy="Write 2026-12-01T12:00Z, or a duration from now such as P7D or PT72H."
+        )
+    return found.astimezone(UTC).isoformat()

@@ -1,0 +1,150 @@
+"""Standard input and output, a file that is followed, a file that is appended to."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import secrets
+import select
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from compiled_ai.errors import NotFound, UsageError
+from compiled_ai.runtime.lines import LONGEST_LINE
+from compiled_ai.runtime.stream.messages import Message
+
+_BLOCK = 1 << 16
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+class StandardInput:
+    """Lines of standard input; a position is the number of a line in this process: nothing is delivered twice."""
+
+    keeps_place = False
+
+    def __init__(self) -> None:
+        self.name = f"stdin {secrets.token_hex(8)}"
+        self._stopped = threading.Event()
+
+    def stop(self) -> bool:
+        self._stopped.set()
+        return True
+
+    async def messages(self, after: str | None) -> AsyncIterator[Message]:
+        """A thread reads the descriptor itself: one that waits in Python's reader could not be left behind."""
+        lines: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_read_lines, args=(lines, loop, self._stopped), daemon=True).start()
+        number = 0
+        while (line := await lines.get()) is not None:
+            if line.strip():
+                yield Message(str(number), line)
+            number += 1
+
+    async def acknowledge(self, positions: Sequence[str]) -> None:
+        """What was read is gone."""
+
+    async def close(self) -> None:
+        """It is not ours."""
+
+
+def _read_lines(
+    lines: asyncio.Queue[bytes | None], loop: asyncio.AbstractEventLoop, stopped: threading.Event
+) -> None:
+    def give(line: bytes | None) -> None:
+        asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+
+    rest = b""
+    try:
+        while not stopped.is_set():
+            if not select.select([0], [], [], _SECONDS_BETWEEN_LOOKS)[0]:
+                continue
+            block = os.read(0, _BLOCK)
+            *whole, rest = (rest + block).split(b"\n")
+            for line in whole:
+                give(line)
+            rest = rest[: LONGEST_LINE + 2]  # more is not needed to refuse it
+            if not block:
+                break
+        if rest and not stopped.is_set():
+            give(rest)
+        give(None)
+    except (RuntimeError, concurrent.futures.CancelledError):
+        return  # the loop has ended: nobody listens any more
+
+
+class StandardOutput:
+    async def write(self, lines: Sequence[bytes]) -> None:
+        def put() -> None:
+            sys.stdout.buffer.writelines(lines)
+            sys.stdout.buffer.flush()
+
+        await asyncio.to_thread(put)
+
+    async def close(self) -> None:
+        """It is not ours."""
+
+
+class FollowedFile:
+    """The lines of a file, as they are added; a position is the byte after a line. A line counts when it has ended."""
+
+    keeps_place = True
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NotFound(f"There is no file {str(path)!r} to follow.", remedy="Make it, if need be empty.")
+        self.path = path
+        self.name = f"file {path.resolve()}"
+
+    async def messages(self, after: str | None) -> AsyncIterator[Message]:
+        place, seen = int(after or 0), self.path.stat().st_ino
+        with self.path.open("rb") as stream:
+            while True:
+                stream.seek(place)
+                while (line := stream.readline()).endswith(b"\n"):
+                    place += len(line)
+                    if line.strip():
+                        yield Message(str(place), line.rstrip(b"\r\n"))
+                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+                self._look(place, seen)
+
+    def _look(self, place: int, seen: int) -> None:
+        try:
+            now = self.path.stat()
+        except FileNotFoundError:
+            now = None
+        if now is None or now.st_ino != seen or now.st_size < place:
+            raise UsageError(
+                f"{str(self.path)!r} was cut or replaced at byte {place}: nobody can say what was missed.",
+                remedy="Begin anew with another --name, or let what writes it only append.",
+            )
+
+    def stop(self) -> bool:
+        return False
+
+    async def acknowledge(self, positions: Sequence[str]) -> None:
+        """The position is kept by the stream."""
+
+    async def close(self) -> None:
+        """It is closed with its reading."""
+
+
+class AppendedFile:
+    """Lines are synced to the disk before they count."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab")
+
+    async def write(self, lines: Sequence[bytes]) -> None:
+        def put() -> None:
+            self._file.writelines(lines)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+        await asyncio.to_thread(put)
+
+    async def close(self) -> None:
+        self._file.close()

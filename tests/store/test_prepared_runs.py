@@ -1,0 +1,74 @@
+"""Runs that are made ready in a quicker way, stored once under ids that come again, by several processes."""
+
+from __future__ import annotations
+
+import pytest
+from store_samples import ALL_ENCRYPTED, Place, run_record
+
+from compiled_ai.canonical import Canonical, canonical_json, object_writer
+from compiled_ai.errors import StoreFailed
+from compiled_ai.runtime.store import CLEAR, Protection, RunStore
+
+NANOSECONDS = 1_790_000_000_123_456_000
+
+
+@pytest.mark.parametrize("protection", [CLEAR, ALL_ENCRYPTED], ids=["clear", "encrypted"])
+@pytest.mark.parametrize("reference", [{}, {"claim_id": "C-1"}], ids=["nameless", "with a key"])
+def test_a_run_from_a_form_is_the_run_that_a_record_makes(
+    store: RunStore, protection: Protection, reference: dict[str, str]
+) -> None:
+    usual = run_record(
+        started_at="2026-09-21T14:13:20.123456Z", finished_at="2026-09-21T14:13:21.123456Z", reference=reference
+    )
+    form = store.form(usual.artifact, usual.workflow, usual.environment, protection)
+    given, output = canonical_json(usual.input), canonical_json(usual.output)
+    quick = form.completed("other", given, output, NANOSECONDS, NANOSECONDS + 10**9, reference)
+    store.save(usual, protection)
+    assert store.save_prepared([quick]) == set()
+    assert store.load("other").model_copy(update={"run_id": usual.run_id}) == store.load(usual.run_id)
+    assert len(store.find("C-1")) == (2 if reference else 0)
+    assert store.verify().findings == ()
+
+
+def test_what_is_stored_already_stands_and_the_rest_is_stored(store: RunStore) -> None:
+    first, second = run_record(run_id="r-1"), run_record(run_id="r-2")
+    store.save(first)
+    again = run_record(run_id="r-1", output={"outcome": "DENY"})
+    assert store.save_prepared([store.prepare(again), store.prepare(second)]) == {"r-1"}
+    assert store.load("r-1").output == first.output
+    assert store.stored(["r-1", "r-2", "r-3"]) == {"r-1", "r-2"}
+    assert (store.has_any("r-"), store.has_any("s-")) == (True, False)
+    with pytest.raises(StoreFailed, match="Run 'r-2' is stored already"):
+        store.save_many([run_record(run_id="r-3"), second])
+    assert store.stored(["r-3"]) == set()
+
+
+def test_an_address_opens_the_same_store_and_shows_no_key(place: Place, store: RunStore) -> None:
+    import pickle
+
+    store.save(run_record(run_id="r-1"), ALL_ENCRYPTED)
+    address = pickle.loads(pickle.dumps(store.address))
+    assert "keys" not in repr(address)
+    with address.open() as other:
+        assert other.store_id == store.store_id
+        assert other.load("r-1").output == {"outcome": "APPROVE", "reason": "bmi >= 30"}
+
+
+def test_chains_of_a_dead_process_are_closed_for_it(place: Place, store: RunStore) -> None:
+    import os
+
+    store.save(run_record())
+    dead = place.open()
+    dead.save(run_record())
+    place.execute("UPDATE writers SET process = 999999999 WHERE process = ? AND closed IS NULL", (os.getpid(),))
+    dead._session.database.close()  # as a process ends that is killed
+    store.close_chains_of(999999999)
+    assert store.verify().status == "clean"
+    assert [chain.closed_at is not None for chain in store.chains() if not chain.own] == [True]
+
+
+def test_an_object_that_is_written_over_and_over_is_canonical() -> None:
+    value = {"b%d": 'x"\n', "a": None, "é": [1, {"z": True}]}
+    write = object_writer(list(value))
+    assert write([value[name] for name in sorted(value)]) == canonical_json(value)
+    assert canonical_json({"kept": Canonical('{"a":1}')}) == '{"kept":{"a":1}}'

@@ -1,0 +1,124 @@
+"""Records the histories that `test_versions.py` replays: `python tests/temporal/record_histories.py`.
+
+Run it once for each released form of the workflow, into a new folder if the form changed; never over released ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
+
+from temporal_support import CHART, CLAIM, WELL, Engine, fixture_program, until  # noqa: E402
+
+from compiled_ai.models import ScriptedModel  # noqa: E402
+from compiled_ai.runtime.keys import KeyRing  # noqa: E402
+from compiled_ai.runtime.store import RunStore  # noqa: E402
+from compiled_ai.runtime.temporal import workflow  # noqa: E402
+from compiled_ai.runtime.temporal.connecting import dev_server  # noqa: E402
+from compiled_ai.runtime.temporal.messages import Decision, RunStart, Standing  # noqa: E402
+from compiled_ai.runtime.temporal.submitting import decide, wait_for  # noqa: E402
+
+FOLDER = Path(__file__).parent / "histories"
+
+
+async def keep(engine: Engine, run_id: str, name: str, *, run: str | None = None) -> None:
+    history = await engine.client.get_workflow_handle(run_id, run_id=run).fetch_history()
+    told = json.loads(history.to_json())
+    (FOLDER / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+async def decided(engine: Engine, start: RunStart) -> None:
+    standing = await wait_for(engine.client, start.run_id)
+    assert isinstance(standing, Standing)
+    decision = Decision(review_id=standing.reviews[0].review_id, action="approve", by="A", reason="b")
+    await decide(engine.client, start.run_id, decision)
+    await wait_for(engine.client, start.run_id)
+
+
+async def record(engine: Engine) -> None:
+    pure, chart, lines = fixture_program("triage"), fixture_program("glp1", sinks={}), fixture_program("lines")
+    model = ScriptedModel(lambda request: WELL if "chart" in request.prompt else '{"amount": 1}')
+    async with engine.serving(pure, chart, lines, model=model):
+        start = await engine.submit(pure, CLAIM)
+        await wait_for(engine.client, start.run_id)
+        await keep(engine, start.run_id, "pure")
+        start = await engine.submit(chart, CHART)
+        await decided(engine, start)
+        await keep(engine, start.run_id, "reviewed")
+        for name, count in (("several_effects", 3), ("long_list", 130)):
+            start = await engine.submit(lines, {"claim_id": "c", "notes": ["amount 1"] * count})
+            await wait_for(engine.client, start.run_id)
+            await keep(engine, start.run_id, name)
+        start = await engine.submit(
+            chart, CHART, deadline=(datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        )
+        await wait_for(engine.client, start.run_id)
+        await asyncio.sleep(4)
+        await decided(engine, start)
+        await keep(engine, start.run_id, "overdue")
+        start = await engine.submit(chart, CHART)
+        await wait_for(engine.client, start.run_id)
+        await engine.client.get_workflow_handle(start.run_id).cancel()
+        await asyncio.sleep(2)
+        await keep(engine, start.run_id, "cancelled")
+        await continued(engine, chart)
+    await without_worker(engine, pure, chart)
+
+
+async def continued(engine: Engine, chart: Any) -> None:
+    """A run whose history goes on in a new one: the form in which it is started then."""
+    start = await engine.submit(chart, CHART)
+    await wait_for(engine.client, start.run_id)
+    handle = engine.client.get_workflow_handle(start.run_id)
+    await handle.terminate()
+    await start_again(engine, start.model_copy(update={"continued": True}))
+
+
+async def start_again(engine: Engine, start: RunStart) -> None:
+    from temporalio.common import WorkflowIDReusePolicy
+
+    await engine.client.start_workflow(
+        workflow.ArtifactWorkflow.run,
+        start,
+        id=start.run_id,
+        task_queue=start.queue,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    )
+    await decided(engine, start)
+    await keep(engine, start.run_id, "continued")
+
+
+async def without_worker(engine: Engine, pure: Any, other: Any) -> None:
+    workflow.PATIENCE = timedelta(seconds=1)
+    async with engine.serving(other):
+        start = await engine.submit(pure, CLAIM)
+        handle = engine.client.get_workflow_handle(start.run_id)
+
+        async def told() -> bool:
+            return (await handle.describe()).typed_search_attributes.get(workflow.STATUS) == "no_worker"
+
+        await until(told)
+    async with engine.serving(pure):
+        await wait_for(engine.client, start.run_id)
+    await keep(engine, start.run_id, "no_worker")
+
+
+async def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        with RunStore.open(home / "runs.db", home=home, keys=KeyRing(home=home)) as store:
+            async with dev_server(KeyRing()) as client:
+                await record(Engine(client, store, "compiled-ai"))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+
