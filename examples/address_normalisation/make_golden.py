@@ -189,6 +189,7 @@ def address(habit: Habit, dice: random.Random) -> tuple[str, dict[str, Any]]:
         "state": state,
         "zip": None if missing else code,
         "outcome": "INCOMPLETE" if missing else "COMPLETE",
+        "reason": "city, state or ZIP code is missing" if missing else "all parts are there",
     }
     return case_of(text, habit), expected
 

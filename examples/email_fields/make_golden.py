@@ -163,15 +163,21 @@ def email(manner: Manner, dice: random.Random) -> tuple[str, dict[str, Any]]:
         "order_number": f"WB-{order}" if order else None,
         "wanted_day": wanted.isoformat() if wanted else None,
         "phone": number,
-        "outcome": outcome(order, wanted, sent.date()),
+        **verdict(order, wanted, sent.date()),
     }
 
 
-def outcome(order: str | None, wanted: date | None, sent: date) -> str:
+def verdict(order: str | None, wanted: date | None, sent: date) -> dict[str, str]:
+    """The rule, written a second time, so that it is checked against it."""
     if order is None:
-        return "ASK_FOR_ORDER"
-    near = wanted is None or wanted < sent + timedelta(days=2) or wanted.isoweekday() == 7
-    return "PERSON" if near else "RESCHEDULE"
+        return {"outcome": "ASK_FOR_ORDER", "reason": "no order is named"}
+    if wanted is None:
+        return {"outcome": "PERSON", "reason": "no day is named"}
+    if wanted < sent + timedelta(days=2):
+        return {"outcome": "PERSON", "reason": "the day is too near"}
+    if wanted.isoweekday() == 7:
+        return {"outcome": "PERSON", "reason": "nothing is delivered on a Sunday"}
+    return {"outcome": "RESCHEDULE", "reason": f"delivery on {wanted}"}
 
 
 def cases() -> Iterator[dict[str, Any]]:

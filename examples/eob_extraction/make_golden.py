@@ -25,6 +25,13 @@ PAYERS = (
 PROVIDERS = ("Eastgate Family Practice", "Dr. M. Okafor PLLC", "Willow Street Orthopedics", "Canal Road Pediatrics")
 PATIENTS = ("DOE, JANE", "ROE, RICHARD", "LINDQVIST, MAJA", "OBERT, SAM", "TRAN, KIM", "REYES, ANA", "NOVAK, PETR")
 CODES = ("99213", "99214", "93000", "80053", "36415", "J1885", "97110", "G0439", "71046", "85025", "A4550", "90686")
+REASONS = {
+    "": "all lines and the total add up",
+    "line done": "a line does not add up: billed - adjustments - patient share is not what was paid",
+    "total": "the lines do not add up to the total",
+    "silent": "no total is printed",
+}
+"""What is said about an advice, by what is wrong with it."""
 REMARKS = ("CO-45: charge exceeds fee schedule.", "PR-2: coinsurance amount.", "N130: consult plan benefit documents.")
 
 
@@ -174,6 +181,7 @@ def advice(payer: str, style: Style, dice: random.Random) -> tuple[str, dict[str
         "total_paid": None if wrong == "silent" else f"{total:.2f}",
         "lines": expected,
         "outcome": verdict,
+        "reason": REASONS[wrong],
     }
 
 

@@ -36,6 +36,13 @@ SECOND_LINES = (
     "order no. 4411",
     "left-handed",
 )
+REASONS = {
+    "": "the rows add up to the subtotal",
+    "row": "quantity times price is not the amount of a row",
+    "subtotal": "the rows do not add up to the subtotal",
+    "silent": "no subtotal is printed",
+}
+"""What is said about an invoice, by what is wrong with it."""
 STREETS = ("14 Quay Street", "Unit 3, Mill Lane", "208 Station Road", "7 Tanner's Yard")
 CUSTOMERS = ("Ashby Community Centre", "Hotel Marten", "Riverside School", "J. Whitlock")
 
@@ -148,6 +155,7 @@ def invoice(supplier: str, style: Style, dice: random.Random) -> tuple[str, dict
         "items": expected,
         "subtotal": None if wrong == "silent" else f"{subtotal:.2f}",
         "outcome": "CHECK" if wrong else "MATCH",
+        "reason": REASONS[wrong],
     }
 
 

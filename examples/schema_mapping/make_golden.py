@@ -154,16 +154,18 @@ def message(shop: random.Random, dice: random.Random) -> tuple[dict[str, Any], d
         "lines": lines,
         "gift": gift in ("yes", "TRUE"),
     }
-    expected["outcome"] = (
-        "REJECT"
-        if expected["order_number"] is None
-        else "HOLD"
-        if expected["ship_to"] is None
-        else "ACCEPT"
-        if lines
-        else "REJECT"
-    )
-    return sent, expected
+    return sent, {**expected, **verdict(expected)}
+
+
+def verdict(expected: dict[str, Any]) -> dict[str, str]:
+    """The rule, written a second time, so that it is checked against it."""
+    if expected["order_number"] is None:
+        return {"outcome": "REJECT", "reason": "the order has no number"}
+    if expected["ship_to"] is None:
+        return {"outcome": "HOLD", "reason": "there is no address to send it to"}
+    if not expected["lines"]:
+        return {"outcome": "REJECT", "reason": "nothing is left to send"}
+    return {"outcome": "ACCEPT", "reason": f"{len(expected['lines'])} lines to pick"}
 
 
 def cases() -> Iterator[dict[str, Any]]:
