@@ -77,6 +77,12 @@ def test_a_single_letter_is_a_cue_only_if_it_is_linked() -> None:
     assert Asked("a 5 meter rope and more, 6, 7, 8").numbers({"a": "a", "x": "x"}) == {}
 
 
+def test_a_long_cue_may_be_misspelt_in_one_letter() -> None:
+    cues = {"acceleration": "acceleration", "time": "time"}
+    assert Asked("an acceeleration of 9.8 for a time of 5").numbers(cues) == {"acceleration": Decimal("9.8"), "time": 5}
+    assert not Asked("a celebration").mentions("acceleration") and not Asked("the times").mentions("dimes")
+
+
 def test_lists_of_numbers_keep_their_order() -> None:
     assert Asked("compare [1, 2, 3] with 4.5, 5 and 6").number_lists() == ((1, 2, 3), (Decimal("4.5"), 5, 6))
     assert Asked("one 5 alone").number_lists() == ()

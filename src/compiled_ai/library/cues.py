@@ -26,6 +26,8 @@ _REACH = 12
 _MOST_LIKELY = 3
 """Of the numbers that one name may have, so many are weighed against those of other names."""
 _MOST_NUMBERS = 30
+_LONG = 8
+"""From so many letters on, a cue may be misspelt in one of them."""
 _MOST_PLACES = 60
 _NOWHERE = (10**6, 10**6)
 
@@ -38,8 +40,22 @@ def cues_of(text: str) -> tuple[Cue, ...]:
 def places_of(words: Sequence[Word], cue: Cue) -> Iterator[tuple[int, int]]:
     """Yields where a cue stands, as positions of its first word and of the one behind its last."""
     for start in range(len(words) - len(cue) + 1):
-        if all(words[start + offset].stem == part for offset, part in enumerate(cue)):
+        if all(_is_word(words[start + offset].stem, part) for offset, part in enumerate(cue)):
             yield start, start + len(cue)
+
+
+def _is_word(stem: str, wanted: str) -> bool:
+    """Tells whether a word is the wanted one; a long word may be misspelt in one letter."""
+    if stem == wanted:
+        return True
+    near = min(len(stem), len(wanted)) >= _LONG and abs(len(stem) - len(wanted)) <= 1 and stem[0] == wanted[0]
+    return near and _one_letter_apart(stem, wanted)
+
+
+def _one_letter_apart(one: str, other: str) -> bool:
+    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    rests = (one[same:], other[same:]), (one[same + 1 :], other[same:]), (one[same:], other[same + 1 :])
+    return any(a == b for a, b in (*rests, (one[same + 1 :], other[same + 1 :])))
 
 
 @dataclass(frozen=True)
