@@ -121,9 +121,7 @@ def swapped(text: str) -> str:
 
 def spaced(factor: float) -> Mutation:
     """Widens or narrows each run of three or more blanks; two stay at least."""
-    return lambda text: re.sub(
-        r"(?<=\S) {3,}", lambda match: " " * max(2, round(len(match.group()) * factor)), text
-    )
+    return lambda text: re.sub(r"(?<=\S) {3,}", lambda match: " " * max(2, round(len(match.group()) * factor)), text)
 
 
 def reworded(words: Mapping[str, str]) -> Mutation:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,45 @@ from compiled_ai.spec.rules.ast import DecisionTable
 
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+READ_BY_FUNCTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "address_normalisation": {
+        "apartment": {"line": "418 N MILL ST APT 4B", "city": "ASHFORD", "state": "OH", "zip": "44822-1234"},
+        "no_number": {"outcome": "INCOMPLETE", "reason": "there is no house number"},
+    },
+    "email_fields": {
+        "no_order": {"outcome": "ASK_FOR_ORDER", "sender_name": None, "sender_address": "tom@example.com"},
+        "reschedule": {"outcome": "RESCHEDULE", "order_number": "WB-104233", "wanted_day": "2026-03-12"},
+    },
+    "eob_extraction": {
+        "adds_up": {"outcome": "POST", "total_paid": "26.18"},
+        "does_not_add_up": {"outcome": "REVIEW", "check_number": "E55826838"},
+    },
+    "function_call": {
+        "complete": {
+            "call": {"city": "Lyon", "day": "2026-05-14", "people": 12, "hours": 3, "equipment": "whiteboard"},
+        },
+        "incomplete": {"call": None},
+    },
+    "line_items": {
+        "adds_up": {"outcome": "MATCH", "subtotal": "2196.33"},
+        "does_not_add_up": {"outcome": "CHECK", "reason": "quantity times price is not the amount of a row"},
+    },
+    "schema_mapping": {
+        "no_address": {"outcome": "HOLD", "order_number": "443043868", "customer_name": "Hotel Marten"},
+        "order": {
+            "outcome": "ACCEPT",
+            "lines": [{"sku": "MUG-0042", "quantity": 2, "unit_price": "12.50", "discount": "2.50"}],
+            "shipping_cost": "4.95",
+            "gift": True,
+            "note": "Please ring twice.",
+        },
+    },
+    "ticket_triage": {
+        "outage": {"category": "OUTAGE", "team": "ON_CALL", "hours": 1},
+        "question": {"category": "HOW_TO", "team": "COMMUNITY", "hours": 72},
+    },
+}
+"""The inputs to try of the examples that a model's functions read, and some of what is decided about them."""
 RULES_ONLY = ("claim_routing", "eligibility", "prior_auth_glp1_complete")
 
 
@@ -69,6 +112,47 @@ def test_an_example_is_read_without_a_warning(name: str) -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_readme_says_that_the_cases_are_synthetic(name: str) -> None:
     assert "synthetic" in (FOLDER / name / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(READ_BY_FUNCTIONS))
+def test_the_inputs_to_try_are_those_that_are_tested(name: str) -> None:
+    assert {path.stem for path in (FOLDER / name / "inputs").glob("*.json")} == set(READ_BY_FUNCTIONS[name])
+
+
+def test_the_inputs_to_try_are_decided_as_expected(compiled: tuple[str, SealedArtifact]) -> None:
+    name, artifact = compiled
+    program = load_program(artifact.folder / "identity")
+    for stem, expected in READ_BY_FUNCTIONS.get(name, {}).items():
+        end = decide(program, parse_json((FOLDER / name / "inputs" / f"{stem}.json").read_text("utf-8")), Supplied())
+        assert isinstance(end, Done), (stem, end)
+        assert {key: end.output[key] for key in expected} == expected, stem
+
+
+def test_a_readme_shows_what_a_run_prints(compiled: tuple[str, SealedArtifact], settings: Settings) -> None:
+    name, _ = compiled
+    environment = {**os.environ, "COMPILED_AI_HOME": str(settings.home)}
+    for command, lines in shown_runs(name):
+        done = subprocess.run(
+            [sys.executable, "-c", "from compiled_ai.cli import main; main()", *shlex.split(command)],
+            capture_output=True, text=True, cwd=FOLDER.parent, env=environment, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert [line for line in lines if line not in done.stdout] == [], command
+
+
+def shown_runs(name: str) -> Iterator[tuple[str, list[str]]]:
+    """The commands `run` of an example's README, each with the lines that it says are printed."""
+    text = (FOLDER / name / "README.md").read_text("utf-8")
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        for part in re.split(r"^\$ compiled-ai ", block, flags=re.MULTILINE)[1:]:
+            command, *lines = part.strip("\n").split("\n")
+            assert command.startswith(f"run {name} ")
+            yield command, lines
+
+
+@pytest.mark.parametrize("name", sorted(READ_BY_FUNCTIONS))
+def test_the_readme_of_a_read_example_shows_a_run(name: str) -> None:
+    assert list(shown_runs(name))
 
 
 def test_it_passes_all_stages(compiled: tuple[str, SealedArtifact]) -> None:

@@ -234,9 +234,7 @@ def _brought(read: _Reading, provider: Provider) -> tuple[list[Template], list[E
     theirs = _Reading(provider.folder, remedy=f"Correct or remove the package {provider.package!r}.")
     pinned = {"provider": provider.package, "provider_digest": provider.digest}
     templates = [_template(theirs, path) for path in sorted(provider.folder.glob("templates/*/description.yaml"))]
-    effects = [
-        theirs.record(path, EffectModule, **pinned) for path in sorted(provider.folder.glob("effects/*.yaml"))
-    ]
+    effects = [theirs.record(path, EffectModule, **pinned) for path in sorted(provider.folder.glob("effects/*.yaml"))]
     for module in effects:
         if not module.client.startswith(f"{provider.module}."):
             raise ConfigError(

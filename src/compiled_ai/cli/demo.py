@@ -27,6 +27,7 @@ class Shown:
     example: str
     template: str
     attempts: int
+    stages_passed: int
     stages_ms: float
     tokens: int
     token_origin: str
@@ -58,7 +59,9 @@ def demo(
         raise NotFound(f"There are no examples in {str(examples)!r}.", remedy="Run it in the project's folder.")
     with tempfile.TemporaryDirectory(prefix="compiled-ai-demo-") as home:
         settings = _throwaway(Path(home))
+        started = time.perf_counter()
         rows = [shown for spec in specs for shown in _try(spec, settings)]
+        note(f"{len(rows)} of {len(specs)} examples in {time.perf_counter() - started:.0f} s")
     failed = len(specs) - len(rows)
     emit([vars(row) for row in rows], as_json=as_json, text=_page(rows))
     if failed:
@@ -96,6 +99,7 @@ def _show(spec: Path, settings: Settings) -> Shown:
         example=spec.stem,
         template=compiled.plan.template.name,
         attempts=len(compiled.attempts),
+        stages_passed=sum(stage.status == "passed" for stage in compiled.report.stages),
         stages_ms=round(sum(stage.milliseconds for stage in compiled.report.stages), 1),
         tokens=tokens,
         token_origin=compiled.usage.origin,
@@ -150,15 +154,16 @@ def _accuracy(row: Shown) -> str:
 
 def _page(rows: list[Shown]) -> str:
     header = (
-        "example", "template", "attempts", "stages ms", "tokens", "replies", "n", "accuracy", "us a run", "break-even",
+        "example", "template", "tokens", "attempts", "stages passed", "replies", "n", "accuracy", "us a run",
+        "break-even",
     )  # fmt: skip
     lines = [
         (
             row.example,
             row.template,
-            row.attempts,
-            row.stages_ms,
             f"{row.tokens} {row.token_origin}" if row.tokens else "0",
+            row.attempts,
+            f"{row.stages_passed} in {row.stages_ms / 1000:.1f} s",
             row.replies,
             row.n,
             _accuracy(row),
@@ -170,6 +175,7 @@ def _page(rows: list[Shown]) -> str:
     notes = (
         "accuracy: mean over fields on sealed golden cases (synthetic); on all cases where no model wrote code\n"
         "us a run: median in this process, effects supplied, no store\n"
+        "tokens: of all attempts of a compile; `estimated` where nobody measured them\n"
         "break-even: runs after which compiling took fewer tokens than a model call for each run (estimated)"
     )
     return f"{table(lines, header=header)}\n\n{notes}"

@@ -55,9 +55,7 @@ def worker(
     dev: Annotated[bool, typer.Option("--dev", help="start a development server here as well")] = False,
     max_concurrent: Annotated[int, typer.Option("--max-concurrent", help="activities of an artifact at once")] = 16,
     drain: Annotated[float, typer.Option("--drain", metavar="SECONDS", help="time to finish on SIGTERM")] = 30.0,
-    metrics: Annotated[
-        str, typer.Option("--metrics", metavar="WHERE", help="prometheus:HOST:PORT, or otlp:URL")
-    ] = "",
+    metrics: Annotated[str, typer.Option("--metrics", metavar="WHERE", help="prometheus:HOST:PORT, or otlp:URL")] = "",
     model: Annotated[str, typer.Option("--model", help="serves bounded calls; default: what steps pin")] = "",
 ) -> None:
     """Serves artifacts to a Temporal server until SIGTERM or Ctrl-C, then finishes what it has begun.
@@ -71,9 +69,7 @@ def worker(
 
     settings = load_settings()
     loaded = [open_artifact(settings, name) for name in names or _all_digests(settings)]
-    chosen = WorkerSettings(
-        queue=task_queue, max_concurrent=max_concurrent, drain_seconds=drain, model=model or None
-    )
+    chosen = WorkerSettings(queue=task_queue, max_concurrent=max_concurrent, drain_seconds=drain, model=model or None)
     connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
     with open_store(settings, writes=True) as store:
         asyncio.run(_serve(settings, loaded, store, chosen, connection, metrics, dev))
@@ -124,16 +120,16 @@ async def _serve(
             note("the server does not let this worker add search attributes; docs/temporal.md says which it needs")
         for each in loaded:
             note(f"serves {each.workflow}@{each.version} {each.digest}")
-        note(f"worker: {client.config()['service_client'].config.target_host}, namespace {client.namespace}, "
-             f"queue {chosen.queue}")
+        note(
+            f"worker: {client.config()['service_client'].config.target_host}, namespace {client.namespace}, "
+            f"queue {chosen.queue}"
+        )
         await serve_until(stop, client, [as_program(each) for each in loaded], store, chosen)
         note("worker: drained")
 
 
 @asynccontextmanager
-async def _server(
-    settings: Settings, connection: Connection, metrics: str, dev: bool
-) -> AsyncIterator[Client]:
+async def _server(settings: Settings, connection: Connection, metrics: str, dev: bool) -> AsyncIterator[Client]:
     """The client; with `--dev` of a server that starts here and keeps its histories in this home."""
     from compiled_ai.runtime.keys import KeyRing
     from compiled_ai.runtime.temporal.connecting import connect, dev_server, telemetry

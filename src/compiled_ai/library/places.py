@@ -226,7 +226,6 @@ class LocatedDecimal(Decimal):
     def __reduce__(self) -> tuple[Any, ...]:
         return (_decimal_from, (format(self, "f"), self.place))
 
-
     def quantize(self, *arguments: Any, **named: Any) -> LocatedDecimal:
         return LocatedDecimal.of(Decimal.quantize(self, *arguments, **named), self.place)
 

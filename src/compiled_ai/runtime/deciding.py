@@ -218,9 +218,7 @@ class Bench:
             self._runs[index] = (prepared, raw)
         self._texts[index] = self._text(index, run_id, "completed", decided.output, None, kept_text)
 
-    def _step(
-        self, index: int, run_id: str, raw: RawLine, kept_text: str, stepping: Stepping, started: int
-    ) -> None:
+    def _step(self, index: int, run_id: str, raw: RawLine, kept_text: str, stepping: Stepping, started: int) -> None:
         """A run that asks for effects, or that fails."""
         outcome = stepping.advance()
         if type(outcome) is Pending:
@@ -359,9 +357,7 @@ class Bench:
         return "".join([f",{canonical_json(name)}:{canonical_json(value)}" for name, value in values.items()])
 
 
-def _without_record(
-    stepping: Stepping, outcome: Outcome, answers: Answers, started: int, run_id: str
-) -> RunResult:
+def _without_record(stepping: Stepping, outcome: Outcome, answers: Answers, started: int, run_id: str) -> RunResult:
     from compiled_ai.runtime.local import answer_all
 
     return RunResult(stepping, answer_all(stepping, outcome, answers), started, run_id)

@@ -17,7 +17,6 @@ RESERVED = ("index", "run_id", "status", "output", "error")
 """Names that every output line has or may have; no kept column can take them."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """What stands where a line should be."""

@@ -46,18 +46,14 @@ def decide(
             approve, or nobody is named. Nothing was recorded.
         ReviewConflict: Somebody decided first, or the run ended.
     """
-    stepping = record_decision(
-        review_id, action, by=by, reason=reason, value=value, store=store, programs=programs
-    )
+    stepping = record_decision(review_id, action, by=by, reason=reason, value=value, store=store, programs=programs)
     record = store.load(store.review(review_id).run_id)
     if engine_of(record.run_id) == "temporal":
         from compiled_ai.runtime.temporal import hand_over
 
         hand_over(record.run_id)
         return kept(store, record.run_id, stepping.program)
-    return go_on(
-        store, record.run_id, stepping, stepping.advance(), Answers(model), nanoseconds(record.started_at)
-    )
+    return go_on(store, record.run_id, stepping, stepping.advance(), Answers(model), nanoseconds(record.started_at))
 
 
 def record_decision(

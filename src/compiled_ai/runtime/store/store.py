@@ -54,9 +54,7 @@ class StoreAddress:
     busy_seconds: float
 
     def open(self) -> RunStore:
-        return RunStore.open(
-            self.url, keys=self.keys, durability=self.durability, busy_seconds=self.busy_seconds
-        )
+        return RunStore.open(self.url, keys=self.keys, durability=self.durability, busy_seconds=self.busy_seconds)
 
 
 _STATUSES = ("completed", "review", "failed", "waiting")

@@ -51,9 +51,7 @@ class StandardInput:
         """It is not ours."""
 
 
-def _read_lines(
-    lines: asyncio.Queue[bytes | None], loop: asyncio.AbstractEventLoop, stopped: threading.Event
-) -> None:
+def _read_lines(lines: asyncio.Queue[bytes | None], loop: asyncio.AbstractEventLoop, stopped: threading.Event) -> None:
     def give(line: bytes | None) -> None:
         asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
 

@@ -60,9 +60,7 @@ async def connect(
     options = _options(connection)
     address = options.pop("target_host")
     try:
-        return await Client.connect(
-            address, data_converter=data_converter(keys), runtime=runtime, lazy=lazy, **options
-        )
+        return await Client.connect(address, data_converter=data_converter(keys), runtime=runtime, lazy=lazy, **options)
     except (RuntimeError, RPCError) as fault:
         reason = str(fault).splitlines()[0][:200]
         raise ConfigError(

@@ -1,0 +1,176 @@
+"""Which number of a request belongs to which argument: told by the words (cues) that stand before or behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from compiled_ai.library.wording import Word, words_of
+
+Cue = tuple[str, ...]
+"""The stems of one word or of several words in a row."""
+
+_LINKING = (
+    "of is are was were be equal = : being as at to the a an about with having has valu number exactly around set"
+)
+_LINKS = frozenset((*_LINKING.split(), "amount", "approximately", "total", "(", "[", "-", "'", '"', "$", "€", "£"))
+"""Stems that may stand between a cue and its number."""
+_ENDS = frozenset(".?!;")
+_LISTED = frozenset((",", "and", "&"))
+_OTHER_CLAUSE = frozenset(("and", "or", "from", "to"))
+_LEAST = 4.0
+"""A cue that is no nearer than this says nothing."""
+_REACH = 12
+"""Words between a cue and its number, at most."""
+_MOST_LIKELY = 3
+"""Of the numbers that one name may have, so many are weighed against those of other names."""
+_MOST_NUMBERS = 30
+_LONG = 8
+"""From so many letters on, a cue may be misspelt in one of them."""
+_MOST_PLACES = 60
+_NOWHERE = (10**6, 10**6)
+
+
+def cues_of(text: str) -> tuple[Cue, ...]:
+    """Reads cues as they are written: `base, base length` is two cues."""
+    return tuple(cue for part in text.split(",") if (cue := tuple(word.stem for word in words_of(part))))
+
+
+def places_of(words: Sequence[Word], cue: Cue) -> Iterator[tuple[int, int]]:
+    """Yields where a cue stands, as positions of its first word and of the one behind its last."""
+    for start in range(len(words) - len(cue) + 1):
+        if all(_is_word(words[start + offset].stem, part) for offset, part in enumerate(cue)):
+            yield start, start + len(cue)
+
+
+def _is_word(stem: str, wanted: str) -> bool:
+    """Tells whether a word is the wanted one; a long word may be misspelt in one letter."""
+    if stem == wanted:
+        return True
+    near = min(len(stem), len(wanted)) >= _LONG and abs(len(stem) - len(wanted)) <= 1 and stem[0] == wanted[0]
+    return near and _one_letter_apart(stem, wanted)
+
+
+def _one_letter_apart(one: str, other: str) -> bool:
+    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    rests = (one[same:], other[same:]), (one[same + 1 :], other[same:]), (one[same:], other[same + 1 :])
+    return any(a == b for a, b in (*rests, (one[same + 1 :], other[same + 1 :])))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers of a request, by position among its words."""
+
+    words: Sequence[Word]
+
+    @cached_property
+    def at(self) -> tuple[int, ...]:
+        return tuple(index for index, word in enumerate(self.words) if word.number is not None)[:_MOST_NUMBERS]
+
+    @cached_property
+    def rows(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers that stand in a row together: `3, 4 and 5`; one that stands alone is a row, too."""
+        rows: list[list[int]] = []
+        for position in self.at:
+            if rows and self._goes_on(rows[-1][-1], position):
+                rows[-1].append(position)
+            else:
+                rows.append([position])
+        return tuple(map(tuple, rows))
+
+    @cached_property
+    def _row_of(self) -> Mapping[int, tuple[int, ...]]:
+        return {position: row for row in self.rows for position in row}
+
+    def _goes_on(self, before: int, here: int) -> bool:
+        """Tells whether only commas, `and`, or the same unit twice stand between two numbers."""
+        gap = list(self.words[before + 1 : here])
+        unit = self.words[here + 1].stem if here + 1 < len(self.words) else ""
+        if gap and unit.isalpha() and gap[0].stem == unit and unit not in _LISTED:
+            gap = gap[1:]
+        return bool(gap) and all(word.stem in _LISTED for word in gap)
+
+    def _places(self, cue: Cue) -> tuple[tuple[int, int], ...]:
+        if cue not in self._known:
+            self._known[cue] = tuple(places_of(self.words, cue))[:_MOST_PLACES]
+        return self._known[cue]
+
+    @cached_property
+    def _known(self) -> dict[Cue, tuple[tuple[int, int], ...]]:
+        return {}
+
+    def score(self, position: int, cues: Sequence[Cue]) -> float:
+        """Says how surely one of the cues names the number at a position: 10 is beside it, 0 is not at all."""
+        best = max((self._score(position, cue) for cue in cues), default=0.0)
+        return best - 3.0 if self.words[position].spelled else best
+
+    def _score(self, position: int, cue: Cue) -> float:
+        if cue == ("%",):
+            return 8.0 if self.words[position].percent else 0.0
+        row = self._row_of[position]
+        later = 0.3 * row.index(position)
+        best = 0.0
+        for start, end in self._places(cue):
+            if end < row[0] - _REACH or start > row[-1] + _REACH + 1:
+                continue
+            if end <= position:
+                best = max(best, self._behind(cue, end, position))
+                best = max(best, self._behind(cue, end, row[0]) - later) if end <= row[0] else best
+            elif start > position:
+                best = max(best, self._in_front(position, start))
+                best = max(best, self._in_front(row[-1], start) - 0.3 - later) if start > row[-1] else best
+        return best
+
+    def _behind(self, cue: Cue, end: int, position: int) -> float:
+        """The number stands behind the cue: `base of 10`. A letter must be linked to it: `a = 3`."""
+        gap = self.words[end:position]
+        letter = len(cue) == 1 and len(cue[0]) == 1 and cue[0].isalpha()
+        if letter and not (gap and gap[0].stem in ("=", ":", "is", "equal", "of")):
+            return 0.0
+        return 10.0 - self._distance(gap, 1.5)
+
+    def _in_front(self, position: int, start: int) -> float:
+        """The number stands in front of the cue: `10 years`, `10 m long`."""
+        gap = self.words[position + 1 : start]
+        apart = sum(4.0 for word in gap if word.stem in _OTHER_CLAUSE) + sum(1.0 for word in gap if word.stem == ",")
+        return 9.4 - self._distance(gap, 1.3) - apart
+
+    def _distance(self, gap: Sequence[Word], for_word: float) -> float:
+        if len(gap) > _REACH or any(word.stem in _ENDS for word in gap):
+            return 10.0
+        numbers = sum(word.number is not None for word in gap)
+        others = sum(word.number is None and word.stem not in _LINKS for word in gap)
+        return for_word * others + 0.2 * len(gap) + 5.0 * numbers
+
+    def assign(self, wanted: Mapping[str, Sequence[Cue]], optional: Mapping[str, Sequence[Cue]]) -> dict[str, int]:
+        """Gives each name the position of its number: the best scores together; then what is left, if it fits."""
+        found = self._best({**wanted, **optional})
+        missing = [name for name in wanted if name not in found]
+        written = [position for position in self.at if not self.words[position].spelled] or self.at
+        left = [position for position in written if position not in found.values()]
+        if len(missing) == len(left) and (len(left) == 1 or not found):
+            found.update(zip(missing, left, strict=True))
+        return found
+
+    def _best(self, names: Mapping[str, Sequence[Cue]]) -> dict[str, int]:
+        """Chooses one-to-one pairs of names and numbers with the largest sum of scores."""
+        first = {
+            name: min((at for cue in cues for at, _ in places_of(self.words, cue)), default=10**6)
+            for name, cues in names.items()
+        }
+        order = sorted(names, key=lambda name: first[name])
+        chosen: dict[frozenset[int], tuple[float, dict[str, int]]] = {frozenset(): (0.0, {})}
+        for name, cues in names.items():
+            scores = self._likely(cues, order.index(name))
+            for used, (total, pairs) in list(chosen.items()):
+                for at, score in scores.items():
+                    if at not in used and total + score > chosen.get(used | {at}, (0.0, {}))[0]:
+                        chosen[used | {at}] = (total + score, {**pairs, name: at})
+        return max(chosen.values(), key=lambda each: each[0])[1]
+
+    def _likely(self, cues: Sequence[Cue], rank: int) -> dict[int, float]:
+        """Returns the numbers that cues may name; of equals, those that stand in the order of the cues."""
+        scores = {at: self.score(at, cues) - 0.02 * (rank - index) ** 2 for index, at in enumerate(self.at)}
+        likely = sorted((at for at in scores if scores[at] >= _LEAST), key=lambda at: -scores[at])
+        return {at: scores[at] for at in likely[:_MOST_LIKELY]}
