@@ -29,7 +29,7 @@ EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 READ_BY_FUNCTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "address_normalisation": {
         "apartment": {"line": "418 N MILL ST APT 4B", "city": "ASHFORD", "state": "OH", "zip": "44822-1234"},
-        "no_number": {"outcome": "INCOMPLETE", "reason": "there is no house number"},
+        "no_number": {"outcome": "INCOMPLETE", "reason": "there is no street and no post-office box"},
     },
     "email_fields": {
         "no_order": {"outcome": "ASK_FOR_ORDER", "sender_name": None, "sender_address": "tom@example.com"},
