@@ -102,10 +102,11 @@ def test_looking_up_takes_no_longer_in_a_hundred_thousand_rows() -> None:
         keys = [f"{number * 7919 % rows:06d}" for number in range(2000)]
         times = []
         for _ in range(7):
-            start = time.perf_counter()
+            start = time.process_time()
             for key in keys:
                 found.value("v", key)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
-    assert seconds(table(100_000), 100_000) < 5 * seconds(table(100), 100)
+    # a search through the rows would take a thousand times as long
+    assert seconds(table(100_000), 100_000) < 100 * seconds(table(100), 100)
