@@ -23,7 +23,7 @@ class _Ring(KeyringBackend):
         return self.entries.get(f"{service}/{username}")
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        raise NotImplementedError
+        raise KeyringLocked
 
 
 def test_a_connection_is_found_by_its_name_in_upper_case() -> None:

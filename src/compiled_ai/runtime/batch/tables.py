@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ CONNECTION_VARIABLE = "COMPILED_AI_CONNECTION_"
 """A connection's address is in the environment under this and its name in capitals."""
 
 
-class _Rows:
+class _Rows(ABC):
     """Rows as lines; those before a place are read and digested again, since a table knows no bytes to skip."""
 
     name: str
@@ -34,8 +35,9 @@ class _Rows:
     def __init__(self) -> None:
         self.tally = Tally()
 
+    @abstractmethod
     def _mappings(self, wanted: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
-        raise NotImplementedError
+        """The rows, in order, with the wanted columns or all."""
 
     def read(self, after: Mark, wanted: Sequence[str] | None) -> Iterator[RawLine]:
         lines = map(self._line, self._mappings(wanted))
