@@ -20,7 +20,7 @@ from temporal_support import CHART, CLAIM, WELL, Engine, fixture_program, until 
 from compiled_ai.models import ScriptedModel  # noqa: E402
 from compiled_ai.runtime.keys import KeyRing  # noqa: E402
 from compiled_ai.runtime.store import RunStore  # noqa: E402
-from compiled_ai.runtime.temporal import workflow  # noqa: E402
+from compiled_ai.runtime.temporal import errands, workflow  # noqa: E402
 from compiled_ai.runtime.temporal.connecting import dev_server  # noqa: E402
 from compiled_ai.runtime.temporal.messages import Decision, RunStart, Standing  # noqa: E402
 from compiled_ai.runtime.temporal.submitting import decide, wait_for  # noqa: E402
@@ -96,13 +96,13 @@ async def start_again(engine: Engine, start: RunStart) -> None:
 
 
 async def without_worker(engine: Engine, pure: Any, other: Any) -> None:
-    workflow.PATIENCE = timedelta(seconds=1)
+    errands.PATIENCE = timedelta(seconds=1)
     async with engine.serving(other):
         start = await engine.submit(pure, CLAIM)
         handle = engine.client.get_workflow_handle(start.run_id)
 
         async def told() -> bool:
-            return (await handle.describe()).typed_search_attributes.get(workflow.STATUS) == "no_worker"
+            return (await handle.describe()).typed_search_attributes.get(errands.STATUS) == "no_worker"
 
         await until(told)
     async with engine.serving(pure):

@@ -19,7 +19,7 @@ from temporalio.workflow import NondeterminismError
 from compiled_ai.errors import KeyMissing, UsageError
 from compiled_ai.models import ScriptedModel
 from compiled_ai.runtime.keys import KeyRing
-from compiled_ai.runtime.temporal import workflow
+from compiled_ai.runtime.temporal import errands
 from compiled_ai.runtime.temporal.codec import data_converter
 from compiled_ai.runtime.temporal.messages import Decision, RunEnd, Standing, queue_of
 from compiled_ai.runtime.temporal.submitting import decide, has_worker, wait_for
@@ -58,7 +58,7 @@ def test_a_worker_that_lacks_the_artifact_leaves_the_run_waiting_and_says_how_to
     scene: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, lacking = fixture_program("glp1", sinks={}), fixture_program("triage")
-    monkeypatch.setattr(workflow, "PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr(errands, "PATIENCE", timedelta(seconds=1))
 
     async def scenario(engine: Engine) -> None:
         async with engine.serving(held):
@@ -68,7 +68,7 @@ def test_a_worker_that_lacks_the_artifact_leaves_the_run_waiting_and_says_how_to
 
             async def told() -> bool:
                 described = await handle.describe()
-                return described.typed_search_attributes.get(workflow.STATUS) == "no_worker"
+                return described.typed_search_attributes.get(errands.STATUS) == "no_worker"
 
             await until(told)
             details = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)

@@ -13,7 +13,7 @@ No record can stop the others, and a batch that is killed at any instant goes on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,15 +25,15 @@ from compiled_ai.errors import CompiledAIError, NotFound, UsageError
 from compiled_ai.runtime.batch.checkpoint import Checkpoint, CheckpointFile
 from compiled_ai.runtime.batch.earlier import EarlierOutput, OtherArtifacts, look_through
 from compiled_ai.runtime.batch.journal import Journal, part_of, publish
-from compiled_ai.runtime.batch.running import Feed, Pass, Progress
+from compiled_ai.runtime.batch.running import Crew, Feed, Pass, Progress
 from compiled_ai.runtime.batch.sources import Source, changed, open_source
-from compiled_ai.runtime.deciding import DecideJob, HereJob, Item, LetterForm
+from compiled_ai.runtime.deciding import LetterForm
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.lines import Columns, plan_columns
 from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
 from compiled_ai.runtime.local import ModelSource
-from compiled_ai.runtime.pool import KillablePool, Piece, RecordLimits, work_here
+from compiled_ai.runtime.pool import RecordLimits
 from compiled_ai.runtime.stepper import Program
 
 if TYPE_CHECKING:
@@ -318,13 +318,24 @@ class _Batch:
             records = self.source.read(going.at.read, wanted)
             lines = iter(()) if earlier is None else self._lines(earlier, programs, done)
             feed = Feed(self.source, records, lines, done)
-            going.run(feed, self._pieces(feed, going.at.batch))
+            going.run(feed, self._crew().pieces(feed, going.at.batch, part_of(self.letters)))
         except CompiledAIError:
             if going.lines == 0 and not self._has_runs(going.at.batch):
                 going.out.discard()
                 going.letters.discard()
                 self.file.delete()
             raise
+
+    def _crew(self) -> Crew:
+        return Crew(
+            program=self.program,
+            columns=self.columns,
+            store=self.store,
+            form=self.form,
+            model=self.model,
+            limits=self.limits,
+            workers=self.workers,
+        )
 
     def _lines(self, earlier: EarlierOutput, programs: ProgramSource, done: int) -> Iterator[dict[str, Any]]:
         others = OtherArtifacts(self.program.digest, self.store, programs, self.model)
@@ -334,26 +345,6 @@ class _Batch:
 
     def _has_runs(self, batch: str) -> bool:
         return self.store is not None and self.store.has_any(batch)
-
-    def _pieces(self, feed: Feed, naming: str) -> Generator[Piece[Item], None, None]:
-        store = self.store
-        if self.workers == 0:
-            return work_here(HereJob(self.program, self.columns, naming, self.model, store, self.form), feed)
-        if not (self.model is None or isinstance(self.model, str)):
-            raise UsageError("Workers open a model by its name.", remedy="Pass the model's name, or workers=0.")
-        job = DecideJob(
-            self.program.digest,
-            self.program.files,
-            dict(self.program.environment),
-            self.columns,
-            naming,
-            self.model,
-            None if store is None else store.address,
-            self.form,
-            part_of(self.letters),
-        )
-        buried: Callable[[int], None] = (lambda process: None) if store is None else store.close_chains_of
-        return KillablePool(job, self.workers, self.limits, buried).map(feed)
 
 
 def _protection(program: Program) -> Protection:

@@ -19,8 +19,9 @@ from compiled_ai.runtime.ids import new_temporal_run_id
 from compiled_ai.runtime.local import RunResult
 from compiled_ai.runtime.stepper import Pending, Program, Stepping
 from compiled_ai.runtime.temporal.connecting import ARTIFACT, NAMED, VERSION
+from compiled_ai.runtime.temporal.errands import STATUS
 from compiled_ai.runtime.temporal.messages import COMMON_QUEUE, Carried, Decision, RunEnd, RunStart, Standing
-from compiled_ai.runtime.temporal.workflow import STATUS, ArtifactWorkflow
+from compiled_ai.runtime.temporal.workflow import ArtifactWorkflow
 
 if TYPE_CHECKING:
     from compiled_ai.runtime.store import RunStore
