@@ -14,7 +14,9 @@ import typer
 
 from compiled_ai.cli.artifacts import Name, open_artifact
 from compiled_ai.cli.govern import open_store
+from compiled_ai.cli.many import Keep, MaxErrors
 from compiled_ai.cli.output import emit, note
+from compiled_ai.cli.runs import Map, parse_maps
 from compiled_ai.config import Settings, load_settings
 from compiled_ai.errors import NotFound, UsageError
 
@@ -162,7 +164,15 @@ async def _server(
 def submit(
     name: Name,
     given: Annotated[str, typer.Option("--input", help="FILE, - for standard input, or JSON text")] = "-",
-    wait: Annotated[bool, typer.Option("--wait", help="until the run ends or waits for a person")] = False,
+    batch: Annotated[
+        tuple[str, Path] | None, typer.Option("--batch", metavar="IN OUT", help="many records instead, as for `batch`")
+    ] = None,
+    maps: Map = None,
+    keep: Keep = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the batch to this output")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit 1 if a line of the batch failed")] = False,
+    max_errors: MaxErrors = -1,
+    wait: Annotated[bool, typer.Option("--wait", help="until it ends (a run: or waits for a person)")] = False,
     deadline: Annotated[
         str, typer.Option("--deadline", metavar="TIME", help="for people: ISO time, or a duration from now (P7D)")
     ] = "",
@@ -175,7 +185,9 @@ def submit(
     tls_ca: Authority = None,
     as_json: Json = False,
 ) -> None:
-    """Starts a run on a Temporal server. With --wait exit codes are those of `run`.
+    """Starts a run, or a batch, on a Temporal server. With --wait exit codes are those of `run` and `batch`.
+
+    The files of a batch lie where every worker reaches them under the same paths.
 
     Example: compiled-ai submit claim_routing --input claim.json --wait
     """
@@ -187,8 +199,29 @@ def submit(
     require_temporal()
     settings = load_settings()
     loaded = open_artifact(settings, name)
-    value, until = read_input(given), moment(deadline)
     connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    many = {"--map": maps, "--keep": keep, "--resume": resume, "--strict": strict, "--max-errors": max_errors >= 0}
+    if batch is not None:
+        if given != "-" or deadline:
+            raise UsageError("--batch takes neither --input nor --deadline.", remedy="Leave them out.")
+        from compiled_ai.cli.temporal_batch import Wanted, submit_many
+        from compiled_ai.runtime.temporal.batch_submitting import BatchSubmission
+
+        how = BatchSubmission(
+            version=loaded.version,
+            mapping=parse_maps(maps),
+            keep=tuple(keep or ()),
+            most_errors=max_errors if max_errors >= 0 else None,
+            resume=resume,
+            queue=task_queue,
+        )
+        source, target = batch
+        wanted = Wanted(source=source, target=target, how=how, wait=wait, strict=strict, as_json=as_json)
+        submit_many(settings, loaded, connection, wanted)
+        return
+    if wrong := next((option for option, set_ in many.items() if set_), None):
+        raise UsageError(f"{wrong} belongs to a batch.", remedy="Give --batch IN OUT, or leave it out.")
+    value, until = read_input(given), moment(deadline)
     with open_store(settings, writes=True) as store:
         start = asyncio.run(_submit(settings, loaded, value, store, connection, task_queue, until, wait))
         if wait:

@@ -133,7 +133,7 @@ def run_batch(
     started = monotonic()
     program = artifact if isinstance(artifact, Program) else as_program(artifact)
     with ExitStack() as opened:
-        batch = _Batch.prepare(program, source, Path(target), mapping or {}, keep, store, keys, opened)
+        batch = Batch.prepare(program, source, Path(target), mapping or {}, keep, store, keys, opened)
         batch.workers, batch.model, batch.limits = _workers(workers), model, limits or RecordLimits()
         counts, before = batch.run(
             resume=resume,
@@ -156,7 +156,7 @@ def run_batch(
 
 
 @dataclass(kw_only=True)
-class _Batch:
+class Batch:
     """One batch and the files beside its output."""
 
     program: Program
@@ -181,7 +181,7 @@ class _Batch:
         store: RunStore | None,
         keys: KeyRing | None,
         opened: ExitStack,
-    ) -> _Batch:
+    ) -> Batch:
         """Checks all that can be checked before anything is written."""
         if Path(source).exists() and target.exists() and Path(source).samefile(target):
             raise UsageError(f"{str(source)!r} is input and output at once.", remedy="Name another output.")
@@ -220,13 +220,13 @@ class _Batch:
     ) -> tuple[dict[str, int], int]:
         """Returns how many lines ended how, and how many of them were done before this call."""
         if not resume and self.file.allowed and (self.file.path.exists() or part_of(self.target).exists()):
-            raise _unfinished(self.target)
+            raise unfinished(self.target)
         if resume:
-            self._end_whole()
+            self.end_whole()
         begun = self.file.read() if resume else None
         earlier = self._earlier(begun) if resume else None
         if begun is None:
-            begun = self._first_checkpoint(earlier)
+            begun = self.first_checkpoint(earlier)
         with ExitStack() as opened:
             under_way = self._open_files(begun, opened)
             going = Pass(
@@ -243,7 +243,8 @@ class _Batch:
 
     # ------------------------------------------------------------ beginning, or going on
 
-    def _first_checkpoint(self, earlier: EarlierOutput | None) -> Checkpoint:
+    def first_checkpoint(self, earlier: EarlierOutput | None = None) -> Checkpoint:
+        """What the batch is, before anything is done; the ids of its runs begin with a new one."""
         return Checkpoint(
             batch=f"{new_run_id()}-",
             artifact=self.program.digest,
@@ -254,7 +255,7 @@ class _Batch:
             base=None if earlier is None else earlier.mark,
         )
 
-    def _end_whole(self) -> None:
+    def end_whole(self) -> None:
         """A batch that was cut off when only the names were missing gets them now."""
         found = self.file.read()
         if found is not None and found.whole:
@@ -265,7 +266,7 @@ class _Batch:
     def _earlier(self, begun: Checkpoint | None) -> EarlierOutput | None:
         """Checks what is resumed; returns the whole output whose waiting lines are filled in, if that is it."""
         if begun is not None:
-            self._check(begun)
+            self.check(begun)
             if begun.base is None:
                 return None
         elif part_of(self.target).exists():
@@ -282,8 +283,9 @@ class _Batch:
             raise UsageError("Waiting lines are filled in from the run store.", remedy="Leave out --no-store.")
         return earlier
 
-    def _check(self, begun: Checkpoint) -> None:
-        fresh = self._first_checkpoint(None)
+    def check(self, begun: Checkpoint) -> None:
+        """Raises `UsageError` if it is another batch that began."""
+        fresh = self.first_checkpoint()
         if begun.artifact != fresh.artifact:
             raise UsageError(
                 f"The batch began with artifact {begun.artifact[:12]!r}, not with {fresh.artifact[:12]!r}.",
@@ -318,7 +320,7 @@ class _Batch:
             records = self.source.read(going.at.read, wanted)
             lines = iter(()) if earlier is None else self._lines(earlier, programs, done)
             feed = Feed(self.source, records, lines, done)
-            going.run(feed, self._crew().pieces(feed, going.at.batch, part_of(self.letters)))
+            going.run(feed, self.crew().pieces(feed, going.at.batch, part_of(self.letters)))
         except CompiledAIError:
             if going.lines == 0 and not self._has_runs(going.at.batch):
                 going.out.discard()
@@ -326,7 +328,8 @@ class _Batch:
                 self.file.delete()
             raise
 
-    def _crew(self) -> Crew:
+    def crew(self) -> Crew:
+        """Who does its records."""
         return Crew(
             program=self.program,
             columns=self.columns,
@@ -361,7 +364,8 @@ def _workers(workers: int | None) -> int:
     return workers
 
 
-def _unfinished(target: Path) -> UsageError:
+def unfinished(target: Path) -> UsageError:
+    """What is said to whoever would begin a batch anew by mistake."""
     return UsageError(
         f"A batch to {str(target)!r} was cut off, and what it did is still there.",
         remedy=f"Go on with --resume; or delete {target.name}.part and {target.name}.checkpoint to begin anew.",
@@ -380,4 +384,4 @@ def _only(program: Program) -> Callable[[str], Program]:
     return find
 
 
-__all__ = ["BatchResult", "Progress", "RecordLimits", "run_batch"]
+__all__ = ["Batch", "BatchResult", "Progress", "RecordLimits", "run_batch", "unfinished"]

@@ -37,6 +37,8 @@ class Source(Protocol):
     """True if records are cells under the header, which are read by type."""
     tally: Tally
     """Of what was given."""
+    has_stretches: bool
+    """True if a part of it can be read alone."""
 
     def header(self) -> tuple[str, ...] | None:
         """Its columns, if they are the same for all records; `None` for JSONL. `UsageError` if they cannot be used."""
@@ -127,6 +129,8 @@ class _Part(io.RawIOBase):
 
 class FileSource:
     """What files of lines have in common: the bytes before a place are digested again before reading goes on there."""
+
+    has_stretches = True
 
     def __init__(self, path: Path, stretch: Stretch | None = None) -> None:
         if not path.is_file():
@@ -237,11 +241,11 @@ class Csv(FileSource):
 def _texts(stream: BinaryIO, seen: Callable[[bytes], None], first: bool) -> Iterator[str]:
     """Lines as text, however they end; what is not UTF-8 is kept as surrogates, to be refused with its row."""
     for line in stream:
-        seen(line)
-        text = line.removeprefix(b"\xef\xbb\xbf") if first else line
-        first = False
-        for part in text.splitlines(keepends=True):
-            yield part.decode("utf-8", "surrogateescape")
+        for part in line.splitlines(keepends=True):
+            seen(part)  # each row counts its own bytes, also where rows end with a carriage return alone
+            text = part.removeprefix(b"\xef\xbb\xbf") if first else part
+            first = False
+            yield text.decode("utf-8", "surrogateescape")
 
 
 def open_source(source: Path | str, stretch: Stretch | None = None) -> Source:

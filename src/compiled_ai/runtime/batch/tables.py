@@ -30,6 +30,7 @@ class _Rows:
 
     name: str
     has_cells = False
+    has_stretches = False
 
     def __init__(self) -> None:
         self.tally = Tally()

@@ -124,7 +124,8 @@ class Rounds:
                 raise SandboxFailed("A process for rounds could not be started.", remedy="Restart the worker.")
             process.ready = True
         process.send(Chunk(self._index(), [item]))
-        return self._told(process)
+        came: Outcome | CompiledAIError | None = self._told(process)
+        return came
 
     def _told(self, process: WorkerProcess[_Round]) -> Any:
         """What came of a round (of the start: `True`); `None` if the process died."""

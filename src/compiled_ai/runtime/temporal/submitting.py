@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -19,7 +19,7 @@ from compiled_ai.runtime.ids import new_temporal_run_id
 from compiled_ai.runtime.local import RunResult
 from compiled_ai.runtime.stepper import Pending, Program, Stepping
 from compiled_ai.runtime.temporal.connecting import ARTIFACT, NAMED, VERSION
-from compiled_ai.runtime.temporal.errands import STATUS
+from compiled_ai.runtime.temporal.errands import STATUS, Started
 from compiled_ai.runtime.temporal.messages import COMMON_QUEUE, Carried, Decision, RunEnd, RunStart, Standing
 from compiled_ai.runtime.temporal.workflow import ArtifactWorkflow
 
@@ -55,8 +55,7 @@ async def submit(
 
     protection = Protection.from_sinks(program.sinks)
     store.require(protection)
-    if program.sinks.get("temporal", "clear") != "clear":
-        store.require(Protection(inputs="encrypted"))
+    require_sealing(program, store)
     stepping = Stepping(program, given)
     carried = Carried.of(program.encode_input(stepping.input))
     start = RunStart(
@@ -75,6 +74,14 @@ async def submit(
     return start
 
 
+def require_sealing(program: Program, store: RunStore) -> None:
+    """Raises `KeyMissing` if a pack protects what Temporal is shown and there is no key to seal it."""
+    from compiled_ai.runtime.store import Protection
+
+    if program.sinks.get("temporal", "clear") != "clear":
+        store.require(Protection(inputs="encrypted"))
+
+
 async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactWorkflow, RunEnd]:
     """Starts the workflow of a run; starting the same run again does nothing.
 
@@ -89,7 +96,7 @@ async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactW
             id=start.run_id,
             task_queue=start.queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=_attributes(start) if start.searchable else None,
+            search_attributes=attributes_of(start) if start.searchable else None,
             static_summary=f"{start.workflow}@{start.version} {start.artifact[:12]}",
         )
     except WorkflowAlreadyStartedError:
@@ -101,7 +108,8 @@ async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactW
         return await start_run(client, start.model_copy(update={"searchable": False}))
 
 
-def _attributes(start: RunStart) -> TypedSearchAttributes:
+def attributes_of(start: Started) -> TypedSearchAttributes:
+    """The search attributes that a workflow is started with."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(NAMED, start.workflow),
@@ -134,16 +142,19 @@ async def wait_for(client: Client, run_id: str, *, people: bool = False) -> RunE
 
 
 def _result_of(ended: asyncio.Future[RunEnd], run_id: str) -> RunEnd:
-    from temporalio.client import WorkflowFailureError
-
     try:
         return ended.result()
     except WorkflowFailureError as fault:
-        cause = getattr(fault.cause, "cause", None) or fault.cause
         raise RunFailed(
-            f"Run {run_id!r} did not end on Temporal: {getattr(cause, 'message', cause)}.",
+            f"Run {run_id!r} did not end on Temporal: {cause_of(fault)}.",
             remedy=f"`temporal workflow show -w {run_id}` shows its history.",
         ) from fault
+
+
+def cause_of(fault: WorkflowFailureError) -> str:
+    """What made a workflow fail, in its own words."""
+    cause = getattr(fault.cause, "cause", None) or fault.cause
+    return str(getattr(cause, "message", cause)).rstrip(".")
 
 
 async def _standing(handle: WorkflowHandle[ArtifactWorkflow, RunEnd]) -> Standing | None:

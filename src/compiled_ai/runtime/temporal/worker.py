@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMaximum, Worker
 
 from compiled_ai.errors import UsageError
 from compiled_ai.runtime.local import ModelSource
@@ -19,9 +19,13 @@ from compiled_ai.runtime.pool import RecordLimits
 from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import Protection
 from compiled_ai.runtime.temporal.activities import ArtifactActivities
+from compiled_ai.runtime.temporal.batch_activities import BatchActivities
+from compiled_ai.runtime.temporal.batch_messages import batch_queue_of
+from compiled_ai.runtime.temporal.batch_workflow import BatchWorkflow
+from compiled_ai.runtime.temporal.batching import BatchCarrier
 from compiled_ai.runtime.temporal.carrying import Carrier
 from compiled_ai.runtime.temporal.messages import COMMON_QUEUE, queue_of
-from compiled_ai.runtime.temporal.rounds import Rounds
+from compiled_ai.runtime.temporal.rounds import Rounds, processors
 from compiled_ai.runtime.temporal.workflow import ArtifactWorkflow
 
 if TYPE_CHECKING:
@@ -74,6 +78,7 @@ async def serving(
             for program in held:
                 carrier = Carrier(program, store, chosen.model, rounds)
                 await stack.enter_async_context(_artifact_worker(client, carrier, chosen, executor))
+                await stack.enter_async_context(_batch_worker(client, carrier, chosen))
             yield
 
 
@@ -90,7 +95,7 @@ def _workflow_worker(client: Client, settings: WorkerSettings) -> Worker:
     return Worker(
         client,
         task_queue=settings.queue,
-        workflows=[ArtifactWorkflow],
+        workflows=[ArtifactWorkflow, BatchWorkflow],
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(maximum=20),
     )
@@ -106,6 +111,20 @@ def _artifact_worker(
         max_concurrent_activities=settings.max_concurrent,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=settings.max_concurrent),
+    )
+
+
+def _batch_worker(client: Client, carrier: Carrier, settings: WorkerSettings) -> Worker:
+    """Portions of batches have places of their own: however many wait, no run waits behind them."""
+    work = BatchCarrier(carrier.program, carrier.store, carrier.model, settings.limits)
+    places = settings.processes or processors()
+    return Worker(
+        client,
+        task_queue=batch_queue_of(carrier.program.digest, settings.queue),
+        activities=BatchActivities(work).all,
+        max_concurrent_activities=places,
+        graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
+        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=min(places, 5)),
     )
 
 
