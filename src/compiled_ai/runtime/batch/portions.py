@@ -120,9 +120,8 @@ class Portions:
         """Finds where each portion lies, once; reports how many records were looked at."""
         if not self._index.exists():
             self.folder.mkdir(exist_ok=True)
-            source = self.batch.source if self.batch.source.has_stretches else self._spooled()
-            most = _portion_records(self.batch.program)
-            self._write_index(list(_spans(source, most, report)))
+            with closing(self.batch.source if self.batch.source.has_stretches else self._spooled()) as source:
+                self._write_index(list(_spans(source, _portion_records(self.batch.program), report)))
         return self._read_index()
 
     def _spooled(self) -> JsonLines:
