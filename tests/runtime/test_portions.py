@@ -124,9 +124,11 @@ def test_rows_of_a_query_are_read_once_and_cut_as_a_file(
     assert [line["id"] for line in lines_of(tmp_path / "out.jsonl", naming)] == [f"c-{n}" for n in range(9)]
     hidden = protected(checkpoints="encrypted")
     monkeypatch.setenv("COMPILED_AI_KEY", new_key("k"))
-    with prepared(hidden, query, tmp_path / "other.jsonl") as batch:
-        with pytest.raises(UsageError, match="would lie in the clear beside the output"):
-            Portions(batch, order(batch)).cut()
+    with (
+        prepared(hidden, query, tmp_path / "other.jsonl") as batch,
+        pytest.raises(UsageError, match="would lie in the clear beside the output"),
+    ):
+        Portions(batch, order(batch)).cut()
 
 
 def protected(**sinks: str) -> Program:
@@ -200,17 +202,23 @@ def test_a_batch_is_ordered_once_and_gone_on_with_by_name(triage: Program, tmp_p
         with pytest.raises(UsageError, match="was cut off, and what it did is still there"):
             order(batch)
         assert order(batch, resume=True) == naming
-    with prepared(triage, claims(tmp_path / "other.jsonl"), target) as other:
-        with pytest.raises(UsageError, match="The batch began with another input, --map or --keep"):
-            order(other, resume=True)
+    with (
+        prepared(triage, claims(tmp_path / "other.jsonl"), target) as other,
+        pytest.raises(UsageError, match="The batch began with another input, --map or --keep"),
+    ):
+        order(other, resume=True)
     (tmp_path / "out.jsonl.checkpoint").unlink()
     parts_of(target).mkdir()
-    with prepared(triage, source, target) as batch:
-        with pytest.raises(UsageError, match="is left of another batch, and nothing says of which"):
-            order(batch)
-    with prepared(protected(checkpoints="forbidden"), source, tmp_path / "new.jsonl") as batch:
-        with pytest.raises(UsageError, match="allows no checkpoints, and a batch in portions is made of them"):
-            order(batch)
+    with (
+        prepared(triage, source, target) as batch,
+        pytest.raises(UsageError, match="is left of another batch, and nothing says of which"),
+    ):
+        order(batch)
+    with (
+        prepared(protected(checkpoints="forbidden"), source, tmp_path / "new.jsonl") as batch,
+        pytest.raises(UsageError, match="allows no checkpoints, and a batch in portions is made of them"),
+    ):
+        order(batch)
 
 
 def test_a_batch_that_was_begun_on_one_machine_is_gone_on_with_there(triage: Program, tmp_path: Path) -> None:
@@ -222,9 +230,11 @@ def test_a_batch_that_was_begun_on_one_machine_is_gone_on_with_there(triage: Pro
 
     with pytest.raises(KeyboardInterrupt):
         run_batch(triage, source, target, mapping={"claim_id": "id"}, keep=["id"], workers=0, progress=breaks)
-    with prepared(triage, source, target) as batch:
-        with pytest.raises(UsageError, match="was begun on one machine"):
-            order(batch, resume=True)
+    with (
+        prepared(triage, source, target) as batch,
+        pytest.raises(UsageError, match="was begun on one machine"),
+    ):
+        order(batch, resume=True)
     summary = run_batch(triage, source, target, mapping={"claim_id": "id"}, keep=["id"], workers=2, resume=True)
     assert (summary.lines, summary.here) == (600, 88)
 

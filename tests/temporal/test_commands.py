@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cli_support import EXAMPLES, Home, environment
+from in_process import Desk
 
 from compiled_ai.runtime.keys import new_key
 
@@ -34,7 +35,7 @@ RECORDED = f"recorded:{EXAMPLES / 'prior_auth_glp1' / 'recordings'}"
 def site(tmp_path_factory: pytest.TempPathFactory, server: str) -> Home:
     """A home with two artifacts and a key, whose commands find the server."""
     folder = tmp_path_factory.mktemp("site")
-    home = Home(folder, {**environment(folder), "COMPILED_AI_KEY": new_key("test"), "TEMPORAL_ADDRESS": server})
+    home = Desk(folder, {**environment(folder), "COMPILED_AI_KEY": new_key("test"), "TEMPORAL_ADDRESS": server})
     for name in ("claim_routing", "prior_auth_glp1"):
         home.compiled(str(EXAMPLES / f"{name}.yaml"))
     return home
@@ -103,7 +104,7 @@ def test_a_run_without_a_worker_is_told_and_waits(site: Home) -> None:
 
 
 def test_a_worker_brings_its_own_server_for_development(tmp_path: Path, server: str) -> None:
-    home = Home(tmp_path, environment(tmp_path))
+    home = Desk(tmp_path, environment(tmp_path))
     home.compiled(str(EXAMPLES / "claim_routing.yaml"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -115,7 +116,7 @@ def test_a_worker_brings_its_own_server_for_development(tmp_path: Path, server: 
 
 
 def test_without_a_server_binary_the_way_to_one_is_told(tmp_path: Path) -> None:
-    home = Home(tmp_path, {**environment(tmp_path), "GOPATH": str(tmp_path)})
+    home = Desk(tmp_path, {**environment(tmp_path), "GOPATH": str(tmp_path)})
     home.compiled(str(EXAMPLES / "claim_routing.yaml"))
     ran = home("worker", "--dev", PATH="/nowhere")
     assert ran.code == 2
@@ -135,7 +136,7 @@ def test_without_a_server_binary_the_way_to_one_is_told(tmp_path: Path) -> None:
         refused = home(*arguments)
         assert refused.code == 2, refused.err
         assert said in refused.err
-    empty = Home(tmp_path, {**home.environment, "COMPILED_AI_HOME": str(tmp_path / "other")})
+    empty = Desk(tmp_path, {**home.environment, "COMPILED_AI_HOME": str(tmp_path / "other")})
     assert "There is no artifact in" in empty("worker").err
 
 
@@ -152,7 +153,7 @@ def test_metrics_are_served_for_prometheus(site: Home) -> None:
 
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path) -> None:
-    home = Home(tmp_path, environment(tmp_path))
+    home = Desk(tmp_path, environment(tmp_path))
     blocked = "import sys; sys.modules['temporalio'] = None; from compiled_ai.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", blocked, "worker"], capture_output=True, text=True, env=home.environment, cwd=tmp_path

@@ -262,6 +262,26 @@ async def _submit(
     return started
 
 
+def take_up_again(settings: Settings, store: RunStore, run_id: str, *, as_json: bool) -> None:
+    """Gives an open run a new workflow, where nobody carries it any more."""
+    from compiled_ai.runtime.keys import KeyRing
+    from compiled_ai.runtime.temporal import require_temporal
+
+    require_temporal()
+    from compiled_ai.runtime.temporal.connecting import Connection, connect
+    from compiled_ai.runtime.temporal.forsaken import take_up
+
+    version = open_artifact(settings, store.summary(run_id).artifact).version
+
+    async def start() -> Any:
+        client = await connect(Connection(), KeyRing.from_environment(home=settings.home))
+        return await take_up(client, store, run_id, version)
+
+    started = asyncio.run(start())
+    shown = {"run_id": run_id, "status": "submitted", "output": None, "artifact": started.artifact, "effects": []}
+    emit(shown, as_json=as_json, text=f"submitted  run {run_id}  artifact {started.artifact[:12]}")
+
+
 def moment(text: str) -> str | None:
     """Reads `--deadline`: a time with its zone, or a duration from now; returns ISO 8601 in UTC."""
     from compiled_ai.library.values import parse_days_time

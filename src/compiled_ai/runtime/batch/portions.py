@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -169,7 +169,7 @@ class Portions:
         file = self._checkpoint_of(number)
         at = file.read() or replace(self.batch.first_checkpoint(), batch=self._naming)
         if at.whole:
-            return dict(at.counts)
+            return _some(at.counts)
         with ExitStack() as opened:
             source = opened.enter_context(closing(self._source(span)))
             _verify(source, span)
@@ -188,7 +188,7 @@ class Portions:
             )
             feed = Feed(source, source.read(at.read, None), iter(()), span.first + going.lines)
             going.write(feed, self.batch.crew().pieces(feed, self._naming, letters.part))
-            return going.counts
+            return _some(going.counts)
 
     def _target(self, number: int) -> Path:
         return self.folder / f"{number:08d}.jsonl"
@@ -265,6 +265,10 @@ def _verify(source: Source, span: Span) -> None:
             left -= len(block)
     if left or digest.hexdigest() != span.mark.sha256:
         raise changed(source.name)
+
+
+def _some(counts: Mapping[str, int]) -> dict[str, int]:
+    return {status: count for status, count in counts.items() if count}
 
 
 def _letters_of(target: Path) -> Path:

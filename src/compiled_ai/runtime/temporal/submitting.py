@@ -82,8 +82,10 @@ def require_sealing(program: Program, store: RunStore) -> None:
         store.require(Protection(inputs="encrypted"))
 
 
-async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactWorkflow, RunEnd]:
-    """Starts the workflow of a run; starting the same run again does nothing.
+async def start_run(
+    client: Client, start: RunStart, *, again: bool = False
+) -> WorkflowHandle[ArtifactWorkflow, RunEnd]:
+    """Starts the workflow of a run; starting the same run again does nothing, unless `again` and it is not running.
 
     A server that does not know the search attributes (yet) starts it without them.
     """
@@ -95,7 +97,7 @@ async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactW
             start,
             id=start.run_id,
             task_queue=start.queue,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.REJECT_DUPLICATE,
             search_attributes=attributes_of(start) if start.searchable else None,
             static_summary=f"{start.workflow}@{start.version} {start.artifact[:12]}",
         )
@@ -105,7 +107,7 @@ async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactW
         unknown = fault.status == RPCStatusCode.INVALID_ARGUMENT and "search attribute" in fault.message.lower()
         if not (unknown and start.searchable):
             raise
-        return await start_run(client, start.model_copy(update={"searchable": False}))
+        return await start_run(client, start.model_copy(update={"searchable": False}), again=again)
 
 
 def attributes_of(start: Started) -> TypedSearchAttributes:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMaximum, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from compiled_ai.errors import UsageError
 from compiled_ai.runtime.local import ModelSource
@@ -97,8 +97,12 @@ def _workflow_worker(client: Client, settings: WorkerSettings) -> Worker:
         task_queue=settings.queue,
         workflows=[ArtifactWorkflow, BatchWorkflow],
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
-        workflow_task_poller_behavior=PollerBehaviorAutoscaling(maximum=20),
+        workflow_task_poller_behavior=_pollers(20),
     )
+
+
+def _pollers(most: int) -> PollerBehaviorAutoscaling:
+    return PollerBehaviorAutoscaling(initial=min(5, most), maximum=most)
 
 
 def _artifact_worker(
@@ -110,7 +114,7 @@ def _artifact_worker(
         activities=ArtifactActivities(carrier, executor).all,
         max_concurrent_activities=settings.max_concurrent,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
-        activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=settings.max_concurrent),
+        activity_task_poller_behavior=_pollers(settings.max_concurrent),
     )
 
 
@@ -124,7 +128,7 @@ def _batch_worker(client: Client, carrier: Carrier, settings: WorkerSettings) ->
         activities=BatchActivities(work).all,
         max_concurrent_activities=places,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
-        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=min(places, 5)),
+        activity_task_poller_behavior=_pollers(places),
     )
 
 
