@@ -72,6 +72,7 @@ def test_a_run_is_submitted_decided_and_explained(site: Home) -> None:
         done = site("submit", "claim_routing", "--input", CLAIM, "--wait", *queue)
         assert done.code == 0, done.err
         assert done.json["output"]["queue"] == "SENIOR_EXAMINER"
+        _batch(site, *queue)
         chart = str(EXAMPLES / "prior_auth_glp1" / "inputs" / "deny.json")
         waits = site("submit", "prior_auth_glp1", "--input", chart, "--wait", "--deadline", "P7D", *queue)
         assert (waits.code, waits.json["status"]) == (3, "review"), waits.err
@@ -88,6 +89,39 @@ def test_a_run_is_submitted_decided_and_explained(site: Home) -> None:
         explained = site("explain", run_id)
         assert explained.out.rstrip().endswith("reproduced")
     assert site("runs", "verify").code == 0
+
+
+def _batch(site: Home, *queue: str) -> None:
+    """Three claims of which one is none, in a file."""
+    source = site.folder / "claims.csv"
+    rows = ["C-1,vision,00137,2000,2026-01-01,2026-01-05", "C-2,vision,00137,20,2026-01-01,2026-01-05", "C-3,,,,,"]
+    source.write_text("\n".join(["number,kind,provider_id,billed,service_date,received", *rows]))
+    options = ("--batch", "claims.csv", "routes.jsonl", "--map", "claim_id=number", "--keep", "number")
+    done = site("submit", "claim_routing", *options, "--wait", "--strict", *queue)
+    assert done.code == 1, done.err
+    assert (done.json["lines"], done.json["completed"], done.json["failed"]) == (3, 2, 1)
+    lines = [json.loads(line) for line in (site.folder / "routes.jsonl").read_text("utf-8").splitlines()]
+    assert [line["number"] for line in lines] == ["C-1", "C-2", "C-3"]
+    assert lines[0]["output"]["queue"] == "SENIOR_EXAMINER"
+    assert site("runs", "show", lines[0]["run_id"], "--json").json["status"] == "completed"
+    for arguments, said in (
+        ((*options, "--input", CLAIM), "--batch takes neither --input nor --deadline. Leave them out."),
+        (("--keep", "number"), "--keep belongs to a batch. Give --batch IN OUT, or leave it out."),
+        (("--batch", "claims.csv", "no/where.jsonl"), "There is no folder"),
+        (("--batch", "claims.csv", "new.jsonl"), "The file has no column 'claim_id'."),
+        ((*options, "--resume"), "There is no batch in portions to"),
+    ):
+        refused = site("submit", "claim_routing", *arguments, *queue)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
+    submitted = site("submit", "claim_routing", "--batch", "claims.csv", "later.jsonl", *options[3:], *queue)
+    assert (submitted.code, submitted.json["status"]) == (0, "submitted")
+    again = site("submit", "claim_routing", "--batch", "claims.csv", "later.jsonl", *options[3:], *queue)
+    assert again.code == 2 or (site.folder / "later.jsonl").exists(), again.err
+
+
+def test_doctor_asks_the_server_about_open_runs(site: Home) -> None:
+    [found] = [check for check in site("doctor", "--json").json if check["what"] == "temporal"]
+    assert (found["status"], found["found"]) == ("ok", "every open run is carried by its workflow")
 
 
 def test_a_run_without_a_worker_is_told_and_waits(site: Home) -> None:

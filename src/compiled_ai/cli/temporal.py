@@ -191,9 +191,6 @@ def submit(
 
     Example: compiled-ai submit claim_routing --input claim.json --wait
     """
-    from compiled_ai.cli.runs import emit_result, read_input
-    from compiled_ai.runtime.loading import as_program
-    from compiled_ai.runtime.local import kept
     from compiled_ai.runtime.temporal import require_temporal
 
     require_temporal()
@@ -201,34 +198,56 @@ def submit(
     loaded = open_artifact(settings, name)
     connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
     many = {"--map": maps, "--keep": keep, "--resume": resume, "--strict": strict, "--max-errors": max_errors >= 0}
-    if batch is not None:
-        if given != "-" or deadline:
-            raise UsageError("--batch takes neither --input nor --deadline.", remedy="Leave them out.")
-        from compiled_ai.cli.temporal_batch import Wanted, submit_many
-        from compiled_ai.runtime.temporal.batch_submitting import BatchSubmission
-
-        how = BatchSubmission(
-            version=loaded.version,
-            mapping=parse_maps(maps),
-            keep=tuple(keep or ()),
-            most_errors=max_errors if max_errors >= 0 else None,
-            resume=resume,
-            queue=task_queue,
-        )
-        source, target = batch
-        wanted = Wanted(source=source, target=target, how=how, wait=wait, strict=strict, as_json=as_json)
-        submit_many(settings, loaded, connection, wanted)
+    if batch is None:
+        if wrong := next((option for option, is_given in many.items() if is_given), None):
+            raise UsageError(f"{wrong} belongs to a batch.", remedy="Give --batch IN OUT, or leave it out.")
+        _submit_one(settings, loaded, connection, given, task_queue, moment(deadline), wait, as_json)
         return
-    if wrong := next((option for option, set_ in many.items() if set_), None):
-        raise UsageError(f"{wrong} belongs to a batch.", remedy="Give --batch IN OUT, or leave it out.")
-    value, until = read_input(given), moment(deadline)
+    if given != "-" or deadline:
+        raise UsageError("--batch takes neither --input nor --deadline.", remedy="Leave them out.")
+    from compiled_ai.cli.temporal_batch import Wanted, submit_many
+    from compiled_ai.runtime.temporal.batch_submitting import BatchSubmission
+
+    how = BatchSubmission(
+        version=loaded.version,
+        mapping=parse_maps(maps),
+        keep=tuple(keep or ()),
+        most_errors=max_errors if max_errors >= 0 else None,
+        resume=resume,
+        queue=task_queue,
+    )
+    asked = Wanted(source=batch[0], target=batch[1], how=how, wait=wait, strict=strict, as_json=as_json)
+    submit_many(settings, loaded, connection, asked)
+
+
+def _submit_one(
+    settings: Settings,
+    loaded: Any,
+    connection: Connection,
+    given: str,
+    queue: str,
+    deadline: str | None,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Submits one run; with `wait` prints what came of it, and exits as `run` does."""
+    from compiled_ai.cli.runs import emit_result, read_input
+    from compiled_ai.runtime.loading import as_program
+    from compiled_ai.runtime.local import kept
+
+    value = read_input(given)
     with open_store(settings, writes=True) as store:
-        start = asyncio.run(_submit(settings, loaded, value, store, connection, task_queue, until, wait))
+        start = asyncio.run(_submit(settings, loaded, value, store, connection, queue, deadline, wait))
         if wait:
             emit_result(kept(store, start.run_id, as_program(loaded)), as_json=as_json)
             return
-    shown = {"run_id": start.run_id, "status": "submitted", "output": None, "artifact": start.artifact, "effects": []}
-    emit(shown, as_json=as_json, text=f"submitted  run {start.run_id}  artifact {start.artifact[:12]}")
+    _tell_submitted(start.run_id, start.artifact, as_json=as_json)
+
+
+def _tell_submitted(run_id: str, artifact: str, *, as_json: bool) -> None:
+    shown: dict[str, Any] = {"run_id": run_id, "status": "submitted", "output": None}
+    shown |= {"artifact": artifact, "effects": []}
+    emit(shown, as_json=as_json, text=f"submitted  run {run_id}  artifact {artifact[:12]}")
 
 
 async def _submit(
@@ -277,9 +296,7 @@ def take_up_again(settings: Settings, store: RunStore, run_id: str, *, as_json: 
         client = await connect(Connection(), KeyRing.from_environment(home=settings.home))
         return await take_up(client, store, run_id, version)
 
-    started = asyncio.run(start())
-    shown = {"run_id": run_id, "status": "submitted", "output": None, "artifact": started.artifact, "effects": []}
-    emit(shown, as_json=as_json, text=f"submitted  run {run_id}  artifact {started.artifact[:12]}")
+    _tell_submitted(run_id, asyncio.run(start()).artifact, as_json=as_json)
 
 
 def moment(text: str) -> str | None:
