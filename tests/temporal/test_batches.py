@@ -7,6 +7,8 @@ import json
 import time
 import unittest.mock
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +128,16 @@ def test_a_worker_that_dies_in_a_batch_loses_and_doubles_nothing(
 
     async def scenario(engine: Engine) -> None:
         worker = Worker(server, engine.queue, tmp_path, intake(tmp_path))
+        engine.client.start_workflow = partial(  # type: ignore[method-assign]
+            engine.client.start_workflow, task_timeout=timedelta(seconds=2)
+        )  # a task that died with its worker is given out again that soon
         try:
             batch = await submitted(engine, program, source, target)
             ended = asyncio.ensure_future(wait_for_batch(engine.client, batch))
-            for kills in range(1, 4):
+            for kills in range(1, 3):
                 await worker.ensure()
 
-                async def went_on(least: int = kills * 15) -> bool:
+                async def went_on(least: int = kills * 20) -> bool:
                     return ended.done() or (asked.exists() and len(asked.read_text().split()) >= least)
 
                 await until(went_on, seconds=60)
