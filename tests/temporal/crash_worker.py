@@ -25,7 +25,7 @@ from compiled_ai.models import Request, ScriptedModel  # noqa: E402
 from compiled_ai.runtime.keys import KeyRing  # noqa: E402
 from compiled_ai.runtime.stepper import Program, load_program  # noqa: E402
 from compiled_ai.runtime.store import RunStore  # noqa: E402
-from compiled_ai.runtime.temporal import worker, workflow  # noqa: E402
+from compiled_ai.runtime.temporal import errands, worker  # noqa: E402
 from compiled_ai.runtime.temporal.connecting import Connection, connect  # noqa: E402
 from compiled_ai.runtime.temporal.worker import WorkerSettings, serving  # noqa: E402
 
@@ -47,7 +47,7 @@ def noted(asked: Path) -> Any:
 
 async def main(address: str, queue: str, folder: Path, intake: Program) -> None:
     worker.Worker = partial(Worker, max_cached_workflows=0)  # type: ignore[misc,assignment]
-    workflow.HEARTBEAT = timedelta(seconds=1.5)
+    errands.HEARTBEAT = timedelta(seconds=1.5)
     client = await connect(Connection(address=address), KeyRing())
     model = ScriptedModel(noted(folder / "asked.txt"))
     with RunStore.open(folder / "runs.db", home=folder, keys=KeyRing(home=folder)) as store:

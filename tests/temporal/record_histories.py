@@ -16,11 +16,23 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
 
 from temporal_support import CHART, CLAIM, WELL, Engine, fixture_program, until  # noqa: E402
+from temporalio import workflow as temporal_workflow  # noqa: E402
 
 from compiled_ai.models import ScriptedModel  # noqa: E402
+from compiled_ai.runtime.batch import portions  # noqa: E402
 from compiled_ai.runtime.keys import KeyRing  # noqa: E402
 from compiled_ai.runtime.store import RunStore  # noqa: E402
-from compiled_ai.runtime.temporal import workflow  # noqa: E402
+from compiled_ai.runtime.temporal import (  # noqa: E402
+    batch_workflow,
+    errands,
+    workflow,
+)
+from compiled_ai.runtime.temporal.batch_messages import workflow_id_of  # noqa: E402
+from compiled_ai.runtime.temporal.batch_submitting import (  # noqa: E402
+    BatchSubmission,
+    submit_batch,
+    wait_for_batch,
+)
 from compiled_ai.runtime.temporal.connecting import dev_server  # noqa: E402
 from compiled_ai.runtime.temporal.messages import Decision, RunStart, Standing  # noqa: E402
 from compiled_ai.runtime.temporal.submitting import decide, wait_for  # noqa: E402
@@ -72,6 +84,25 @@ async def record(engine: Engine) -> None:
     await without_worker(engine, pure, chart)
 
 
+async def batches(engine: Engine, folder: Path) -> None:
+    """A batch of three portions, and what it is started with when its history goes on in a new one."""
+    program, source = fixture_program("triage"), folder / "claims.jsonl"
+    source.write_text("".join(json.dumps({**CLAIM, "claim_id": f"c-{number}"}) + "\n" for number in range(10)))
+    portions.PORTION_RECORDS = 4
+    async with engine.serving(program):
+        for name, halfway in (("batch", False), ("batch_continued", True)):
+            batch_workflow.BatchWorkflow._is_long = lambda self, halfway=halfway: (  # type: ignore[method-assign, misc]
+                halfway and self._done == 1 and temporal_workflow.info().continued_run_id is None
+            )
+            batch_workflow.WINDOW = 1
+            how = BatchSubmission(version="1.0.0", queue=engine.queue)
+            start = await submit_batch(
+                engine.client, program, str(source), folder / f"{name}.jsonl", engine.store, how
+            )
+            await wait_for_batch(engine.client, start.batch)
+            await keep(engine, workflow_id_of(start.batch), name)
+
+
 async def continued(engine: Engine, chart: Any) -> None:
     """A run whose history goes on in a new one: the form in which it is started then."""
     start = await engine.submit(chart, CHART)
@@ -96,13 +127,13 @@ async def start_again(engine: Engine, start: RunStart) -> None:
 
 
 async def without_worker(engine: Engine, pure: Any, other: Any) -> None:
-    workflow.PATIENCE = timedelta(seconds=1)
+    errands.PATIENCE = timedelta(seconds=1)
     async with engine.serving(other):
         start = await engine.submit(pure, CLAIM)
         handle = engine.client.get_workflow_handle(start.run_id)
 
         async def told() -> bool:
-            return (await handle.describe()).typed_search_attributes.get(workflow.STATUS) == "no_worker"
+            return (await handle.describe()).typed_search_attributes.get(errands.STATUS) == "no_worker"
 
         await until(told)
     async with engine.serving(pure):
@@ -110,15 +141,19 @@ async def without_worker(engine: Engine, pure: Any, other: Any) -> None:
     await keep(engine, start.run_id, "no_worker")
 
 
-async def main() -> None:
+async def main(*wanted: str) -> None:
+    """Records all histories, or with `batches` those of batches alone."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with RunStore.open(home / "runs.db", home=home, keys=KeyRing(home=home)) as store:
             async with dev_server(KeyRing()) as client:
-                await record(Engine(client, store, "compiled-ai"))
+                engine = Engine(client, store, "compiled-ai")
+                if "batches" not in wanted:
+                    await record(engine)
+                await batches(engine, home)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(*sys.argv[1:]))
 

@@ -15,7 +15,7 @@ from compiled_ai.runtime.calls.database import forget_engines
 from compiled_ai.runtime.calls.http import forget_services
 from compiled_ai.runtime.local import run
 from compiled_ai.runtime.stepper import Program
-from compiled_ai.runtime.temporal.messages import Decision, RunEnd, Standing
+from compiled_ai.runtime.temporal.messages import ANSWER, Decision, Portion, RunEnd, Standing
 from compiled_ai.runtime.temporal.submitting import decide, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by a plugin of apprise
@@ -53,6 +53,21 @@ def _without(told: Any, claim: str) -> Any:
     return told.replace(claim, "CLAIM") if isinstance(told, str) else told
 
 
+PAUSES = {"find_member": 0.5, "find_provider": 0.5, "reserve": 1.0, "keep": 1.0, "tell": 5.0}
+"""Seconds before an effect is tried again: a read, what a key or a database keeps from being done twice, a message."""
+
+
+async def _pauses(engine: Engine, run_id: str) -> dict[str, float]:
+    """Step to the first pause of its effect's retry policy, as the server knows it."""
+    found = {}
+    for event in (await engine.history(run_id)).events:
+        scheduled = event.activity_task_scheduled_event_attributes
+        if scheduled.activity_type.name == ANSWER:
+            [portion] = await engine.client.data_converter.decode(scheduled.input.payloads, [Portion])
+            found[portion.wanted.step] = scheduled.retry_policy.initial_interval.ToTimedelta().total_seconds()
+    return found
+
+
 @pytest.mark.parametrize("number", [10, 11], ids=["taken", "examined"])
 def test_the_records_are_identical_but_for_times_and_ids(
     scene: Play, example: tuple[Place, Program], number: int
@@ -79,6 +94,7 @@ def test_the_records_are_identical_but_for_times_and_ids(
         assert _told(engine.store.load(start.run_id), there["claim_id"]) == _told(
             engine.store.load(local.run_id), here["claim_id"]
         )
+        assert await _pauses(engine, start.run_id) == PAUSES
         assert place.kept()[there["claim_id"]] == 1
         assert place.service.reserved[there["claim_id"]] == place.service.messages[there["claim_id"]] == 1
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cli_support import EXAMPLES, Home, environment
+from in_process import Desk
 
 from compiled_ai.runtime.keys import new_key
 
@@ -34,7 +35,7 @@ RECORDED = f"recorded:{EXAMPLES / 'prior_auth_glp1' / 'recordings'}"
 def site(tmp_path_factory: pytest.TempPathFactory, server: str) -> Home:
     """A home with two artifacts and a key, whose commands find the server."""
     folder = tmp_path_factory.mktemp("site")
-    home = Home(folder, {**environment(folder), "COMPILED_AI_KEY": new_key("test"), "TEMPORAL_ADDRESS": server})
+    home = Desk(folder, {**environment(folder), "COMPILED_AI_KEY": new_key("test"), "TEMPORAL_ADDRESS": server})
     for name in ("claim_routing", "prior_auth_glp1"):
         home.compiled(str(EXAMPLES / f"{name}.yaml"))
     return home
@@ -71,6 +72,7 @@ def test_a_run_is_submitted_decided_and_explained(site: Home) -> None:
         done = site("submit", "claim_routing", "--input", CLAIM, "--wait", *queue)
         assert done.code == 0, done.err
         assert done.json["output"]["queue"] == "SENIOR_EXAMINER"
+        _batch(site, *queue)
         chart = str(EXAMPLES / "prior_auth_glp1" / "inputs" / "deny.json")
         waits = site("submit", "prior_auth_glp1", "--input", chart, "--wait", "--deadline", "P7D", *queue)
         assert (waits.code, waits.json["status"]) == (3, "review"), waits.err
@@ -89,6 +91,39 @@ def test_a_run_is_submitted_decided_and_explained(site: Home) -> None:
     assert site("runs", "verify").code == 0
 
 
+def _batch(site: Home, *queue: str) -> None:
+    """Three claims of which one is none, in a file."""
+    source = site.folder / "claims.csv"
+    rows = ["C-1,vision,00137,2000,2026-01-01,2026-01-05", "C-2,vision,00137,20,2026-01-01,2026-01-05", "C-3,,,,,"]
+    source.write_text("\n".join(["number,kind,provider_id,billed,service_date,received", *rows]))
+    options = ("--batch", "claims.csv", "routes.jsonl", "--map", "claim_id=number", "--keep", "number")
+    done = site("submit", "claim_routing", *options, "--wait", "--strict", *queue)
+    assert done.code == 1, done.err
+    assert (done.json["lines"], done.json["completed"], done.json["failed"]) == (3, 2, 1)
+    lines = [json.loads(line) for line in (site.folder / "routes.jsonl").read_text("utf-8").splitlines()]
+    assert [line["number"] for line in lines] == ["C-1", "C-2", "C-3"]
+    assert lines[0]["output"]["queue"] == "SENIOR_EXAMINER"
+    assert site("runs", "show", lines[0]["run_id"], "--json").json["status"] == "completed"
+    for arguments, said in (
+        ((*options, "--input", CLAIM), "--batch takes neither --input nor --deadline. Leave them out."),
+        (("--keep", "number"), "--keep belongs to a batch. Give --batch IN OUT, or leave it out."),
+        (("--batch", "claims.csv", "no/where.jsonl"), "There is no folder"),
+        (("--batch", "claims.csv", "new.jsonl"), "The file has no column 'claim_id'."),
+        ((*options, "--resume"), "There is no batch in portions to"),
+    ):
+        refused = site("submit", "claim_routing", *arguments, *queue)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
+    submitted = site("submit", "claim_routing", "--batch", "claims.csv", "later.jsonl", *options[3:], *queue)
+    assert (submitted.code, submitted.json["status"]) == (0, "submitted")
+    again = site("submit", "claim_routing", "--batch", "claims.csv", "later.jsonl", *options[3:], *queue)
+    assert again.code == 2 or (site.folder / "later.jsonl").exists(), again.err
+
+
+def test_doctor_asks_the_server_about_open_runs(site: Home) -> None:
+    [found] = [check for check in site("doctor", "--json").json if check["what"] == "temporal"]
+    assert (found["status"], found["found"]) == ("ok", "every open run is carried by its workflow")
+
+
 def test_a_run_without_a_worker_is_told_and_waits(site: Home) -> None:
     ran = site("submit", "claim_routing", "--input", CLAIM, "--task-queue", "compiled-ai-two")
     assert ran.code == 0
@@ -103,7 +138,7 @@ def test_a_run_without_a_worker_is_told_and_waits(site: Home) -> None:
 
 
 def test_a_worker_brings_its_own_server_for_development(tmp_path: Path, server: str) -> None:
-    home = Home(tmp_path, environment(tmp_path))
+    home = Desk(tmp_path, environment(tmp_path))
     home.compiled(str(EXAMPLES / "claim_routing.yaml"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -115,7 +150,7 @@ def test_a_worker_brings_its_own_server_for_development(tmp_path: Path, server: 
 
 
 def test_without_a_server_binary_the_way_to_one_is_told(tmp_path: Path) -> None:
-    home = Home(tmp_path, {**environment(tmp_path), "GOPATH": str(tmp_path)})
+    home = Desk(tmp_path, {**environment(tmp_path), "GOPATH": str(tmp_path)})
     home.compiled(str(EXAMPLES / "claim_routing.yaml"))
     ran = home("worker", "--dev", PATH="/nowhere")
     assert ran.code == 2
@@ -135,7 +170,7 @@ def test_without_a_server_binary_the_way_to_one_is_told(tmp_path: Path) -> None:
         refused = home(*arguments)
         assert refused.code == 2, refused.err
         assert said in refused.err
-    empty = Home(tmp_path, {**home.environment, "COMPILED_AI_HOME": str(tmp_path / "other")})
+    empty = Desk(tmp_path, {**home.environment, "COMPILED_AI_HOME": str(tmp_path / "other")})
     assert "There is no artifact in" in empty("worker").err
 
 
@@ -152,7 +187,7 @@ def test_metrics_are_served_for_prometheus(site: Home) -> None:
 
 
 def test_the_extra_is_named_where_it_is_missing(tmp_path: Path) -> None:
-    home = Home(tmp_path, environment(tmp_path))
+    home = Desk(tmp_path, environment(tmp_path))
     blocked = "import sys; sys.modules['temporalio'] = None; from compiled_ai.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", blocked, "worker"], capture_output=True, text=True, env=home.environment, cwd=tmp_path

@@ -9,7 +9,7 @@ from crash_support import NOTES, crash
 from temporal_support import Engine
 
 Play = Callable[..., None]
-POINTS = 10
+POINTS = 4
 """`bench/temporal_crashes.py` does the same at 200."""
 
 

@@ -14,7 +14,7 @@ from temporal_support import CHART, CLEAR, WELL, Engine, event_names, fixture_pr
 from compiled_ai.errors import InputError, NotFound, ReviewConflict
 from compiled_ai.models import ScriptedModel
 from compiled_ai.runtime import reviews
-from compiled_ai.runtime.temporal import workflow
+from compiled_ai.runtime.temporal import errands, workflow
 from compiled_ai.runtime.temporal.messages import Decision, RunEnd, Standing
 from compiled_ai.runtime.temporal.submitting import decide, wait_for
 from compiled_ai.runtime.temporal.workflow import ArtifactWorkflow
@@ -161,7 +161,7 @@ def test_a_deadline_is_a_durable_timer_and_marks_the_run_as_overdue(scene: Play)
 
             async def overdue() -> bool:
                 described = await engine.client.get_workflow_handle(run_id).describe()
-                return described.typed_search_attributes.get(workflow.REVIEW) == "overdue"
+                return described.typed_search_attributes.get(errands.REVIEW) == "overdue"
 
             await until(overdue)
             assert "TIMER_FIRED" in event_names(await engine.history(run_id))

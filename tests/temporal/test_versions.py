@@ -19,7 +19,8 @@ from temporalio.workflow import NondeterminismError
 from compiled_ai.errors import KeyMissing, UsageError
 from compiled_ai.models import ScriptedModel
 from compiled_ai.runtime.keys import KeyRing
-from compiled_ai.runtime.temporal import workflow
+from compiled_ai.runtime.temporal import errands
+from compiled_ai.runtime.temporal.batch_workflow import BatchWorkflow
 from compiled_ai.runtime.temporal.codec import data_converter
 from compiled_ai.runtime.temporal.messages import Decision, RunEnd, Standing, queue_of
 from compiled_ai.runtime.temporal.submitting import decide, has_worker, wait_for
@@ -58,7 +59,7 @@ def test_a_worker_that_lacks_the_artifact_leaves_the_run_waiting_and_says_how_to
     scene: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, lacking = fixture_program("glp1", sinks={}), fixture_program("triage")
-    monkeypatch.setattr(workflow, "PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr(errands, "PATIENCE", timedelta(seconds=1))
 
     async def scenario(engine: Engine) -> None:
         async with engine.serving(held):
@@ -68,7 +69,7 @@ def test_a_worker_that_lacks_the_artifact_leaves_the_run_waiting_and_says_how_to
 
             async def told() -> bool:
                 described = await handle.describe()
-                return described.typed_search_attributes.get(workflow.STATUS) == "no_worker"
+                return described.typed_search_attributes.get(errands.STATUS) == "no_worker"
 
             await until(told)
             details = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
@@ -142,7 +143,8 @@ def test_a_long_history_goes_on_in_a_new_one_and_nothing_is_done_twice(
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 def test_a_recorded_history_replays_under_the_workflow_of_today(path: Path) -> None:
     async def replay() -> None:
-        replayer = Replayer(workflows=[ArtifactWorkflow], data_converter=data_converter(KeyRing()))
+        carried = [ArtifactWorkflow, BatchWorkflow]
+        replayer = Replayer(workflows=carried, data_converter=data_converter(KeyRing()))
         await replayer.replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text("utf-8")))
 
     asyncio.run(replay())
@@ -163,6 +165,8 @@ def test_a_history_that_does_not_fit_the_workflow_is_told() -> None:
 
 def test_the_recorded_histories_show_every_path_of_the_workflow() -> None:
     assert [path.stem for path in HISTORIES] == [
+        "batch",
+        "batch_continued",
         "cancelled",
         "continued",
         "long_list",

@@ -28,6 +28,7 @@ def examine(settings: Settings) -> list[Check]:
         _connections,
         _artifacts,
         _store,
+        _temporal,
     )
     return [check for look in looks for check in _guarded(look, settings)]
 
@@ -116,7 +117,7 @@ def _store(settings: Settings) -> Iterator[Check]:
     from compiled_ai.runtime.store import RunStore
 
     url = settings.store_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    if _no_store_yet(settings):
         yield _check("store", "ok", f"{_shown(url)} (made on first use); durability {settings.durability}")
         return
     with RunStore.open(url, home=settings.home, durability=settings.durability) as store:
@@ -137,6 +138,39 @@ def _store(settings: Settings) -> Iterator[Check]:
         )
         cut: Any = store.incomplete()
         yield _check("incomplete runs", "note" if cut else "ok", f"{len(cut)} with an effect in doubt or cut off")
+
+
+def _no_store_yet(settings: Settings) -> bool:
+    url = settings.store_url
+    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
+
+
+def _temporal(settings: Settings) -> Iterator[Check]:
+    """Whether workflows carry the open runs; looked at where the environment names a server."""
+    if not os.environ.get("TEMPORAL_ADDRESS") or _no_store_yet(settings):
+        return
+    import asyncio
+
+    from compiled_ai.cli.govern import open_store
+    from compiled_ai.runtime.keys import KeyRing
+    from compiled_ai.runtime.temporal import require_temporal
+
+    require_temporal()
+    from compiled_ai.runtime.temporal.connecting import Connection, connect
+    from compiled_ai.runtime.temporal.forsaken import forsaken
+
+    async def look() -> list[str]:
+        client = await connect(Connection(), KeyRing.from_environment(home=settings.home))
+        with open_store(settings, writes=False) as store:
+            return await forsaken(client, store)
+
+    left = asyncio.run(look())
+    told = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+    if left:
+        remedy = "Their workflows were terminated or lost: `compiled-ai resume RUN` gives a run a new one."
+        yield _check("temporal", "wrong", f"{len(left)} open run(s) that no workflow carries: {told}", remedy)
+    else:
+        yield _check("temporal", "ok", "every open run is carried by its workflow")
 
 
 def _shown(url: str) -> str:

@@ -71,12 +71,21 @@ def run(
 def resume(run: RunId, model: Model = "", as_json: Json = False) -> None:
     """Takes up a run that waits for a model's reply or was cut off, on the artifact that it began on.
 
+    A run on Temporal whose workflow was terminated is given a new one (server: TEMPORAL_ADDRESS).
+
     Example: compiled-ai resume 0197 --model exchange:questions
     """
+    from compiled_ai.runtime.ids import engine_of
     from compiled_ai.runtime.local import resume as resume_local
 
     settings = load_settings()
     with open_store(settings, writes=True) as store:
+        summary = store.summary(run)
+        if engine_of(summary.run_id) == "temporal" and summary.status not in ("completed", "failed"):
+            from compiled_ai.cli.temporal import take_up_again
+
+            take_up_again(settings, store, summary.run_id, as_json=as_json)
+            return
         result = resume_local(run, store=store, programs=program_source(settings), model=model or None)
     emit_result(result, as_json=as_json)
 

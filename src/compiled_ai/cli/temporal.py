@@ -14,7 +14,9 @@ import typer
 
 from compiled_ai.cli.artifacts import Name, open_artifact
 from compiled_ai.cli.govern import open_store
+from compiled_ai.cli.many import Keep, MaxErrors
 from compiled_ai.cli.output import emit, note
+from compiled_ai.cli.runs import Map, parse_maps
 from compiled_ai.config import Settings, load_settings
 from compiled_ai.errors import NotFound, UsageError
 
@@ -158,7 +160,15 @@ async def _server(settings: Settings, connection: Connection, metrics: str, dev:
 def submit(
     name: Name,
     given: Annotated[str, typer.Option("--input", help="FILE, - for standard input, or JSON text")] = "-",
-    wait: Annotated[bool, typer.Option("--wait", help="until the run ends or waits for a person")] = False,
+    batch: Annotated[
+        tuple[str, Path] | None, typer.Option("--batch", metavar="IN OUT", help="many records instead, as for `batch`")
+    ] = None,
+    maps: Map = None,
+    keep: Keep = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the batch to this output")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit 1 if a line of the batch failed")] = False,
+    max_errors: MaxErrors = -1,
+    wait: Annotated[bool, typer.Option("--wait", help="until it ends (a run: or waits for a person)")] = False,
     deadline: Annotated[
         str, typer.Option("--deadline", metavar="TIME", help="for people: ISO time, or a duration from now (P7D)")
     ] = "",
@@ -171,27 +181,69 @@ def submit(
     tls_ca: Authority = None,
     as_json: Json = False,
 ) -> None:
-    """Starts a run on a Temporal server. With --wait exit codes are those of `run`.
+    """Starts a run, or a batch, on a Temporal server. With --wait exit codes are those of `run` and `batch`.
+
+    The files of a batch lie where every worker reaches them under the same paths.
 
     Example: compiled-ai submit claim_routing --input claim.json --wait
     """
-    from compiled_ai.cli.runs import emit_result, read_input
-    from compiled_ai.runtime.loading import as_program
-    from compiled_ai.runtime.local import kept
     from compiled_ai.runtime.temporal import require_temporal
 
     require_temporal()
     settings = load_settings()
     loaded = open_artifact(settings, name)
-    value, until = read_input(given), moment(deadline)
     connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    many = {"--map": maps, "--keep": keep, "--resume": resume, "--strict": strict, "--max-errors": max_errors >= 0}
+    if batch is None:
+        if wrong := next((option for option, is_given in many.items() if is_given), None):
+            raise UsageError(f"{wrong} belongs to a batch.", remedy="Give --batch IN OUT, or leave it out.")
+        _submit_one(settings, loaded, connection, given, task_queue, moment(deadline), wait, as_json)
+        return
+    if given != "-" or deadline:
+        raise UsageError("--batch takes neither --input nor --deadline.", remedy="Leave them out.")
+    from compiled_ai.cli.temporal_batch import Wanted, submit_many
+    from compiled_ai.runtime.temporal.batch_submitting import BatchSubmission
+
+    how = BatchSubmission(
+        version=loaded.version,
+        mapping=parse_maps(maps),
+        keep=tuple(keep or ()),
+        most_errors=max_errors if max_errors >= 0 else None,
+        resume=resume,
+        queue=task_queue,
+    )
+    asked = Wanted(source=batch[0], target=batch[1], how=how, wait=wait, strict=strict, as_json=as_json)
+    submit_many(settings, loaded, connection, asked)
+
+
+def _submit_one(
+    settings: Settings,
+    loaded: Any,
+    connection: Connection,
+    given: str,
+    queue: str,
+    deadline: str | None,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Submits one run; with `wait` prints what came of it, and exits as `run` does."""
+    from compiled_ai.cli.runs import emit_result, read_input
+    from compiled_ai.runtime.loading import as_program
+    from compiled_ai.runtime.local import kept
+
+    value = read_input(given)
     with open_store(settings, writes=True) as store:
-        start = asyncio.run(_submit(settings, loaded, value, store, connection, task_queue, until, wait))
+        start = asyncio.run(_submit(settings, loaded, value, store, connection, queue, deadline, wait))
         if wait:
             emit_result(kept(store, start.run_id, as_program(loaded)), as_json=as_json)
             return
-    shown = {"run_id": start.run_id, "status": "submitted", "output": None, "artifact": start.artifact, "effects": []}
-    emit(shown, as_json=as_json, text=f"submitted  run {start.run_id}  artifact {start.artifact[:12]}")
+    _tell_submitted(start.run_id, start.artifact, as_json=as_json)
+
+
+def _tell_submitted(run_id: str, artifact: str, *, as_json: bool) -> None:
+    shown: dict[str, Any] = {"run_id": run_id, "status": "submitted", "output": None}
+    shown |= {"artifact": artifact, "effects": []}
+    emit(shown, as_json=as_json, text=f"submitted  run {run_id}  artifact {artifact[:12]}")
 
 
 async def _submit(
@@ -223,6 +275,24 @@ async def _submit(
     if wait:
         await wait_for(client, started.run_id)
     return started
+
+
+def take_up_again(settings: Settings, store: RunStore, run_id: str, *, as_json: bool) -> None:
+    """Gives an open run a new workflow, where nobody carries it any more."""
+    from compiled_ai.runtime.keys import KeyRing
+    from compiled_ai.runtime.temporal import require_temporal
+
+    require_temporal()
+    from compiled_ai.runtime.temporal.connecting import Connection, connect
+    from compiled_ai.runtime.temporal.forsaken import take_up
+
+    version = open_artifact(settings, store.summary(run_id).artifact).version
+
+    async def start() -> Any:
+        client = await connect(Connection(), KeyRing.from_environment(home=settings.home))
+        return await take_up(client, store, run_id, version)
+
+    _tell_submitted(run_id, asyncio.run(start()).artifact, as_json=as_json)
 
 
 def moment(text: str) -> str | None:

@@ -142,7 +142,7 @@ def work_here(job: Job[T], supply: Supply[T]) -> Generator[Piece[T], None, None]
         bench.close()
 
 
-class _Worker(Generic[T]):
+class WorkerProcess(Generic[T]):
     """One process, the chunk it has, and what the two share: the index of the current item, -1 between items."""
 
     def __init__(self, context: Any, job: Any, limits: RecordLimits) -> None:
@@ -198,7 +198,7 @@ class KillablePool(Generic[T]):
     limits: RecordLimits = field(default_factory=RecordLimits)
     buried: Callable[[int], None] = lambda process: None
     """Told the process of each worker that died or was killed."""
-    _alive: list[_Worker[T]] = field(default_factory=list)
+    _alive: list[WorkerProcess[T]] = field(default_factory=list)
     _again: deque[Chunk[T]] = field(default_factory=deque)
     _done: dict[int, Piece[T]] = field(default_factory=dict)
     _ahead: deque[Chunk[T]] = field(default_factory=deque)
@@ -212,10 +212,12 @@ class KillablePool(Generic[T]):
         context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
         if hasattr(context, "set_forkserver_preload"):
             context.set_forkserver_preload(["compiled_ai.runtime.batch", "compiled_ai.runtime.store"])
-        due = 0
+        due = -1
         try:
             while not self._ended or self._ahead:
                 self._feed(context, supply)
+                if due < 0 and self._ahead:
+                    due = self._ahead[0].first  # a batch that goes on after a checkpoint does not begin at 0
                 self._collect()
                 while (piece := self._done.pop(due, None)) is not None:
                     if piece.is_last:
@@ -228,7 +230,7 @@ class KillablePool(Generic[T]):
     def _feed(self, context: Any, supply: Supply[T]) -> None:
         """Gives every idle worker a chunk."""
         while len(self._alive) < self.workers and not (self._ended and self._alive):
-            self._alive.append(_Worker(context, self.job, self.limits))
+            self._alive.append(WorkerProcess(context, self.job, self.limits))
         for worker in self._alive:
             if worker.ready and worker.chunk is None and (chunk := self._next(supply)) is not None:
                 worker.send(chunk)
@@ -254,7 +256,7 @@ class KillablePool(Generic[T]):
             elif worker.chunk is not None and worker.overruns(self.limits):
                 self._lose(worker, f"stopped after more than {self.limits.seconds:g} s of processor time")
 
-    def _receive(self, worker: _Worker[T]) -> None:
+    def _receive(self, worker: WorkerProcess[T]) -> None:
         try:
             told = worker.pipe.recv()
         except (EOFError, OSError):
@@ -280,7 +282,7 @@ class KillablePool(Generic[T]):
         elif seconds > 4 * _SOON:
             self._chunk = max(self._chunk // 2, 1)
 
-    def _lose(self, worker: _Worker[T], why: str) -> None:
+    def _lose(self, worker: WorkerProcess[T], why: str) -> None:
         """Takes a dead or stuck worker out; the item that it was at is lost, the others are done again."""
         current, chunk = worker.current.value, worker.chunk
         self._bury(worker, 0)
@@ -297,7 +299,7 @@ class KillablePool(Generic[T]):
                 chunk.lost[current] = why
             self._again.append(chunk)
 
-    def _bury(self, worker: _Worker[T], patience_seconds: float) -> None:
+    def _bury(self, worker: WorkerProcess[T], patience_seconds: float) -> None:
         process = worker.process.pid
         if worker.end(patience_seconds) and process is not None:
             self.buried(process)

@@ -94,6 +94,12 @@ class Done:
     """Its type."""
     dropped: tuple[str, ...] = ()
     """Output paths of the values that were dropped, since they have no place in the source."""
+    collected: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    """The evidence, where the typed value stayed in another process."""
+
+    def alone(self) -> Done:
+        """The same without what only this process knows: the typed value, and its type."""
+        return Done(self.output, collected=self.evidence)
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -101,6 +107,8 @@ class Done:
 
         For a value that was dropped, `{"dropped": REASON}`.
         """
+        if self.collected is not None:
+            return self.collected
         found: dict[str, Any] = {}
         if self.kind is not None:
             _collect(self.kind, self.value, "", found)
@@ -116,7 +124,8 @@ class Failed:
     step: str | None = None
     code: str = "step_failed"
     """`step_failed`, `rejected` (by a person), `decision` (a decision that cannot stand), `diverged` (the program
-    asks for something else than was recorded), `crashed` (a fault of the artifact), `output`."""
+    asks for something else than was recorded), `crashed` (a fault of the artifact), `output`, `stopped` (it used more
+    time or memory than a round may)."""
     problems: tuple[str, ...] = ()
     line: int | None = None
     """Line of `workflow.py`, if an exception ended the run."""

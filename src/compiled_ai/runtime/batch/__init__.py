@@ -13,7 +13,7 @@ No record can stop the others, and a batch that is killed at any instant goes on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,15 +25,15 @@ from compiled_ai.errors import CompiledAIError, NotFound, UsageError
 from compiled_ai.runtime.batch.checkpoint import Checkpoint, CheckpointFile
 from compiled_ai.runtime.batch.earlier import EarlierOutput, OtherArtifacts, look_through
 from compiled_ai.runtime.batch.journal import Journal, part_of, publish
-from compiled_ai.runtime.batch.running import Feed, Pass, Progress
+from compiled_ai.runtime.batch.running import Crew, Feed, Pass, Progress
 from compiled_ai.runtime.batch.sources import Source, changed, open_source
-from compiled_ai.runtime.deciding import DecideJob, HereJob, Item, LetterForm
+from compiled_ai.runtime.deciding import LetterForm
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.lines import Columns, plan_columns
 from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
 from compiled_ai.runtime.local import ModelSource
-from compiled_ai.runtime.pool import KillablePool, Piece, RecordLimits, work_here
+from compiled_ai.runtime.pool import RecordLimits
 from compiled_ai.runtime.stepper import Program
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def run_batch(
     started = monotonic()
     program = artifact if isinstance(artifact, Program) else as_program(artifact)
     with ExitStack() as opened:
-        batch = _Batch.prepare(program, source, Path(target), mapping or {}, keep, store, keys, opened)
+        batch = Batch.prepare(program, source, Path(target), mapping or {}, keep, store, keys, opened)
         batch.workers, batch.model, batch.limits = _workers(workers), model, limits or RecordLimits()
         counts, before = batch.run(
             resume=resume,
@@ -156,7 +156,7 @@ def run_batch(
 
 
 @dataclass(kw_only=True)
-class _Batch:
+class Batch:
     """One batch and the files beside its output."""
 
     program: Program
@@ -181,7 +181,7 @@ class _Batch:
         store: RunStore | None,
         keys: KeyRing | None,
         opened: ExitStack,
-    ) -> _Batch:
+    ) -> Batch:
         """Checks all that can be checked before anything is written."""
         if Path(source).exists() and target.exists() and Path(source).samefile(target):
             raise UsageError(f"{str(source)!r} is input and output at once.", remedy="Name another output.")
@@ -220,13 +220,13 @@ class _Batch:
     ) -> tuple[dict[str, int], int]:
         """Returns how many lines ended how, and how many of them were done before this call."""
         if not resume and self.file.allowed and (self.file.path.exists() or part_of(self.target).exists()):
-            raise _unfinished(self.target)
+            raise unfinished(self.target)
         if resume:
-            self._end_whole()
+            self.end_whole()
         begun = self.file.read() if resume else None
         earlier = self._earlier(begun) if resume else None
         if begun is None:
-            begun = self._first_checkpoint(earlier)
+            begun = self.first_checkpoint(earlier)
         with ExitStack() as opened:
             under_way = self._open_files(begun, opened)
             going = Pass(
@@ -243,7 +243,8 @@ class _Batch:
 
     # ------------------------------------------------------------ beginning, or going on
 
-    def _first_checkpoint(self, earlier: EarlierOutput | None) -> Checkpoint:
+    def first_checkpoint(self, earlier: EarlierOutput | None = None) -> Checkpoint:
+        """What the batch is, before anything is done; the ids of its runs begin with a new one."""
         return Checkpoint(
             batch=f"{new_run_id()}-",
             artifact=self.program.digest,
@@ -254,7 +255,7 @@ class _Batch:
             base=None if earlier is None else earlier.mark,
         )
 
-    def _end_whole(self) -> None:
+    def end_whole(self) -> None:
         """A batch that was cut off when only the names were missing gets them now."""
         found = self.file.read()
         if found is not None and found.whole:
@@ -265,7 +266,7 @@ class _Batch:
     def _earlier(self, begun: Checkpoint | None) -> EarlierOutput | None:
         """Checks what is resumed; returns the whole output whose waiting lines are filled in, if that is it."""
         if begun is not None:
-            self._check(begun)
+            self.check(begun)
             if begun.base is None:
                 return None
         elif part_of(self.target).exists():
@@ -282,8 +283,9 @@ class _Batch:
             raise UsageError("Waiting lines are filled in from the run store.", remedy="Leave out --no-store.")
         return earlier
 
-    def _check(self, begun: Checkpoint) -> None:
-        fresh = self._first_checkpoint(None)
+    def check(self, begun: Checkpoint) -> None:
+        """Raises `UsageError` if it is another batch that began."""
+        fresh = self.first_checkpoint()
         if begun.artifact != fresh.artifact:
             raise UsageError(
                 f"The batch began with artifact {begun.artifact[:12]!r}, not with {fresh.artifact[:12]!r}.",
@@ -318,13 +320,25 @@ class _Batch:
             records = self.source.read(going.at.read, wanted)
             lines = iter(()) if earlier is None else self._lines(earlier, programs, done)
             feed = Feed(self.source, records, lines, done)
-            going.run(feed, self._pieces(feed, going.at.batch))
+            going.run(feed, self.crew().pieces(feed, going.at.batch, part_of(self.letters)))
         except CompiledAIError:
             if going.lines == 0 and not self._has_runs(going.at.batch):
                 going.out.discard()
                 going.letters.discard()
                 self.file.delete()
             raise
+
+    def crew(self) -> Crew:
+        """Who does its records."""
+        return Crew(
+            program=self.program,
+            columns=self.columns,
+            store=self.store,
+            form=self.form,
+            model=self.model,
+            limits=self.limits,
+            workers=self.workers,
+        )
 
     def _lines(self, earlier: EarlierOutput, programs: ProgramSource, done: int) -> Iterator[dict[str, Any]]:
         others = OtherArtifacts(self.program.digest, self.store, programs, self.model)
@@ -334,26 +348,6 @@ class _Batch:
 
     def _has_runs(self, batch: str) -> bool:
         return self.store is not None and self.store.has_any(batch)
-
-    def _pieces(self, feed: Feed, naming: str) -> Generator[Piece[Item], None, None]:
-        store = self.store
-        if self.workers == 0:
-            return work_here(HereJob(self.program, self.columns, naming, self.model, store, self.form), feed)
-        if not (self.model is None or isinstance(self.model, str)):
-            raise UsageError("Workers open a model by its name.", remedy="Pass the model's name, or workers=0.")
-        job = DecideJob(
-            self.program.digest,
-            self.program.files,
-            dict(self.program.environment),
-            self.columns,
-            naming,
-            self.model,
-            None if store is None else store.address,
-            self.form,
-            part_of(self.letters),
-        )
-        buried: Callable[[int], None] = (lambda process: None) if store is None else store.close_chains_of
-        return KillablePool(job, self.workers, self.limits, buried).map(feed)
 
 
 def _protection(program: Program) -> Protection:
@@ -370,7 +364,8 @@ def _workers(workers: int | None) -> int:
     return workers
 
 
-def _unfinished(target: Path) -> UsageError:
+def unfinished(target: Path) -> UsageError:
+    """What is said to whoever would begin a batch anew by mistake."""
     return UsageError(
         f"A batch to {str(target)!r} was cut off, and what it did is still there.",
         remedy=f"Go on with --resume; or delete {target.name}.part and {target.name}.checkpoint to begin anew.",
@@ -389,4 +384,4 @@ def _only(program: Program) -> Callable[[str], Program]:
     return find
 
 
-__all__ = ["BatchResult", "Progress", "RecordLimits", "run_batch"]
+__all__ = ["Batch", "BatchResult", "Progress", "RecordLimits", "run_batch", "unfinished"]

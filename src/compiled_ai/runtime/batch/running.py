@@ -10,16 +10,22 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from compiled_ai.errors import RunFailed
+from compiled_ai.errors import RunFailed, UsageError
 from compiled_ai.runtime.batch.checkpoint import Checkpoint, CheckpointFile
 from compiled_ai.runtime.batch.journal import Journal, publish
 from compiled_ai.runtime.batch.sources import Source
-from compiled_ai.runtime.deciding import Item, Standing
-from compiled_ai.runtime.lines import RawLine
-from compiled_ai.runtime.pool import Chunk, Piece
+from compiled_ai.runtime.deciding import DecideJob, HereJob, Item, LetterForm, Standing
+from compiled_ai.runtime.lines import Columns, RawLine
+from compiled_ai.runtime.local import ModelSource
+from compiled_ai.runtime.pool import Chunk, KillablePool, Piece, RecordLimits, work_here
+from compiled_ai.runtime.stepper import Program
+
+if TYPE_CHECKING:
+    from compiled_ai.runtime.store import RunStore
 
 _SECONDS_BETWEEN_REPORTS = 0.1
 _CHUNK_BYTES = 1 << 20
@@ -43,7 +49,7 @@ class Feed:
         size = 0
         for item in islice(self._items, most):
             items.append(item)
-            size += len(item) if type(item) is bytes else _size(item)
+            size += len(item) if type(item) is bytes else size_of(item)
             if size > _CHUNK_BYTES:
                 break
         if not items:
@@ -61,13 +67,47 @@ def _pairs(records: Iterator[RawLine], earlier: Iterator[dict[str, Any]]) -> Ite
     yield from records
 
 
-def _size(item: Item) -> int:
+def size_of(item: Item) -> int:
     """Bytes, about."""
     if isinstance(item, bytes):
         return len(item)
     if isinstance(item, list):
         return sum(map(len, item))
-    return 200 + (_size(item.raw) if isinstance(item, Standing) and item.raw is not None else 0)
+    return 200 + (size_of(item.raw) if isinstance(item, Standing) and item.raw is not None else 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """Who does the records of a pass: processes, or (0) this one."""
+
+    program: Program
+    columns: Columns
+    store: RunStore | None
+    form: LetterForm
+    model: ModelSource = None
+    limits: RecordLimits = RecordLimits()
+    workers: int = 0
+
+    def pieces(self, feed: Feed, naming: str, held: Path) -> Generator[Piece[Item], None, None]:
+        """What is done, in order; processes keep the file `held` locked while they live."""
+        program, store = self.program, self.store
+        if self.workers == 0:
+            return work_here(HereJob(program, self.columns, naming, self.model, store, self.form), feed)
+        if not (self.model is None or isinstance(self.model, str)):
+            raise UsageError("Workers open a model by its name.", remedy="Pass the model's name, or workers=0.")
+        job = DecideJob(
+            program.digest,
+            program.files,
+            dict(program.environment),
+            self.columns,
+            naming,
+            self.model,
+            None if store is None else store.address,
+            self.form,
+            held,
+        )
+        buried: Callable[[int], None] = (lambda process: None) if store is None else store.close_chains_of
+        return KillablePool(job, self.workers, self.limits, buried).map(feed)
 
 
 @dataclass(kw_only=True)
@@ -96,6 +136,13 @@ class Pass:
 
     def run(self, feed: Feed, pieces: Generator[Piece[Item], None, None]) -> None:
         """Writes all lines, and gives the files their names when they are whole."""
+        self.write(feed, pieces)
+        give_names(self.out, self.letters, self.file)
+        if self.report:
+            self.report(self.lines, self.lines)
+
+    def write(self, feed: Feed, pieces: Generator[Piece[Item], None, None]) -> None:
+        """Writes all lines, and commits that they are whole."""
         try:
             with closing(pieces):
                 for piece in pieces:
@@ -106,9 +153,6 @@ class Pass:
             raise
         self.at = replace(self.at, whole=True)
         self._commit()
-        give_names(self.out, self.letters, self.file)
-        if self.report:
-            self.report(self.lines, self.lines)
 
     def _write(self, piece: Piece[Item]) -> None:
         handed = piece.result

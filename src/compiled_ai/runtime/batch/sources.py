@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from compiled_ai.errors import NotFound, UsageError
 from compiled_ai.runtime.lines import LONGEST_LINE, RawLine, Unreadable
@@ -34,6 +35,10 @@ class Source(Protocol):
     """What messages call it."""
     has_cells: bool
     """True if records are cells under the header, which are read by type."""
+    tally: Tally
+    """Of what was given."""
+    has_stretches: bool
+    """True if a part of it can be read alone."""
 
     def header(self) -> tuple[str, ...] | None:
         """Its columns, if they are the same for all records; `None` for JSONL. `UsageError` if they cannot be used."""
@@ -78,6 +83,12 @@ class Tally:
         self.settle()
         return Mark(self.records, self.bytes, self._digest.hexdigest())
 
+    def cut(self) -> Mark:
+        """What was added since the last cut; from here on it counts anew."""
+        mark = self.mark()
+        self.records, self.bytes, self._digest = 0, 0, hashlib.sha256()
+        return mark
+
 
 def changed(name: str, what: str = "input") -> UsageError:
     return UsageError(
@@ -86,13 +97,45 @@ def changed(name: str, what: str = "input") -> UsageError:
     )
 
 
-class _File:
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a file."""
+
+    start: int
+    """Its first byte, where a record begins."""
+    bytes: int
+
+
+class _Part(io.RawIOBase):
+    """A stretch of a file, as if it were all."""
+
+    def __init__(self, path: Path, stretch: Stretch) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._file.seek(stretch.start)
+        self._left = stretch.bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(memoryview(buffer)[: self._left]) or 0
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class FileSource:
     """What files of lines have in common: the bytes before a place are digested again before reading goes on there."""
 
-    def __init__(self, path: Path) -> None:
+    has_stretches = True
+
+    def __init__(self, path: Path, stretch: Stretch | None = None) -> None:
         if not path.is_file():
             raise NotFound(f"There is no file {str(path)!r} to read.")
-        self.path, self.name = path, str(path)
+        self.path, self.name, self.stretch = path, str(path), stretch
         self.tally = Tally()
         self._stream: BinaryIO | None = None
 
@@ -109,7 +152,7 @@ class _File:
             self._stream.close()
 
     def _opened(self, after: Mark) -> BinaryIO:
-        self._stream = stream = self.path.open("rb")
+        self._stream = stream = self._open()
         tally = self.tally
         while tally.bytes < after.bytes and (block := stream.read(min(_BLOCK, after.bytes - tally.bytes))):
             tally.add(block)
@@ -119,8 +162,13 @@ class _File:
             raise changed(self.name)
         return stream
 
+    def _open(self) -> BinaryIO:
+        if self.stretch is None:
+            return self.path.open("rb")
+        return io.BufferedReader(_Part(self.path, self.stretch), _BLOCK)
 
-class JsonLines(_File):
+
+class JsonLines(FileSource):
     """One JSON object a line."""
 
     has_cells = False
@@ -148,7 +196,7 @@ class JsonLines(_File):
                 return
 
 
-class Csv(_File):
+class Csv(FileSource):
     """Rows under a header; an empty row is none."""
 
     has_cells = True
@@ -156,7 +204,7 @@ class Csv(_File):
     def header(self) -> tuple[str, ...]:
         try:
             with self.path.open("rb") as stream:
-                columns = next(self._rows(stream, lambda line: None), None)
+                columns = next(self._rows(stream, lambda line: None, True), None)
         except csv.Error as fault:
             raise UsageError(f"The header of {self.path.name!r} cannot be read: {fault}.") from fault
         if not columns:
@@ -168,8 +216,9 @@ class Csv(_File):
 
     def read(self, after: Mark, wanted: Sequence[str] | None) -> Iterator[RawLine]:
         tally = self.tally
-        rows = self._rows(self._opened(after), tally.add)
-        if not after.bytes:
+        begins = not after.bytes and (self.stretch is None or self.stretch.start == 0)
+        rows = self._rows(self._opened(after), tally.add, begins)
+        if begins:
             next(rows, None)
         try:
             for row in rows:
@@ -179,29 +228,31 @@ class Csv(_File):
             tally.records += 1
             yield Unreadable(f"The rest of the file cannot be read: {fault}.")
 
-    def _rows(self, stream: BinaryIO, seen: Callable[[bytes], None]) -> Iterator[list[str]]:
+    def _rows(self, stream: BinaryIO, seen: Callable[[bytes], None], first: bool) -> Iterator[list[str]]:
         before = csv.field_size_limit(LONGEST_LINE)
         try:
-            for row in csv.reader(_texts(stream, seen), strict=True):
+            for row in csv.reader(_texts(stream, seen, first), strict=True):
                 if row:
                     yield row
         finally:
             csv.field_size_limit(before)
 
 
-def _texts(stream: BinaryIO, seen: Callable[[bytes], None]) -> Iterator[str]:
+def _texts(stream: BinaryIO, seen: Callable[[bytes], None], first: bool) -> Iterator[str]:
     """Lines as text, however they end; what is not UTF-8 is kept as surrogates, to be refused with its row."""
-    first = stream.tell() == 0
     for line in stream:
-        seen(line)
-        text = line.removeprefix(b"\xef\xbb\xbf") if first else line
-        first = False
-        for part in text.splitlines(keepends=True):
-            yield part.decode("utf-8", "surrogateescape")
+        for part in line.splitlines(keepends=True):
+            seen(part)  # each row counts its own bytes, also where rows end with a carriage return alone
+            text = part.removeprefix(b"\xef\xbb\xbf") if first else part
+            first = False
+            yield text.decode("utf-8", "surrogateescape")
 
 
-def open_source(source: Path | str) -> Source:
-    """Opens a file by its ending (`.csv`, `.parquet`, else JSONL), or `sql:CONNECTION:SELECT ...`."""
+def open_source(source: Path | str, stretch: Stretch | None = None) -> Source:
+    """Opens a file by its ending (`.csv`, `.parquet`, else JSONL), or `sql:CONNECTION:SELECT ...`.
+
+    A stretch is read of JSONL and CSV alone.
+    """
     text = str(source)
     if text.startswith("sql:"):
         from compiled_ai.runtime.batch.tables import SqlQuery
@@ -212,4 +263,4 @@ def open_source(source: Path | str) -> Source:
         from compiled_ai.runtime.batch.tables import Parquet
 
         return Parquet(path)
-    return Csv(path) if path.suffix.lower() == ".csv" else JsonLines(path)
+    return (Csv if path.suffix.lower() == ".csv" else JsonLines)(path, stretch)

@@ -31,6 +31,7 @@ class _Rows(ABC):
 
     name: str
     has_cells = False
+    has_stretches = False
 
     def __init__(self) -> None:
         self.tally = Tally()
@@ -122,6 +123,8 @@ class SqlQuery(_Rows):
         if not _READS.match(self._query):
             raise UsageError(f"{self.name} does not begin with SELECT or WITH.", remedy="A batch only reads.")
         self._connection = _connect(match["connection"])
+        self._open: Any = None
+        """Rows that are being read: they are closed before their connection, also when nobody reads on."""
         self._columns: tuple[str, ...] | None = None
 
     def header(self) -> tuple[str, ...]:
@@ -148,7 +151,7 @@ class SqlQuery(_Rows):
 
         try:
             with self._rows() as rows:
-                names = tuple(rows.keys())
+                names, self._open = tuple(rows.keys()), rows
                 for row in rows:
                     yield dict(zip(names, row, strict=True))
         except SQLAlchemyError as fault:
@@ -165,6 +168,8 @@ class SqlQuery(_Rows):
         return None
 
     def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
         self._connection.close()
         self._connection.engine.dispose()
 

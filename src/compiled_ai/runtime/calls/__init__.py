@@ -73,14 +73,19 @@ def call_key(run_id: str, request: EffectRequest) -> str:
     return f"{run_id}-{digest(canonical_json([request.step, request.item]))[:16]}" if run_id else ""
 
 
+def repeats_of(info: StepInfo) -> Repeats:
+    """What doing a call of this step twice does."""
+    return _client(info).repeats(declared_of(info))
+
+
 def repeatable(info: StepInfo) -> bool:
     """True if a call of which it is not known whether it happened may simply be made again."""
-    return _client(info).repeats(declared_of(info)) != "once"
+    return repeats_of(info) != "once"
 
 
 def only_reads(info: StepInfo) -> bool:
     """True if a call changes nothing outside."""
-    return _client(info).repeats(declared_of(info)) == "reads"
+    return repeats_of(info) == "reads"
 
 
 def check_call(info: StepInfo, *, run_id: str, on_record: bool) -> None:
@@ -180,4 +185,5 @@ __all__ = [
     "make_call",
     "only_reads",
     "repeatable",
+    "repeats_of",
 ]

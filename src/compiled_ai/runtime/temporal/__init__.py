@@ -4,7 +4,10 @@
 |---|---|
 | `messages` | what crosses the border between workflow, activities and clients |
 | `carrying` | a round of a run on record: what the activities do, without Temporal |
-| `workflow` | the one workflow |
+| `workflow`, `errands` | the one workflow; what it has in common with that of batches |
+| `rounds` | rounds in processes that can be killed |
+| `batch_messages`, `batching`, `batch_workflow`, `batch_activities`, `batch_submitting` | batches, in the same order |
+| `forsaken` | open runs that no workflow carries any more |
 | `activities`, `worker` | the activities of an artifact; a process that serves artifacts |
 | `calling` | an artifact as an ordinary activity of a person's own workflow |
 | `codec`, `connecting` | sealed payloads; addresses, credentials, telemetry, a development server |

@@ -14,11 +14,12 @@ from time import time_ns
 from typing import TYPE_CHECKING, cast
 
 from compiled_ai.canonical import canonical_json, parse_json
+from compiled_ai.capabilities import Repeats
 from compiled_ai.errors import InputError, NotFound, ReviewConflict, StoreFailed, Waiting
 from compiled_ai.records import EffectState, RunRecord
 from compiled_ai.runtime.local import Answers, ModelSource, RunResult, as_effect, effects_of, nanoseconds, open_review
 from compiled_ai.runtime.reviews import record_decision
-from compiled_ai.runtime.stepper import EffectRequest, Outcome, Pending, Program, Stepping
+from compiled_ai.runtime.stepper import EffectRequest, Outcome, Pending, Program, StepInfo, Stepping
 from compiled_ai.runtime.temporal.messages import (
     MOST_RANGES,
     MOST_REVIEWS,
@@ -37,20 +38,26 @@ if TYPE_CHECKING:
     from compiled_ai.runtime.store import RunStore
 
 Beat = Callable[[int], None]
+Advance = Callable[[Stepping], Outcome]
+"""Steps a run: `Stepping.advance` in this thread, `rounds.Rounds` in a process that can be killed."""
 Requests = Mapping[tuple[str, str, int, int], EffectRequest]
 _AT_ONCE = ("today", "clock", "id")
 """Effects that cost nothing and are answered within a round."""
 _KEPT_RUNS = 32
-_CALL_SECONDS = 300
+_PAUSES_SECONDS = 210
+"""Pauses between the attempts of one call, and the time to connect."""
 
 
 class Carrier:
     """One artifact, the store its runs are in, and who serves its bounded calls. Safe to use from many threads."""
 
-    def __init__(self, program: Program, store: RunStore, model: ModelSource = None) -> None:
+    def __init__(
+        self, program: Program, store: RunStore, model: ModelSource = None, advance: Advance = Stepping.advance
+    ) -> None:
         self.program = program
         self.store = store
         self.model = model
+        self._advance = advance
         self._requests: OrderedDict[str, Requests] = OrderedDict()
         self._lock = Lock()
 
@@ -153,7 +160,7 @@ class Carrier:
     def _at_once(self, stepping: Stepping, run_id: str, *, recorded: bool) -> Outcome:
         """Steps a run, reading clocks and ids on the way; `recorded` puts each reading on record."""
         answers = Answers(self.model)
-        outcome = stepping.advance()
+        outcome = self._advance(stepping)
         while isinstance(outcome, Pending):
             cheap = [request for request in outcome.requests if request.kind in _AT_ONCE]
             if not cheap:
@@ -161,7 +168,7 @@ class Carrier:
             for request in cheap:
                 effect = answers.answer(request, self.program)
                 stepping.record(self.store.effect(run_id, as_effect(effect)) if recorded else effect)
-            outcome = stepping.advance()
+            outcome = self._advance(stepping)
         return outcome
 
     def _keep(self, record: RunRecord) -> bool:
@@ -189,7 +196,7 @@ class Carrier:
         outcome, run_id = result.outcome, result.run_id
         if not isinstance(outcome, Pending):
             if not kept:
-                self.store.finish(run_id, result.status, result.output, result.error)
+                self.store.finish(run_id, result.status, result.output, result.error, result.evidence)
             self._forget(run_id)
             output = None if result.output is None else Carried.of(result.output)
             return Standing(status=result.status, output=output, error=result.error)
@@ -217,13 +224,13 @@ class Carrier:
                 grouped.setdefault((request.step, request.kind, request.attempt), []).append(request.item)
         for (step, kind, attempt), items in grouped.items():
             info = self.program.steps[step]
-            seconds = info.timeout_seconds if kind == "bounded" else _CALL_SECONDS
             yield Wanted(
                 step=step,
                 kind="bounded" if kind == "bounded" else "call",
                 attempt=attempt,
                 ranges=tuple(ranges_of(sorted(items)))[:MOST_RANGES],
-                timeout_seconds=seconds,
+                timeout_seconds=info.timeout_seconds if kind == "bounded" else _call_seconds(info),
+                repeats="asked" if kind == "bounded" else _repeats(info),
             )
 
     # ------------------------------------------------------------ requests of runs under way
@@ -237,7 +244,7 @@ class Carrier:
             if record.status in ("completed", "failed"):
                 return None
             with Stepping(self.program, record.input, effects_of(self.store, record, self.program)) as stepping:
-                outcome = stepping.advance()
+                outcome = self._advance(stepping)
             known = self._remember(record.run_id, outcome.requests if isinstance(outcome, Pending) else ())
         return known.get(key)
 
@@ -256,4 +263,18 @@ class Carrier:
             self._requests.pop(run_id, None)
 
 
-__all__ = ["Beat", "Carrier"]
+def _call_seconds(info: StepInfo) -> int:
+    """What a call may take in all: its module tries as often as the step says, and pauses in between."""
+    from compiled_ai.runtime.calls import declared_of
+
+    declared = declared_of(info)
+    return int(declared.says("timeout_seconds", 30)) * int(declared.says("attempts", 3)) + _PAUSES_SECONDS
+
+
+def _repeats(info: StepInfo) -> Repeats:
+    from compiled_ai.runtime.calls import repeats_of
+
+    return repeats_of(info)
+
+
+__all__ = ["Advance", "Beat", "Carrier"]

@@ -22,7 +22,7 @@ from temporalio.service import RPCError, TLSConfig
 from compiled_ai.errors import ConfigError
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.temporal.codec import data_converter
-from compiled_ai.runtime.temporal.workflow import REVIEW, STATUS
+from compiled_ai.runtime.temporal.errands import REVIEW, STATUS
 
 if TYPE_CHECKING:
     from temporalio.runtime import Runtime

@@ -93,6 +93,8 @@ class Wanted(Record):
     attempt: int
     ranges: tuple[tuple[int, int], ...]
     timeout_seconds: int
+    repeats: Literal["asked", "reads", "same", "keyed", "once"] = "same"
+    """What doing it twice does (`capabilities.Repeats`); a bounded call is `asked` again."""
 
     @property
     def count(self) -> int:

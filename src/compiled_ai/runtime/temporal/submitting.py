@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -19,8 +19,9 @@ from compiled_ai.runtime.ids import new_temporal_run_id
 from compiled_ai.runtime.local import RunResult
 from compiled_ai.runtime.stepper import Pending, Program, Stepping
 from compiled_ai.runtime.temporal.connecting import ARTIFACT, NAMED, VERSION
+from compiled_ai.runtime.temporal.errands import STATUS, Started
 from compiled_ai.runtime.temporal.messages import COMMON_QUEUE, Carried, Decision, RunEnd, RunStart, Standing
-from compiled_ai.runtime.temporal.workflow import STATUS, ArtifactWorkflow
+from compiled_ai.runtime.temporal.workflow import ArtifactWorkflow
 
 if TYPE_CHECKING:
     from compiled_ai.runtime.store import RunStore
@@ -54,8 +55,7 @@ async def submit(
 
     protection = Protection.from_sinks(program.sinks)
     store.require(protection)
-    if program.sinks.get("temporal", "clear") != "clear":
-        store.require(Protection(inputs="encrypted"))
+    require_sealing(program, store)
     stepping = Stepping(program, given)
     carried = Carried.of(program.encode_input(stepping.input))
     start = RunStart(
@@ -74,8 +74,18 @@ async def submit(
     return start
 
 
-async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactWorkflow, RunEnd]:
-    """Starts the workflow of a run; starting the same run again does nothing.
+def require_sealing(program: Program, store: RunStore) -> None:
+    """Raises `KeyMissing` if a pack protects what Temporal is shown and there is no key to seal it."""
+    from compiled_ai.runtime.store import Protection
+
+    if program.sinks.get("temporal", "clear") != "clear":
+        store.require(Protection(inputs="encrypted"))
+
+
+async def start_run(
+    client: Client, start: RunStart, *, again: bool = False
+) -> WorkflowHandle[ArtifactWorkflow, RunEnd]:
+    """Starts the workflow of a run; starting the same run again does nothing, unless `again` and it is not running.
 
     A server that does not know the search attributes (yet) starts it without them.
     """
@@ -87,8 +97,8 @@ async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactW
             start,
             id=start.run_id,
             task_queue=start.queue,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=_attributes(start) if start.searchable else None,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=attributes_of(start) if start.searchable else None,
             static_summary=f"{start.workflow}@{start.version} {start.artifact[:12]}",
         )
     except WorkflowAlreadyStartedError:
@@ -97,10 +107,11 @@ async def start_run(client: Client, start: RunStart) -> WorkflowHandle[ArtifactW
         unknown = fault.status == RPCStatusCode.INVALID_ARGUMENT and "search attribute" in fault.message.lower()
         if not (unknown and start.searchable):
             raise
-        return await start_run(client, start.model_copy(update={"searchable": False}))
+        return await start_run(client, start.model_copy(update={"searchable": False}), again=again)
 
 
-def _attributes(start: RunStart) -> TypedSearchAttributes:
+def attributes_of(start: Started) -> TypedSearchAttributes:
+    """The search attributes that a workflow is started with."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(NAMED, start.workflow),
@@ -133,16 +144,19 @@ async def wait_for(client: Client, run_id: str, *, people: bool = False) -> RunE
 
 
 def _result_of(ended: asyncio.Future[RunEnd], run_id: str) -> RunEnd:
-    from temporalio.client import WorkflowFailureError
-
     try:
         return ended.result()
     except WorkflowFailureError as fault:
-        cause = getattr(fault.cause, "cause", None) or fault.cause
         raise RunFailed(
-            f"Run {run_id!r} did not end on Temporal: {getattr(cause, 'message', cause)}.",
+            f"Run {run_id!r} did not end on Temporal: {cause_of(fault)}.",
             remedy=f"`temporal workflow show -w {run_id}` shows its history.",
         ) from fault
+
+
+def cause_of(fault: WorkflowFailureError) -> str:
+    """What made a workflow fail, in its own words."""
+    cause = getattr(fault.cause, "cause", None) or fault.cause
+    return str(getattr(cause, "message", cause)).rstrip(".")
 
 
 async def _standing(handle: WorkflowHandle[ArtifactWorkflow, RunEnd]) -> Standing | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,11 +15,17 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from compiled_ai.errors import UsageError
 from compiled_ai.runtime.local import ModelSource
+from compiled_ai.runtime.pool import RecordLimits
 from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import Protection
 from compiled_ai.runtime.temporal.activities import ArtifactActivities
+from compiled_ai.runtime.temporal.batch_activities import BatchActivities
+from compiled_ai.runtime.temporal.batch_messages import batch_queue_of
+from compiled_ai.runtime.temporal.batch_workflow import BatchWorkflow
+from compiled_ai.runtime.temporal.batching import BatchCarrier
 from compiled_ai.runtime.temporal.carrying import Carrier
 from compiled_ai.runtime.temporal.messages import COMMON_QUEUE, queue_of
+from compiled_ai.runtime.temporal.rounds import Rounds, processors
 from compiled_ai.runtime.temporal.workflow import ArtifactWorkflow
 
 if TYPE_CHECKING:
@@ -38,6 +44,10 @@ class WorkerSettings:
     """How long a worker that is told to stop waits for what it has begun."""
     model: ModelSource = None
     """Who serves bounded calls; by default the model that each step pins."""
+    processes: int | None = None
+    """Processes that rounds of artifacts run in, and portions of batches at once; by default one per processor."""
+    limits: RecordLimits = RecordLimits()
+    """What one round of a run, or one record of a batch, may use."""
 
 
 @asynccontextmanager
@@ -58,11 +68,17 @@ async def serving(
     """
     chosen = settings or WorkerSettings()
     _check(programs, store, chosen)
-    with ThreadPoolExecutor(chosen.max_concurrent, thread_name_prefix="artifact") as executor:
+    held = list({program.digest: program for program in programs}.values())
+    with (
+        closing(Rounds(held, processes=chosen.processes, limits=chosen.limits)) as rounds,
+        ThreadPoolExecutor(chosen.max_concurrent, thread_name_prefix="artifact") as executor,
+    ):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(_workflow_worker(client, chosen))
-            for program in {program.digest: program for program in programs}.values():
-                await stack.enter_async_context(_artifact_worker(client, program, store, chosen, executor))
+            for program in held:
+                carrier = Carrier(program, store, chosen.model, rounds)
+                await stack.enter_async_context(_artifact_worker(client, carrier, chosen, executor))
+                await stack.enter_async_context(_batch_worker(client, carrier, chosen))
             yield
 
 
@@ -79,23 +95,40 @@ def _workflow_worker(client: Client, settings: WorkerSettings) -> Worker:
     return Worker(
         client,
         task_queue=settings.queue,
-        workflows=[ArtifactWorkflow],
+        workflows=[ArtifactWorkflow, BatchWorkflow],
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
-        workflow_task_poller_behavior=PollerBehaviorAutoscaling(maximum=20),
+        workflow_task_poller_behavior=_pollers(20),
     )
 
 
+def _pollers(most: int) -> PollerBehaviorAutoscaling:
+    return PollerBehaviorAutoscaling(initial=min(5, most), maximum=most)
+
+
 def _artifact_worker(
-    client: Client, program: Program, store: RunStore, settings: WorkerSettings, executor: ThreadPoolExecutor
+    client: Client, carrier: Carrier, settings: WorkerSettings, executor: ThreadPoolExecutor
 ) -> Worker:
-    activities = ArtifactActivities(Carrier(program, store, settings.model), executor)
     return Worker(
         client,
-        task_queue=queue_of(program.digest, settings.queue),
-        activities=activities.all,
+        task_queue=queue_of(carrier.program.digest, settings.queue),
+        activities=ArtifactActivities(carrier, executor).all,
         max_concurrent_activities=settings.max_concurrent,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
-        activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=settings.max_concurrent),
+        activity_task_poller_behavior=_pollers(settings.max_concurrent),
+    )
+
+
+def _batch_worker(client: Client, carrier: Carrier, settings: WorkerSettings) -> Worker:
+    """Portions of batches have places of their own: however many wait, no run waits behind them."""
+    work = BatchCarrier(carrier.program, carrier.store, carrier.model, settings.limits)
+    places = settings.processes or processors()
+    return Worker(
+        client,
+        task_queue=batch_queue_of(carrier.program.digest, settings.queue),
+        activities=BatchActivities(work).all,
+        max_concurrent_activities=places,
+        graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
+        activity_task_poller_behavior=_pollers(places),
     )
 
 

@@ -12,18 +12,11 @@ from __future__ import annotations
 import asyncio
 import builtins
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    TimeoutError,
-    TimeoutType,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
+from compiled_ai.runtime.temporal.errands import REVIEW, STATUS, Errands, keep_trying
 from compiled_ai.runtime.temporal.messages import (
     ABANDON,
     ADVANCE,
@@ -43,31 +36,23 @@ from compiled_ai.runtime.temporal.messages import (
     queue_of,
 )
 
-T = TypeVar("T")
-
-STATUS = SearchAttributeKey.for_keyword("CompiledAiStatus")
-"""`running`, `review`, `no_worker`, `completed`, `failed`."""
-REVIEW = SearchAttributeKey.for_keyword("CompiledAiReview")
-"""`open` or `overdue` while a person is awaited, `decided` afterwards."""
-
 SINGLE = 64
 """Up to so many effects are activities of their own; more go in portions, so that no history grows without bound."""
 PORTION = 100
 WINDOW = 16
 """Activities of one run that are under way at once."""
-PATIENCE = timedelta(seconds=60)
-"""An activity that no worker takes for so long is told of; then it waits on, ever longer."""
-MOST_PATIENCE = timedelta(hours=12)
 FIRST_LOOK = timedelta(minutes=2)
 """A decision that nobody told of is found by looking: after this time, then ever later."""
 MOST_LOOK = timedelta(hours=6)
-ROUND_SECONDS = 600
-"""What one round of an artifact may take."""
-HEARTBEAT = timedelta(seconds=20)
-"""A worker that is silent for so long is given up, and its activity goes to another."""
-_KEEP_TRYING = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
-)
+EFFECT_RETRIES = {
+    "asked": keep_trying(2, 120),
+    "reads": keep_trying(0.5, 60),
+    "same": keep_trying(1, 300),
+    "keyed": keep_trying(1, 300),
+    "once": keep_trying(5, 900),
+}
+"""By what doing an effect twice does. A model that is asked again costs money, a read costs nothing. After a crash the
+second attempt of what must be done once only puts on record that it is in doubt."""
 
 
 @workflow.defn(name=WORKFLOW, sandboxed=False)
@@ -76,38 +61,42 @@ class ArtifactWorkflow:
 
     def __init__(self) -> None:
         self._start: RunStart | None = None
+        self._errands: Errands
+        """Set when the run starts."""
         self._standing: Standing | None = None
         self._told = False
         """Somebody said that there is something new on record."""
-        self._unsettled: dict[str, str] = {}
-        """What is shown as status, to write search attributes only when they change."""
+        self._moving = False
+        """People are awaited no more, and the next round has not told yet where the run stands."""
 
     @workflow.run
     async def run(self, start: RunStart) -> RunEnd:
         self._start = start
+        self._errands = Errands(start, queue_of(start.artifact, start.queue))
         try:
             return await self._carry(start)
         except (asyncio.CancelledError, ActivityError) as fault:
             if not is_cancelled_exception(fault):
                 raise
-            await self._activity(ABANDON, Abandoned(run_id=start.run_id, reason="cancelled by an operator"), type(None))
-            self._show(STATUS, "failed")
+            abandoned = Abandoned(run_id=start.run_id, reason="cancelled by an operator")
+            await self._errands.run(ABANDON, abandoned, type(None))
+            self._errands.show(STATUS, "failed")
             raise
 
     async def _carry(self, start: RunStart) -> RunEnd:
-        standing = await self._activity(ADVANCE if start.continued else BEGIN, start, Standing)
+        standing = await self._errands.run(ADVANCE if start.continued else BEGIN, start, Standing)
         while not standing.ended:
-            self._standing = standing
+            self._standing, self._moving = standing, False
             following: Standing | None = None
             if standing.wanted:
-                self._show(STATUS, "running")
+                self._errands.show(STATUS, "running")
                 following = await self._answer(start, standing)
             else:
                 await self._await_people(standing)
             await self._continue_if_long(start)
-            standing = following if following is not None else await self._activity(ADVANCE, start, Standing)
-        self._standing = standing
-        self._show(STATUS, standing.status)
+            standing = following if following is not None else await self._errands.run(ADVANCE, start, Standing)
+        self._standing, self._moving = standing, False
+        self._errands.show(STATUS, standing.status)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return RunEnd(
             run_id=start.run_id,
@@ -147,12 +136,13 @@ class ArtifactWorkflow:
 
     async def _portion(self, portion: Portion) -> Answered:
         wanted = portion.wanted
-        return await self._activity(
+        return await self._errands.run(
             ANSWER,
             portion,
             Answered,
             seconds=wanted.count * wanted.timeout_seconds + 60,
             summary=f"{wanted.step} ({wanted.kind}), {wanted.count} effect(s)",
+            retry=EFFECT_RETRIES[wanted.repeats],
         )
 
     # ------------------------------------------------------------ people
@@ -164,9 +154,9 @@ class ArtifactWorkflow:
         while not self._told:
             deadline = self._time_left(standing)
             overdue = overdue or (deadline is not None and deadline <= timedelta(0))
-            self._show(STATUS, "review")
-            self._show(REVIEW, "overdue" if overdue else "open")
-            self._note(_waits_for_people(standing, overdue))
+            self._errands.show(STATUS, "review")
+            self._errands.show(REVIEW, "overdue" if overdue else "open")
+            self._errands.note(_waits_for_people(standing, overdue))
             wait = look if deadline is None or overdue else min(look, deadline)
             try:
                 await workflow.wait_condition(lambda: self._told, timeout=wait, timeout_summary="time to look")
@@ -174,8 +164,8 @@ class ArtifactWorkflow:
                 if wait == look:
                     break
         if self._told:
-            self._show(REVIEW, "decided")
-        self._told = False
+            self._errands.show(REVIEW, "decided")
+        self._told, self._moving = False, True
 
     def _time_left(self, standing: Standing) -> timedelta | None:
         named = [review.deadline for review in standing.reviews if review.deadline]
@@ -188,7 +178,7 @@ class ArtifactWorkflow:
         """Records a decision, checked against schema and rules, and lets the run go on; returns the review's id."""
         assert self._start is not None
         try:
-            review_id = await self._activity(DECIDE, Deciding(run_id=self._start.run_id, decision=decision), str)
+            review_id = await self._errands.run(DECIDE, Deciding(run_id=self._start.run_id, decision=decision), str)
         except ActivityError as fault:
             cause = fault.cause
             if isinstance(cause, ApplicationError):
@@ -226,63 +216,8 @@ class ArtifactWorkflow:
 
     @workflow.query
     def standing(self) -> Standing | None:
-        """Where the run stands; nothing before its first round."""
-        return self._standing
-
-    # ------------------------------------------------------------ activities, and what operators see
-
-    async def _activity(
-        self,
-        name: str,
-        argument: Any,
-        result: type[T],
-        *,
-        seconds: int = ROUND_SECONDS,
-        summary: str | None = None,
-    ) -> T:
-        """Runs an activity on the artifact's queue. Where no worker holds the artifact the run waits, and says so."""
-        assert self._start is not None
-        queue = queue_of(self._start.artifact, self._start.queue)
-        patience = PATIENCE
-        while True:
-            try:
-                found: T = await workflow.execute_activity(
-                    name,
-                    argument,
-                    task_queue=queue,
-                    result_type=result,
-                    start_to_close_timeout=timedelta(seconds=seconds),
-                    schedule_to_start_timeout=patience,
-                    heartbeat_timeout=HEARTBEAT,
-                    retry_policy=_KEEP_TRYING,
-                    summary=summary,
-                )
-                return found
-            except ActivityError as fault:
-                cause = fault.cause
-                if not (isinstance(cause, TimeoutError) and cause.type == TimeoutType.SCHEDULE_TO_START):
-                    raise
-            self._show(STATUS, "no_worker")
-            self._note(no_worker(self._start, queue))
-            patience = min(patience * 4, MOST_PATIENCE)
-
-    def _show(self, key: SearchAttributeKey[str], value: str) -> None:
-        if self._start is None or not self._start.searchable:
-            return
-        if self._unsettled.get(key.name, "running" if key == STATUS else None) != value:
-            self._unsettled[key.name] = value
-            workflow.upsert_search_attributes([key.value_set(value)])
-
-    def _note(self, text: str) -> None:
-        workflow.set_current_details(text)
-
-
-def no_worker(start: RunStart, queue: str) -> str:
-    """What an operator reads of a run that no worker takes."""
-    return (
-        f"No worker that holds artifact {start.artifact[:12]} ({start.workflow}@{start.version}) takes this run. "
-        f"It waits on queue {queue!r} and loses nothing. Start one: compiled-ai worker {start.artifact[:12]}"
-    )
+        """Where the run stands; nothing before its first round, and while it goes on after a decision."""
+        return None if self._told or self._moving else self._standing
 
 
 def _waits_for_people(standing: Standing, overdue: bool) -> str:
