@@ -32,9 +32,17 @@ class Journal:
         self._file = os.fdopen(os.open(self.part, os.O_RDWR | os.O_CREAT, mode), "r+b", buffering=_BLOCK)
         try:
             lock(self._file.fileno(), self.part, keep=keep)
+            if not self._has_its_name():  # whoever had the lock has given it its name, or has removed it
+                raise just_finished(target)
         except BaseException:
             self._file.close()
             raise
+
+    def _has_its_name(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.part.stat())
+        except FileNotFoundError:
+            return False
 
     def cut(self, place: Mark) -> None:
         """Goes on after a place; raises `UsageError` if what lies before it is not what was synced there."""
@@ -42,6 +50,7 @@ class Journal:
             self._digest.update(block)
             self.bytes += len(block)
         if (self.bytes, self._digest.hexdigest()) != (place.bytes, place.sha256):
+            self.discard_empty()
             raise UsageError(
                 f"{str(self.part)!r} was damaged or altered: its first {place.bytes} bytes are not those that the "
                 "checkpoint names.",
@@ -70,6 +79,19 @@ class Journal:
     def discard(self) -> None:
         self.close()
         self.part.unlink(missing_ok=True)
+
+    def discard_empty(self) -> None:
+        """For whoever is refused: a file that holds nothing is not left behind."""
+        if os.fstat(self._file.fileno()).st_size == 0:
+            self.discard()
+
+
+def just_finished(target: Path) -> UsageError:
+    """What is said to whoever waited for the lock of a batch that then ended."""
+    return UsageError(
+        f"The batch to {str(target)!r} has just been finished by another process.",
+        remedy="Look at its output; give the command again if there is more to do.",
+    )
 
 
 def part_of(target: Path) -> Path:
@@ -118,6 +140,12 @@ def lock(descriptor: int, path: Path, *, keep: bool) -> None:
                     f"{str(path)!r} is being written by another batch.", remedy="Wait for it, or end its process."
                 ) from None
             sleep(0.05)
+
+
+def wait_until_free(path: Path) -> None:
+    """Returns when no batch keeps a file, or when there is none; `UsageError` if one keeps it for long."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        lock(file.fileno(), path, keep=False)
 
 
 def hold(path: Path) -> int | None:

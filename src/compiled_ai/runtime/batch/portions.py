@@ -167,13 +167,13 @@ class Portions:
         """
         span, target = self._read_index()[number], self._target(number)
         file = self._checkpoint_of(number)
-        at = file.read() or replace(self.batch.first_checkpoint(), batch=self._naming)
-        if at.whole:
-            return _some(at.counts)
         with ExitStack() as opened:
+            out = opened.enter_context(closing(Journal(target, keep=True)))
+            at = file.read() or replace(self.batch.first_checkpoint(), batch=self._naming)
+            if at.whole:
+                return _some(at.counts)
             source = opened.enter_context(closing(self._source(span)))
             _verify(source, span)
-            out = opened.enter_context(closing(Journal(target, keep=True)))
             letters = opened.enter_context(closing(Journal(_letters_of(target), keep=False, private=True)))
             out.cut(at.output)
             letters.cut(at.letters)
