@@ -29,6 +29,7 @@ from compiled_ai.runtime.loading import ArtifactLike, as_program
 from compiled_ai.runtime.pool import Chunk, KillablePool, RecordLimits
 from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import Protection, RunStore
+from compiled_ai.runtime.stream.files import open_to_append
 from compiled_ai.runtime.stream.messages import Message, StreamSink, StreamSource, open_sink, open_source
 
 _MOST_TOGETHER = 64
@@ -290,8 +291,7 @@ class _Stream:
         return self.place.with_name(f"{self.place.name}.dead.jsonl")
 
     def _append_letters(self, data: bytes) -> None:
-        descriptor = os.open(self.letters, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
+        with open_to_append(self.letters, private=True) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
