@@ -373,3 +373,20 @@ def test_a_line_that_a_crash_cut_off_is_not_gone_on_with(
         run_stream(program("extract"), str(source), str(out), **options)
     assert out.read_text() == kept + line
     assert letters.read_text() == kept + letter
+
+
+def test_a_stream_does_not_feed_on_what_it_writes(program: Programs, tmp_path: Path) -> None:
+    source, out, state = tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "s"
+    source.write_text("{bad\n")
+    options: Any = {"store": None, "state": state, "workers": 1, "max_errors": 0, "name": "loop"}
+    with pytest.raises(RunFailed):
+        run_stream(program("extract"), str(source), str(out), **options)
+    letters = next(state.glob("*.dead.jsonl"))
+    (tmp_path / "other.jsonl").symlink_to(source)
+    said = "is input and output at once"
+    for one, other in ((source, source), (source, tmp_path / "other.jsonl"), (letters, out)):
+        with pytest.raises(UsageError, match=said):
+            run_stream(program("extract"), str(one), str(other), **options)
+    with pytest.raises(UsageError, match="is output and dead letters at once"):
+        run_stream(program("extract"), str(source), str(letters), **options)
+    assert source.read_text() == "{bad\n"

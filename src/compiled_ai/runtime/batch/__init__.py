@@ -24,7 +24,7 @@ from compiled_ai.canonical import digest, digest_json
 from compiled_ai.errors import CompiledAIError, NotFound, UsageError
 from compiled_ai.runtime.batch.checkpoint import Checkpoint, CheckpointFile
 from compiled_ai.runtime.batch.earlier import EarlierOutput, OtherArtifacts, look_through
-from compiled_ai.runtime.batch.journal import Journal, just_finished, part_of, publish, wait_until_free
+from compiled_ai.runtime.batch.journal import Journal, just_finished, letters_of, part_of, publish, same_file, wait_until_free
 from compiled_ai.runtime.batch.running import Crew, Feed, Pass, Progress
 from compiled_ai.runtime.batch.sources import Source, changed, open_source
 from compiled_ai.runtime.deciding import LetterForm
@@ -183,7 +183,7 @@ class Batch:
         opened: ExitStack,
     ) -> Batch:
         """Checks all that can be checked before anything is written."""
-        if Path(source).exists() and target.exists() and Path(source).samefile(target):
+        if same_file(Path(source), target) or same_file(Path(source), letters_of(target)):
             raise UsageError(f"{str(source)!r} is input and output at once.", remedy="Name another output.")
         found = open_source(source)
         opened.callback(found.close)
@@ -207,7 +207,7 @@ class Batch:
 
     @property
     def letters(self) -> Path:
-        return self.target.with_name(f"{self.target.stem}.dead.jsonl")
+        return letters_of(self.target)
 
     def run(
         self,

@@ -99,6 +99,11 @@ def part_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
+def letters_of(target: Path) -> Path:
+    """Where the dead letters of an output lie."""
+    return target.with_name(f"{target.stem}.dead.jsonl")
+
+
 def publish(target: Path, *, wanted: bool) -> None:
     """Gives a whole file its name, or removes it (and what has the name) if it is not wanted; may be done twice."""
     part = part_of(target)
@@ -109,6 +114,14 @@ def publish(target: Path, *, wanted: bool) -> None:
         part.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """True if two names are of one file, whether it is there or not."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.resolve() == other.resolve()
 
 
 def sync_folder(folder: Path) -> None:
