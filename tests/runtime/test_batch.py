@@ -14,7 +14,7 @@ from compiled_ai.errors import ConfigError, NotFound, UsageError
 from compiled_ai.models import ScriptedModel
 from compiled_ai.runtime.batch import RecordLimits, run_batch
 from compiled_ai.runtime.batch.sources import Mark, open_source
-from compiled_ai.runtime.keys import KeyRing, new_key
+from compiled_ai.runtime.keys import KeyRing, MasterKey
 from compiled_ai.runtime.letters import LetterForm, read_letters
 from compiled_ai.runtime.lines import Columns, convert_cell
 from compiled_ai.runtime.reviews import decide
@@ -287,7 +287,7 @@ def test_what_is_written_is_json_in_utf_8_even_with_lone_surrogates(program: Pro
 
 @pytest.mark.parametrize("sink", ["clear", "encrypted"])
 def test_a_reason_with_lone_surrogates_is_read_again(tmp_path: Path, sink: str) -> None:
-    keys = KeyRing([new_key("k")])
+    keys = KeyRing([MasterKey("k", bytes(32))])
     letter = LetterForm(sink, keys).write(0, None, "no \ud800", None, Columns({}))
     (tmp_path / "letters").write_bytes(letter)
     assert [found["reason"] for found in read_letters(tmp_path / "letters", keys)] == [r"no \ud800"]

@@ -94,6 +94,11 @@ def test_what_is_under_way_has_another_name_and_is_not_begun_anew_by_mistake(
     assert len(read(tmp_path / "out.jsonl")) == 2000
 
 
+def test_workers_go_on_after_a_checkpoint(cut_off: dict[str, Any], tmp_path: Path) -> None:
+    assert run_batch(**{**cut_off, "workers": 2}, resume=True).lines == 2000
+    assert [line["index"] for line in read(tmp_path / "out.jsonl")] == list(range(2000))
+
+
 def test_a_damaged_output_is_not_gone_on_with(cut_off: dict[str, Any], tmp_path: Path) -> None:
     part = tmp_path / "out.jsonl.part"
     part.write_bytes(part.read_bytes()[:100])
@@ -177,6 +182,47 @@ def test_names_that_were_not_given_are_given_later(program: Programs, store: Run
     assert not (tmp_path / "out.jsonl").exists()
     assert run_batch(*arguments, workers=0, store=store, resume=True).lines == 20
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.dead.jsonl", "out.jsonl"]
+
+
+BATCH = """
+import sys
+from pathlib import Path
+from compiled_ai.runtime.batch import run_batch
+from compiled_ai.runtime.stepper import load_program
+
+if __name__ == "__main__":
+    home = Path(sys.argv[1])
+    run_batch(load_program(Path(sys.argv[2])), home / "in.jsonl", home / "out.jsonl", workers=2)
+"""
+
+
+def test_workers_do_not_outlive_a_batch_that_is_killed(tmp_path: Path) -> None:
+    write_records(tmp_path, 100_000)
+    (tmp_path / "batch.py").write_text(BATCH)
+    fixture = Path(__file__).parent / "fixtures" / "extract"
+    process = subprocess.Popen([sys.executable, str(tmp_path / "batch.py"), str(tmp_path), str(fixture)])
+    out, held = tmp_path / "out.jsonl.part", tmp_path / "out.dead.jsonl.part"
+    while not (out.exists() and out.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.01)
+    assert is_locked(held)
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 30
+    while is_locked(held):
+        assert time.monotonic() < end, "a worker lives on"
+        time.sleep(0.05)
+
+
+def is_locked(path: Path) -> bool:
+    import fcntl
+
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 # ---------------------------------------------------------------------------------------------- two at the same time

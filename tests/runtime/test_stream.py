@@ -114,7 +114,7 @@ def test_standard_input_comes_out_in_order_and_poison_stops_nothing(script: Path
     lines[7] = "{bad"
     out = script.parent / "out.jsonl"
     process = start(script, "-", str(out), stdin=subprocess.PIPE)
-    told = process.communicate("\n".join(lines).encode(), timeout=60)[1].decode()
+    told = process.communicate("\n".join(lines).encode("utf-8-sig"), timeout=60)[1].decode()
     assert process.returncode == 0, told
     found = read(out)
     assert [line["position"] for line in found] == [str(number) for number in range(40)]
@@ -130,7 +130,7 @@ def test_standard_input_comes_out_in_order_and_poison_stops_nothing(script: Path
 
 def test_a_followed_file_goes_on_where_it_was_after_sigterm(script: Path) -> None:
     source, out = script.parent / "in.jsonl", script.parent / "out.jsonl"
-    source.write_text('{"document": "Total: 1"}\n{"document": "Total: 2"}\n{"document": "Tot')
+    source.write_text('{"document": "Total: 1"}\n{"document": "Total: 2"}\n{"document": "Tot', encoding="utf-8-sig")
     process = start(script, str(source), str(out))
     wait_for(lambda: len(read(out)) == 2)
     process.send_signal(signal.SIGTERM)

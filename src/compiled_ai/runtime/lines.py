@@ -13,6 +13,8 @@ from compiled_ai.errors import InputError, UsageError, suggest
 from compiled_ai.library.types import FieldType
 
 LONGEST_LINE = 64 * 1024 * 1024
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""It may stand before the first line of a file, and belongs to no line."""
 RESERVED = ("index", "run_id", "status", "output", "error")
 """Names that every output line has or may have; no kept column can take them."""
 

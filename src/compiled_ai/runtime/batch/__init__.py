@@ -24,7 +24,15 @@ from compiled_ai.canonical import digest, digest_json
 from compiled_ai.errors import CompiledAIError, NotFound, UsageError
 from compiled_ai.runtime.batch.checkpoint import Checkpoint, CheckpointFile
 from compiled_ai.runtime.batch.earlier import EarlierOutput, OtherArtifacts, look_through
-from compiled_ai.runtime.batch.journal import Journal, just_finished, letters_of, part_of, publish, same_file, wait_until_free
+from compiled_ai.runtime.batch.journal import (
+    Journal,
+    just_finished,
+    letters_of,
+    part_of,
+    publish,
+    same_file,
+    wait_until_free,
+)
 from compiled_ai.runtime.batch.running import Crew, Feed, Pass, Progress
 from compiled_ai.runtime.batch.sources import Source, changed, open_source
 from compiled_ai.runtime.deciding import LetterForm

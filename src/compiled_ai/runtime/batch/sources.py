@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from compiled_ai.errors import NotFound, UsageError
-from compiled_ai.runtime.lines import LONGEST_LINE, RawLine, Unreadable
+from compiled_ai.runtime.lines import BYTE_ORDER_MARK, LONGEST_LINE, RawLine, Unreadable
 
 _EMPTY = hashlib.sha256().hexdigest()
 _BLOCK = 1 << 20
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ class JsonLines(FileSource):
                 self._pass_over()
             tally.records += 1
             if begins:
-                line, begins = line.removeprefix(_BYTE_ORDER_MARK), False
+                line, begins = line.removeprefix(BYTE_ORDER_MARK), False
             yield line.rstrip(b"\r\n")
 
     def _pass_over(self) -> None:
@@ -250,7 +249,7 @@ def _texts(stream: BinaryIO, seen: Callable[[bytes], None], first: bool) -> Iter
     for line in stream:
         for part in line.splitlines(keepends=True):
             seen(part)  # each row counts its own bytes, also where rows end with a carriage return alone
-            text = part.removeprefix(_BYTE_ORDER_MARK) if first else part
+            text = part.removeprefix(BYTE_ORDER_MARK) if first else part
             first = False
             yield text.decode("utf-8", "surrogateescape")
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from compiled_ai.canonical import parse_json
 from compiled_ai.errors import InputError, NotFound, UsageError
-from compiled_ai.runtime.lines import LONGEST_LINE
+from compiled_ai.runtime.lines import BYTE_ORDER_MARK, LONGEST_LINE
 from compiled_ai.runtime.stream.messages import Message
 
 _BLOCK = 1 << 16
@@ -43,6 +43,8 @@ class StandardInput:
         threading.Thread(target=_read_lines, args=(lines, loop, self._stopped), daemon=True).start()
         number = 0
         while (line := await lines.get()) is not None:
+            if number == 0:
+                line = line.removeprefix(BYTE_ORDER_MARK)
             if line.strip():
                 yield Message(str(number), line)
             number += 1
@@ -106,7 +108,10 @@ class FollowedFile:
             while True:
                 stream.seek(place)
                 while (line := stream.readline()).endswith(b"\n"):
-                    place += len(line)
+                    if place == 0:
+                        place, line = len(line), line.removeprefix(BYTE_ORDER_MARK)
+                    else:
+                        place += len(line)
                     if line.strip():
                         yield Message(str(place), line.rstrip(b"\r\n"))
                 await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
