@@ -24,7 +24,9 @@ _FLIGHT = re.compile(r"flight|dates\b|start date|begins", re.IGNORECASE)
 
 def with_second_page(text: str) -> str:
     lines = text.split("\n")
-    return "\n".join([*lines, "\f", *lines[:HEAD], "", "     Continued from the page before. Thank you for your business."])
+    return "\n".join(
+        [*lines, "\f", *lines[:HEAD], "", "     Continued from the page before. Thank you for your business."]
+    )
 
 
 def doubted(case: dict[str, Any], *, repeated: bool) -> dict[str, Any]:
