@@ -35,7 +35,7 @@ logic_requirements:
   - step: "read slip"
     type: "function"
     description: "number: what follows No. on its line. town: what follows Town on its line. What is not there is null."
-    schema: {{number: "{number}", town: "string?"}}
+    schema: {{town: "string?", number: "{number}"}}
 accuracy: {{number: {{threshold: 0}}, town: {{threshold: 0.5}}}}
 limits: {limits}
 """
@@ -61,7 +61,7 @@ def reader(number: str, town: str = "Town:? *", more: int = 0) -> str:
         f'    """Reads a slip."""\n{padding}'
         f'    number = re.search(r"{number}(\\d{{1,9}})", slip)\n'
         f'    town = re.search(r"{town}(\\w{{1,40}})", slip)\n'
-        "    return ReadSlip(number[1] if number else None, town[1] if town else None)\n```"
+        "    return ReadSlip(town[1] if town else None, number[1] if number else None)\n```"
     )
 
 
