@@ -78,6 +78,11 @@ def canonical_json(value: Any) -> str:
     return _text(value)
 
 
+def utf8_json(text: str) -> bytes:
+    """JSON text as bytes of a file: lone surrogates, which UTF-8 cannot hold, are escaped as `\\udXXX`."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def object_writer(names: Sequence[str]) -> Callable[[Iterable[Any]], str]:
     """Returns a function from the values of an object's keys, in the order of the sorted names, to its canonical text.
 

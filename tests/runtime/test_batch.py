@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from compiled_ai.canonical import canonical_json, utf8_json
 from compiled_ai.errors import ConfigError, NotFound, UsageError
 from compiled_ai.models import ScriptedModel
 from compiled_ai.runtime.batch import RecordLimits, run_batch
-from compiled_ai.runtime.keys import KeyRing
-from compiled_ai.runtime.lines import convert_cell
+from compiled_ai.runtime.batch.sources import Mark, open_source
+from compiled_ai.runtime.keys import KeyRing, new_key
+from compiled_ai.runtime.letters import LetterForm, read_letters
+from compiled_ai.runtime.lines import Columns, convert_cell
 from compiled_ai.runtime.reviews import decide
 from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import RunStore
@@ -240,3 +243,56 @@ def test_an_empty_file_gives_an_empty_file(program: Programs, tmp_path: Path) ->
     result = run_batch(program("extract"), source, tmp_path / "out.jsonl", workers=0)
     assert (result.lines, result.rate) == (0, None)
     assert (tmp_path / "out.jsonl").read_text() == ""
+
+
+def test_a_batch_does_not_write_over_what_it_reads(program: Programs, tmp_path: Path) -> None:
+    source = write(tmp_path / "x.dead.jsonl", ["{bad"])
+    for target in (source, tmp_path / "x.jsonl"):
+        with pytest.raises(UsageError, match="is input and output at once"):
+            run_batch(program("extract"), source, target, workers=0)
+    assert source.read_text() == "{bad\n"
+
+
+def test_a_byte_order_mark_belongs_to_no_record(program: Programs, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    lines = [f'{{"document": "Total: {number}"}}\n' for number in range(1, 4)]
+    source.write_text("".join(lines), encoding="utf-8-sig")
+    assert run_batch(program("extract"), source, out, workers=0).failed == 0
+    assert run_batch(program("extract"), source, out, workers=0, resume=True).failed == 0
+    reading = open_source(source)
+    records = reading.read(Mark(), None)
+    assert next(records) == lines[0].strip().encode()
+    place = reading.mark()
+    reading.close()
+    assert place.bytes == len(lines[0]) + 3
+    again = open_source(source)
+    assert list(again.read(place, None)) == [line.strip().encode() for line in lines[1:]]
+    again.close()
+    source.write_text("".join([*lines[:2], "\ufeff" + lines[2]]))
+    assert run_batch(program("extract"), source, out, workers=0).failed == 1  # within a file it is no mark
+
+
+def test_what_is_written_is_json_in_utf_8_even_with_lone_surrogates(program: Programs, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [r'{"document": "Total: 1", "k": "\ud800"}', r'{"document": "\udc00"}'])
+    out = tmp_path / "out.jsonl"
+    result = run_batch(program("extract"), source, out, workers=0, keep=["k"])
+    assert result.lines == len(read(out)) == 2
+    first = read(out)[0]
+    assert first["status"] == "failed" or first["k"] == "\ud800"
+    whole = out.read_bytes()
+    assert run_batch(program("extract"), source, out, workers=0, keep=["k"], resume=True).lines == 2
+    assert out.read_bytes() == whole
+    assert len(list(read_letters(tmp_path / "out.dead.jsonl", KeyRing()))) == result.failed
+
+
+@pytest.mark.parametrize("sink", ["clear", "encrypted"])
+def test_a_reason_with_lone_surrogates_is_read_again(tmp_path: Path, sink: str) -> None:
+    keys = KeyRing([new_key("k")])
+    letter = LetterForm(sink, keys).write(0, None, "no \ud800", None, Columns({}))
+    (tmp_path / "letters").write_bytes(letter)
+    assert [found["reason"] for found in read_letters(tmp_path / "letters", keys)] == [r"no \ud800"]
+
+
+def test_lone_surrogates_are_escaped_in_bytes() -> None:
+    text = "\ud800 \\ \udfff \N{GRINNING FACE}"
+    assert json.loads(utf8_json(canonical_json([text])).decode("utf-8")) == [text]

@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 
 from compiled_ai.errors import NotFound, RunFailed, UsageError
-from compiled_ai.runtime.batch import run_batch
+from compiled_ai.runtime import batch
+from compiled_ai.runtime.batch import journal, run_batch, running
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import RunStore
 
 Programs = Callable[[str], Program]
 KILLS = 20
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -174,3 +177,70 @@ def test_names_that_were_not_given_are_given_later(program: Programs, store: Run
     assert not (tmp_path / "out.jsonl").exists()
     assert run_batch(*arguments, workers=0, store=store, resume=True).lines == 20
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.dead.jsonl", "out.jsonl"]
+
+
+# ---------------------------------------------------------------------------------------------- two at the same time
+
+
+def meanwhile(patch: pytest.MonkeyPatch, owner: Any, name: str, event: Callable[[], object]) -> None:
+    """Lets something happen once, just before a function is called."""
+    original, events = getattr(owner, name), [event]
+
+    def first_then(*arguments: Any, **options: Any) -> Any:
+        if events:
+            events.pop()()
+        return original(*arguments, **options)
+
+    patch.setattr(owner, name, first_then)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(journal, "lock"), (batch.Batch, "check")],
+    ids=["while its lock is waited for", "after its checkpoint was read"],
+)
+def test_a_batch_that_is_finished_meanwhile_is_left_as_it_is(
+    cut_off: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    meanwhile(monkeypatch, owner, name, lambda: run_batch(**cut_off, resume=True))
+    with pytest.raises(UsageError, match=r"out\.jsonl' has just been finished by another process"):
+        run_batch(**cut_off, resume=True)
+    assert [line["index"] for line in read(tmp_path / "out.jsonl")] == list(range(2000))
+    assert sorted(path.name for path in tmp_path.glob("*out*")) == ["out.dead.jsonl", "out.jsonl"]
+    assert run_batch(**cut_off, resume=True).lines == 2000
+
+
+def test_a_batch_that_another_one_brought_further_goes_on_from_there(
+    cut_off: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_on_a_little() -> None:
+        with pytest.raises(RunFailed):
+            run_batch(**cut_off, resume=True, max_errors=2)
+
+    meanwhile(monkeypatch, batch.Batch, "check", go_on_a_little)
+    result = run_batch(**cut_off, resume=True)
+    assert result.lines == 2000
+    assert result.here < 1000  # the other one came to the third failed record, number 1006
+
+
+def test_names_are_not_given_while_another_batch_is_about_to(
+    cut_off: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiled_ai.runtime.batch.journal._PATIENCE_SECONDS", 0.1)
+
+    def second(*_: Any, **__: Any) -> None:
+        with pytest.raises(UsageError, match="is being written by another batch"):
+            run_batch(**cut_off, resume=True)
+
+    meanwhile(monkeypatch, running, "publish", lambda: second())
+    assert run_batch(**cut_off, resume=True).lines == 2000
+    assert len(read(tmp_path / "out.jsonl")) == 2000
+
+
+def test_a_resume_that_is_refused_leaves_no_file_of_its_own(cut_off: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("out.jsonl.part", "out.dead.jsonl.part"):
+        (tmp_path / name).unlink()
+        with pytest.raises(UsageError, match="was damaged or altered"):
+            run_batch(**cut_off, resume=True)
+        assert not (tmp_path / name).exists()
+        assert not (tmp_path / "out.dead.jsonl.part").exists() or name == "out.jsonl.part"

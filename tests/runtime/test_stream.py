@@ -340,3 +340,53 @@ def test_a_slow_sink_holds_the_source_up(program: Programs, tmp_path: Path) -> N
         patch.setattr(streams, "open_sink", lambda _: Stuck())
         run_stream(program("extract"), "endless", "stuck", store=None, state=tmp_path, workers=1)
     assert taken < 1000
+
+
+# ---------------------------------------------------------------------------------------------- what a crash left
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [
+        ('{"position":"24","run_id":"s1","sta', ""),
+        ('{"position":"1"}\n{"position":"2', '{"position":"1"}\n'),
+        ('{"whole":1}', '{"whole":1}\n'),
+        ("a note", "a note\n"),
+        ('{"position":"' + "x" * 200_000, ""),
+        ('{"position":"1"}\n', '{"position":"1"}\n'),
+    ],
+)
+def test_a_line_that_a_crash_cut_off_is_not_gone_on_with(
+    program: Programs, tmp_path: Path, left: str, kept: str
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("{bad\n")
+    options: Any = {"store": None, "state": tmp_path / "s", "workers": 1, "max_errors": 0}
+    with pytest.raises(RunFailed):
+        run_stream(program("extract"), str(source), str(out), **options)
+    line, letters = out.read_text(), next((tmp_path / "s").glob("*.dead.jsonl"))
+    letter = letters.read_text()
+    out.write_text(left)
+    letters.write_text(left)
+    next((tmp_path / "s").glob("*.position")).unlink()
+    with pytest.raises(RunFailed):
+        run_stream(program("extract"), str(source), str(out), **options)
+    assert out.read_text() == kept + line
+    assert letters.read_text() == kept + letter
+
+
+def test_a_stream_does_not_feed_on_what_it_writes(program: Programs, tmp_path: Path) -> None:
+    source, out, state = tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "s"
+    source.write_text("{bad\n")
+    options: Any = {"store": None, "state": state, "workers": 1, "max_errors": 0, "name": "loop"}
+    with pytest.raises(RunFailed):
+        run_stream(program("extract"), str(source), str(out), **options)
+    letters = next(state.glob("*.dead.jsonl"))
+    (tmp_path / "other.jsonl").symlink_to(source)
+    said = "is input and output at once"
+    for one, other in ((source, source), (source, tmp_path / "other.jsonl"), (letters, out)):
+        with pytest.raises(UsageError, match=said):
+            run_stream(program("extract"), str(one), str(other), **options)
+    with pytest.raises(UsageError, match="is output and dead letters at once"):
+        run_stream(program("extract"), str(source), str(letters), **options)
+    assert source.read_text() == "{bad\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
-from compiled_ai.canonical import canonical_json
+from compiled_ai.canonical import canonical_json, utf8_json
 from compiled_ai.errors import CompiledAIError, InputError, StoreFailed, UsageError, Waiting
 from compiled_ai.runtime.letters import LetterForm
 from compiled_ai.runtime.lines import Columns, RawLine
@@ -176,7 +176,7 @@ class Bench:
         counts = {"completed": len(self._texts) - len(others)}
         for line in others:
             counts[line.status] = counts.get(line.status, 0) + 1
-        text = "".join(self._texts.values()).encode("utf-8", "surrogatepass")
+        text = utf8_json("".join(self._texts.values()))
         handed = Handed(text, b"".join([line.letter for line in others]), counts)
         self._texts, self._others, self._runs, self._positions = {}, {}, {}, {}
         return handed

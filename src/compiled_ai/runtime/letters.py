@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compiled_ai.canonical import Canonical, canonical_json, parse_json
+from compiled_ai.canonical import Canonical, canonical_json, parse_json, utf8_json
 from compiled_ai.errors import InputError, NotFound, UsageError
 from compiled_ai.runtime.keys import KeyRing, derive
 from compiled_ai.runtime.lines import Columns, RawLine, Unreadable
@@ -37,14 +37,14 @@ class LetterForm:
 
     def write(self, place: int | str, run_id: str | None, reason: str, raw: RawLine | None, columns: Columns) -> bytes:
         """Returns one line. `place` is the record's index in a batch, or its position in a stream."""
-        content = {"reason": reason, **_record(raw, columns)}
+        content = {"reason": _plain(reason), **_record(raw, columns)}
         shown = {"index" if isinstance(place, int) else "position": place, "run_id": run_id, **self._protected(content)}
-        return canonical_json(shown).encode("utf-8", "surrogatepass") + b"\n"
+        return utf8_json(canonical_json(shown)) + b"\n"
 
     def _protected(self, content: dict[str, Any]) -> dict[str, Any]:
         if self.sink == "clear":
             return content
-        text = canonical_json(content).encode("utf-8", "surrogatepass")
+        text = utf8_json(canonical_json(content))
         if self.sink == "encrypted":
             assert self.keys is not None
             return {"sealed": self.keys.seal(text, context=_CONTEXT).decode("ascii")}
@@ -64,7 +64,12 @@ def _record(raw: RawLine | None, columns: Columns) -> dict[str, Any]:
         return {"record": Canonical(canonical_json(values))}
     except InputError:
         text = ",".join(raw) if isinstance(raw, list) else raw[:_LONGEST_KEPT].decode("utf-8", "backslashreplace")
-        return {"line": text.encode("utf-8", "backslashreplace").decode("utf-8")}
+        return {"line": _plain(text)}
+
+
+def _plain(text: str) -> str:
+    """Text in which lone surrogates are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_letters(path: Path, keys: KeyRing) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,7 @@ from compiled_ai.canonical import digest, digest_json
 from compiled_ai.errors import CompiledAIError, NotFound, UsageError
 from compiled_ai.runtime.batch.checkpoint import Checkpoint, CheckpointFile
 from compiled_ai.runtime.batch.earlier import EarlierOutput, OtherArtifacts, look_through
-from compiled_ai.runtime.batch.journal import Journal, part_of, publish
+from compiled_ai.runtime.batch.journal import Journal, just_finished, letters_of, part_of, publish, same_file, wait_until_free
 from compiled_ai.runtime.batch.running import Crew, Feed, Pass, Progress
 from compiled_ai.runtime.batch.sources import Source, changed, open_source
 from compiled_ai.runtime.deciding import LetterForm
@@ -183,7 +183,7 @@ class Batch:
         opened: ExitStack,
     ) -> Batch:
         """Checks all that can be checked before anything is written."""
-        if Path(source).exists() and target.exists() and Path(source).samefile(target):
+        if same_file(Path(source), target) or same_file(Path(source), letters_of(target)):
             raise UsageError(f"{str(source)!r} is input and output at once.", remedy="Name another output.")
         found = open_source(source)
         opened.callback(found.close)
@@ -207,7 +207,7 @@ class Batch:
 
     @property
     def letters(self) -> Path:
-        return self.target.with_name(f"{self.target.stem}.dead.jsonl")
+        return letters_of(self.target)
 
     def run(
         self,
@@ -223,15 +223,13 @@ class Batch:
             raise unfinished(self.target)
         if resume:
             self.end_whole()
-        begun = self.file.read() if resume else None
-        earlier = self._earlier(begun) if resume else None
-        if begun is None:
-            begun = self.first_checkpoint(earlier)
+        found = self.file.read() if resume else None
+        earlier = self._earlier(found) if resume else None
         with ExitStack() as opened:
-            under_way = self._open_files(begun, opened)
+            out, begun = self._open_output(found, earlier, opened)
             going = Pass(
-                out=under_way[0],
-                letters=under_way[1],
+                out=out,
+                letters=self._open_letters(begun, opened),
                 file=self.file,
                 at=begun,
                 most_errors=most_errors,
@@ -257,11 +255,18 @@ class Batch:
 
     def end_whole(self) -> None:
         """A batch that was cut off when only the names were missing gets them now."""
-        found = self.file.read()
-        if found is not None and found.whole:
+        if self._whole() is None:
+            return
+        for path in (part_of(self.target), self.target):
+            wait_until_free(path)  # whose batch it is may be about to give the names
+        if (found := self._whole()) is not None:
             publish(self.letters, wanted=found.letters.bytes > 0)
             publish(self.target, wanted=True)
             self.file.delete()
+
+    def _whole(self) -> Checkpoint | None:
+        found = self.file.read()
+        return found if found is not None and found.whole else None
 
     def _earlier(self, begun: Checkpoint | None) -> EarlierOutput | None:
         """Checks what is resumed; returns the whole output whose waiting lines are filled in, if that is it."""
@@ -297,19 +302,35 @@ class Batch:
                 remedy=f"Give the same, or delete {self.file.path.name!r} and the .part files to begin anew.",
             )
 
-    def _open_files(self, begun: Checkpoint, opened: ExitStack) -> tuple[Journal, Journal]:
-        fresh = not self.file.path.exists()
-        if fresh:  # before there is anything to lose: from now on a batch that is cut off can be resumed
+    def _open_output(
+        self, found: Checkpoint | None, earlier: EarlierOutput | None, opened: ExitStack
+    ) -> tuple[Journal, Checkpoint]:
+        """Locks the output and cuts it back to the checkpoint, as it is once the lock is ours."""
+        begun = found or self.first_checkpoint(earlier)
+        if found is None:  # before there is anything to lose: from now on a batch that is cut off can be resumed
             self.file.commit(begun)
         out = Journal(self.target, keep=True)
         opened.callback(out.close)
+        if found is None:
+            self.file.commit(begun)  # ours, should two have begun at once: the other does not get the lock
+        else:
+            begun = self._still(found, out)
+        out.cut(begun.output)
+        return out, begun
+
+    def _still(self, found: Checkpoint, out: Journal) -> Checkpoint:
+        """The checkpoint now; `UsageError` if the batch was finished while its lock was waited for."""
+        now = self.file.read()
+        if now is None or now.whole or (now.batch, now.base) != (found.batch, found.base):
+            out.discard_empty()
+            raise just_finished(self.target)
+        return now
+
+    def _open_letters(self, begun: Checkpoint, opened: ExitStack) -> Journal:
         letters = Journal(self.letters, keep=False, private=True)
         opened.callback(letters.close)
-        out.cut(begun.output)
         letters.cut(begun.letters)
-        if fresh:
-            self.file.commit(begun)  # ours, should two have begun at once: the other does not get the lock
-        return out, letters
+        return letters
 
     # ------------------------------------------------------------ the pass
 

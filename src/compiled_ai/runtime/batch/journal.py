@@ -32,9 +32,17 @@ class Journal:
         self._file = os.fdopen(os.open(self.part, os.O_RDWR | os.O_CREAT, mode), "r+b", buffering=_BLOCK)
         try:
             lock(self._file.fileno(), self.part, keep=keep)
+            if not self._has_its_name():  # whoever had the lock has given it its name, or has removed it
+                raise just_finished(target)
         except BaseException:
             self._file.close()
             raise
+
+    def _has_its_name(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.part.stat())
+        except FileNotFoundError:
+            return False
 
     def cut(self, place: Mark) -> None:
         """Goes on after a place; raises `UsageError` if what lies before it is not what was synced there."""
@@ -42,6 +50,7 @@ class Journal:
             self._digest.update(block)
             self.bytes += len(block)
         if (self.bytes, self._digest.hexdigest()) != (place.bytes, place.sha256):
+            self.discard_empty()
             raise UsageError(
                 f"{str(self.part)!r} was damaged or altered: its first {place.bytes} bytes are not those that the "
                 "checkpoint names.",
@@ -71,10 +80,28 @@ class Journal:
         self.close()
         self.part.unlink(missing_ok=True)
 
+    def discard_empty(self) -> None:
+        """For whoever is refused: a file that holds nothing is not left behind."""
+        if os.fstat(self._file.fileno()).st_size == 0:
+            self.discard()
+
+
+def just_finished(target: Path) -> UsageError:
+    """What is said to whoever waited for the lock of a batch that then ended."""
+    return UsageError(
+        f"The batch to {str(target)!r} has just been finished by another process.",
+        remedy="Look at its output; give the command again if there is more to do.",
+    )
+
 
 def part_of(target: Path) -> Path:
     """The name that a file has until it is whole."""
     return target.with_name(f"{target.name}.part")
+
+
+def letters_of(target: Path) -> Path:
+    """Where the dead letters of an output lie."""
+    return target.with_name(f"{target.stem}.dead.jsonl")
 
 
 def publish(target: Path, *, wanted: bool) -> None:
@@ -87,6 +114,14 @@ def publish(target: Path, *, wanted: bool) -> None:
         part.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """True if two names are of one file, whether it is there or not."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.resolve() == other.resolve()
 
 
 def sync_folder(folder: Path) -> None:
@@ -118,6 +153,12 @@ def lock(descriptor: int, path: Path, *, keep: bool) -> None:
                     f"{str(path)!r} is being written by another batch.", remedy="Wait for it, or end its process."
                 ) from None
             sleep(0.05)
+
+
+def wait_until_free(path: Path) -> None:
+    """Returns when no batch keeps a file, or when there is none; `UsageError` if one keeps it for long."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        lock(file.fileno(), path, keep=False)
 
 
 def hold(path: Path) -> int | None:

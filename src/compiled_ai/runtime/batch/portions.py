@@ -25,7 +25,7 @@ from compiled_ai.canonical import canonical_json, parse_json
 from compiled_ai.errors import NotFound, UsageError
 from compiled_ai.runtime.batch import Batch, Progress, unfinished
 from compiled_ai.runtime.batch.checkpoint import Checkpoint, CheckpointFile
-from compiled_ai.runtime.batch.journal import Journal, part_of, sync_folder
+from compiled_ai.runtime.batch.journal import Journal, letters_of, part_of, sync_folder
 from compiled_ai.runtime.batch.running import Feed, Pass, give_names, size_of
 from compiled_ai.runtime.batch.sources import JsonLines, Mark, Source, Stretch, changed, open_source
 from compiled_ai.runtime.stepper import Program
@@ -167,14 +167,14 @@ class Portions:
         """
         span, target = self._read_index()[number], self._target(number)
         file = self._checkpoint_of(number)
-        at = file.read() or replace(self.batch.first_checkpoint(), batch=self._naming)
-        if at.whole:
-            return _some(at.counts)
         with ExitStack() as opened:
+            out = opened.enter_context(closing(Journal(target, keep=True)))
+            at = file.read() or replace(self.batch.first_checkpoint(), batch=self._naming)
+            if at.whole:
+                return _some(at.counts)
             source = opened.enter_context(closing(self._source(span)))
             _verify(source, span)
-            out = opened.enter_context(closing(Journal(target, keep=True)))
-            letters = opened.enter_context(closing(Journal(_letters_of(target), keep=False, private=True)))
+            letters = opened.enter_context(closing(Journal(letters_of(target), keep=False, private=True)))
             out.cut(at.output)
             letters.cut(at.letters)
             going = Pass(
@@ -225,7 +225,7 @@ class Portions:
                 if at is None or not at.whole:
                     raise NotFound(f"Portion {number} of the batch is not done.", remedy="Go on with --resume.")
                 _append(out, part_of(self._target(number)), at.output)
-                _append(letters, part_of(_letters_of(self._target(number))), at.letters)
+                _append(letters, part_of(letters_of(self._target(number))), at.letters)
                 counts.update(at.counts)
             out.sync()
             letters.sync()
@@ -269,10 +269,6 @@ def _verify(source: Source, span: Span) -> None:
 
 def _some(counts: Mapping[str, int]) -> dict[str, int]:
     return {status: count for status, count in counts.items() if count}
-
-
-def _letters_of(target: Path) -> Path:
-    return target.with_name(f"{target.stem}.dead.jsonl")
 
 
 def _append(journal: Journal, path: Path, mark: Mark) -> None:

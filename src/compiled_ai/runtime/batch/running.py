@@ -6,6 +6,7 @@ checkpoint. Whatever is killed between two of these steps is done again under th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -193,9 +194,11 @@ class Pass:
 
 
 def give_names(out: Journal, letters: Journal, file: CheckpointFile) -> None:
-    """Ends a pass whose files are whole; may be done again if it was cut off."""
-    out.close()
+    """Ends a pass whose files are whole, under the output's lock; may be done again if it was cut off."""
     letters.close()
+    if os.name == "nt":
+        out.close()  # what is open cannot be renamed there
     publish(letters.target, wanted=letters.bytes > 0)
     publish(out.target, wanted=True)
     file.delete()
+    out.close()

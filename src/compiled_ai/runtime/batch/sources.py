@@ -19,6 +19,7 @@ from compiled_ai.runtime.lines import LONGEST_LINE, RawLine, Unreadable
 
 _EMPTY = hashlib.sha256().hexdigest()
 _BLOCK = 1 << 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,10 @@ class FileSource:
         if self._stream is not None:
             self._stream.close()
 
+    def _begins(self, after: Mark) -> bool:
+        """True if reading after a place begins with the first byte of the file, where a byte order mark may be."""
+        return not after.bytes and (self.stretch is None or self.stretch.start == 0)
+
     def _opened(self, after: Mark) -> BinaryIO:
         self._stream = stream = self._open()
         tally = self.tally
@@ -177,13 +182,15 @@ class JsonLines(FileSource):
         return None
 
     def read(self, after: Mark, wanted: Sequence[str] | None) -> Iterator[RawLine]:
-        tally, add = self.tally, self.tally.add
+        tally, add, begins = self.tally, self.tally.add, self._begins(after)
         read = self._opened(after).readline
         while line := read(LONGEST_LINE + 2):
             add(line)
             if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
                 self._pass_over()
             tally.records += 1
+            if begins:
+                line, begins = line.removeprefix(_BYTE_ORDER_MARK), False
             yield line.rstrip(b"\r\n")
 
     def _pass_over(self) -> None:
@@ -216,7 +223,7 @@ class Csv(FileSource):
 
     def read(self, after: Mark, wanted: Sequence[str] | None) -> Iterator[RawLine]:
         tally = self.tally
-        begins = not after.bytes and (self.stretch is None or self.stretch.start == 0)
+        begins = self._begins(after)
         rows = self._rows(self._opened(after), tally.add, begins)
         if begins:
             next(rows, None)
@@ -243,7 +250,7 @@ def _texts(stream: BinaryIO, seen: Callable[[bytes], None], first: bool) -> Iter
     for line in stream:
         for part in line.splitlines(keepends=True):
             seen(part)  # each row counts its own bytes, also where rows end with a carriage return alone
-            text = part.removeprefix(b"\xef\xbb\xbf") if first else part
+            text = part.removeprefix(_BYTE_ORDER_MARK) if first else part
             first = False
             yield text.decode("utf-8", "surrogateescape")
 

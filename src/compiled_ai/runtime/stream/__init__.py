@@ -21,7 +21,7 @@ from typing import Any
 
 from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.errors import CompiledAIError, RunFailed, UsageError
-from compiled_ai.runtime.batch.journal import sync_folder
+from compiled_ai.runtime.batch.journal import same_file, sync_folder
 from compiled_ai.runtime.deciding import DecideJob, Handed, LetterForm, Named
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.lines import plan_columns
@@ -29,6 +29,7 @@ from compiled_ai.runtime.loading import ArtifactLike, as_program
 from compiled_ai.runtime.pool import Chunk, KillablePool, RecordLimits
 from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import Protection, RunStore
+from compiled_ai.runtime.stream.files import FollowedFile, open_to_append
 from compiled_ai.runtime.stream.messages import Message, StreamSink, StreamSource, open_sink, open_source
 
 _MOST_TOGETHER = 64
@@ -117,8 +118,22 @@ def run_stream(
     lanes = [_Lane(job, limits or RecordLimits(), store) for _ in range(count)]
     opened = open_source(source)
     kept = digest(f"{program.digest}\n{name or opened.name}")
-    stream = _Stream(opened, open_sink(sink), lanes, state / kept[:16], kept, max_errors)
+    place = state / kept[:16]
+    _refuse_one_file_twice(opened, Path(sink), _letters_of(place))
+    stream = _Stream(opened, open_sink(sink), lanes, place, kept, max_errors)
     return asyncio.run(stream.run())
+
+
+def _refuse_one_file_twice(source: StreamSource, sink: Path, letters: Path) -> None:
+    """A stream that followed what it writes would feed on itself for ever."""
+    if isinstance(source, FollowedFile) and (same_file(source.path, sink) or same_file(source.path, letters)):
+        raise UsageError(f"{str(source.path)!r} is input and output at once.", remedy="Name another output.")
+    if same_file(sink, letters):
+        raise UsageError(f"{str(sink)!r} is output and dead letters at once.", remedy="Name another output.")
+
+
+def _letters_of(place: Path) -> Path:
+    return place.with_name(f"{place.name}.dead.jsonl")
 
 
 class _Lane:
@@ -287,11 +302,10 @@ class _Stream:
 
     @property
     def letters(self) -> Path:
-        return self.place.with_name(f"{self.place.name}.dead.jsonl")
+        return _letters_of(self.place)
 
     def _append_letters(self, data: bytes) -> None:
-        descriptor = os.open(self.letters, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
+        with open_to_append(self.letters, private=True) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -7,12 +7,15 @@ import concurrent.futures
 import os
 import secrets
 import select
+import stat
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from compiled_ai.errors import NotFound, UsageError
+from compiled_ai.canonical import parse_json
+from compiled_ai.errors import InputError, NotFound, UsageError
 from compiled_ai.runtime.lines import LONGEST_LINE
 from compiled_ai.runtime.stream.messages import Message
 
@@ -134,7 +137,7 @@ class AppendedFile:
     """Lines are synced to the disk before they count."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
+        self._file = open_to_append(path)
 
     async def write(self, lines: Sequence[bytes]) -> None:
         def put() -> None:
@@ -146,3 +149,40 @@ class AppendedFile:
 
     async def close(self) -> None:
         self._file.close()
+
+
+def open_to_append(path: Path, *, private: bool = False) -> BinaryIO:
+    """Opens a file of lines to add to it; a last line that a crash cut off is not gone on with.
+
+    Such a line was never acknowledged, since its sync had not returned: it is cut, and its message comes again. A last
+    line of another kind that has no line break gets one.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600 if private else 0o666)
+    file = os.fdopen(descriptor, "ab")
+    if stat.S_ISREG(os.fstat(descriptor).st_mode) and (tail := _last_line(path)):
+        if _was_cut_off(tail):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - len(tail))
+        else:
+            os.write(descriptor, b"\n")
+    return file
+
+
+def _last_line(path: Path) -> bytes:
+    """What stands after the last line break."""
+    tail = b""
+    with path.open("rb") as stream:
+        start = stream.seek(0, os.SEEK_END)
+        while start and b"\n" not in tail:
+            size = min(_BLOCK, start)
+            start = stream.seek(start - size)
+            tail = stream.read(size) + tail
+    return tail.rpartition(b"\n")[2]
+
+
+def _was_cut_off(line: bytes) -> bool:
+    """True for the beginning of a line of ours: of an object."""
+    try:
+        parse_json(line)
+    except InputError:
+        return line.startswith(b"{")
+    return False
