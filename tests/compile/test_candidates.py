@@ -225,7 +225,7 @@ def test_a_committee_of_the_candidates_that_err_apart_votes(desk: Desk) -> None:
     source = (compiled.folder / "identity" / "workflow.py").read_text("utf-8")
     assert "        agreed(read_slip_1, read_slip_2, read_slip_3),\n" in source
     assert "3 functions, written by a model and validated, that vote" in source
-    assert "# votes of 3 that an answer needs, else it is null: number " in source
+    assert "# votes of 3 that an answer needs, else it is null: town " in source
     assert sorted(path.name for path in (compiled.folder / "identity" / "functions").iterdir()) == [
         "read_slip_1.py",
         "read_slip_2.py",
