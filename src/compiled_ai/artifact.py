@@ -552,7 +552,8 @@ def _by_prefix(artifacts: Path, prefix: str) -> Path:
     if found:
         raise NotFound(f"The digest prefix {prefix!r} is ambiguous: {len(found)} artifacts begin with it.")
     raise NotFound(
-        f"No artifact {prefix!r} in {str(artifacts.parent)!r}.{suggest(prefix, known_workflows(artifacts))}",
+        f"No artifact {prefix!r} in {str(artifacts.parent)!r} (COMPILED_AI_HOME, or the nearest .compiled-ai upwards)."
+        f"{suggest(prefix, known_workflows(artifacts))}",
         remedy="`compiled-ai list` shows what there is.",
     )
 

@@ -26,7 +26,7 @@ def parse_json(text: str | bytes) -> Any:
     """Reads JSON exactly: `Decimal` for fractions; refuses NaN, infinity and duplicate keys with `InputError`."""
     try:
         if type(text) is not str:
-            text = text.decode(json.detect_encoding(text)) if isinstance(text, (bytes, bytearray)) else text
+            text = text.decode(json.detect_encoding(text), "surrogatepass") if isinstance(text, (bytes, bytearray)) else text
         try:
             value, end = _scan(text, 0)
             if end == len(text) or not text[end:].strip(" \t\r\n"):

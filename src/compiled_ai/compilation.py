@@ -72,8 +72,16 @@ class Compilation:
         lines.append(f"  {self.rounds} attempt(s); tokens {tokens}; {replies}")
         lines += [_candidate_line(each) for each in self.candidates]
         lines += explained_lines(self.attempts) if self.explained else []
-        lines.append(f"  {'provisional: ' + self.provisional if self.provisional else 'validated'}")
+        lines.append(f"  {self._verdict()}")
         return "\n".join([*lines, f"  {self.folder}"])
+
+    def _verdict(self) -> str:
+        if self.provisional:
+            return f"provisional: {self.provisional}"
+        measured = next((stage.measures.get("score") for stage in self.report.stages if stage.name == "accuracy"), None)
+        if measured is not None and measured["n"] == 0:
+            return "validated; accuracy is not measured: there is no golden case"
+        return "validated"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

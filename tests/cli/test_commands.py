@@ -292,6 +292,9 @@ def test_a_text_that_no_terminal_can_show_does_not_crash_the_command(home: Home)
     assert "Traceback" not in ran.err
     assert ran.code == 0, ran.err
     assert ran.json["output"] == {"ticket": "\ud800"}
+    for command in (("explain",), ("runs", "show"), ("rerun",)):
+        shown = home(*command, ran.json["run_id"], *(("--with", "triage") if command == ("rerun",) else ()))
+        assert (shown.code, "Unexpected" in shown.err) == (0, False), shown.err
 
 
 def test_score_counts_missing_labels_not_at_all(desk: Home, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ logic_requirements:
   - step: "read slip"
     type: "function"
     description: "number: what follows No. on its line. town: what follows Town on its line. What is not there is null."
-    schema: {{number: "{number}", town: "string?"}}
+    schema: {{town: "string?", number: "{number}"}}
 accuracy: {{number: {{threshold: 0}}, town: {{threshold: 0.5}}}}
 limits: {limits}
 """
@@ -61,7 +61,7 @@ def reader(number: str, town: str = "Town:? *", more: int = 0) -> str:
         f'    """Reads a slip."""\n{padding}'
         f'    number = re.search(r"{number}(\\d{{1,9}})", slip)\n'
         f'    town = re.search(r"{town}(\\w{{1,40}})", slip)\n'
-        "    return ReadSlip(number[1] if number else None, town[1] if town else None)\n```"
+        "    return ReadSlip(town[1] if town else None, number[1] if number else None)\n```"
     )
 
 
@@ -225,7 +225,7 @@ def test_a_committee_of_the_candidates_that_err_apart_votes(desk: Desk) -> None:
     source = (compiled.folder / "identity" / "workflow.py").read_text("utf-8")
     assert "        agreed(read_slip_1, read_slip_2, read_slip_3),\n" in source
     assert "3 functions, written by a model and validated, that vote" in source
-    assert "# votes of 3 that an answer needs, else it is null: number " in source
+    assert "# votes of 3 that an answer needs, else it is null: town " in source
     assert sorted(path.name for path in (compiled.folder / "identity" / "functions").iterdir()) == [
         "read_slip_1.py",
         "read_slip_2.py",

@@ -372,7 +372,9 @@ class RunContext:
         self.doubts.append(Doubt(codec.info.name, item, tuple(votes)))
         typed: dict[str, Any] = {}
         problems = []
-        for field, vote in zip(codec.info.result.fields, votes, strict=True):
+        by_field = {vote.field: vote for vote in votes}
+        for field in codec.info.result.fields:
+            vote = by_field[field.name]
             typed[field.identifier] = None if vote.abstains else getattr(heard[vote.winner][0], field.identifier)
             if vote.abstains and not field.type.optional:
                 problems.append(vote.reason)

@@ -137,6 +137,9 @@ def _made(client: Client, call: Call, connection: Connection) -> tuple[Any, Any,
     except CallFailed as fault:
         unclear = fault.may_have_happened and client.repeats(call.declared) != "reads"
         return "in_doubt" if unclear else "failed", None, fault.message
+    except (ArithmeticError, ValueError, OSError) as fault:  # a value that the client cannot carry: never a crash
+        unclear = client.repeats(call.declared) != "reads"
+        return "in_doubt" if unclear else "failed", None, f"The call could not be made ({type(fault).__name__})."
 
 
 def _client(info: StepInfo) -> Client:

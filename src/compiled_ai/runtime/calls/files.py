@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from compiled_ai.runtime.calls import Call
 
 MAX_BYTES = 10_000_000
+_NO_DOCUMENT = "The document cannot be read: it is damaged, encrypted, too large, or of no known format."
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
 
 
@@ -179,6 +180,8 @@ def _document(name: str, data: bytes) -> dict[str, Any]:
         copy.write_bytes(data)
         try:
             read = read_document(copy, root=folder)
-        except InputError as fault:
-            raise CallFailed.surely(f"The document cannot be read: {fault.message}") from None
+        except InputError:
+            raise CallFailed.surely(_NO_DOCUMENT) from None
+        except ConfigError as fault:
+            raise CallFailed.surely(f"The document has no reader here. {fault.remedy or ''}".rstrip()) from None
     return {"text": read.text}
