@@ -25,8 +25,8 @@ _MAX_EXPONENT = 400
 def parse_json(text: str | bytes) -> Any:
     """Reads JSON exactly: `Decimal` for fractions; refuses NaN, infinity and duplicate keys with `InputError`."""
     try:
-        if type(text) is not str:
-            text = text.decode(json.detect_encoding(text), "surrogatepass") if isinstance(text, (bytes, bytearray)) else text
+        if isinstance(text, (bytes, bytearray)):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
         try:
             value, end = _scan(text, 0)
             if end == len(text) or not text[end:].strip(" \t\r\n"):
