@@ -150,7 +150,7 @@ def test_a_write_that_fails_leaves_nothing_behind(root: Path) -> None:
     effect = called(writing(), name="taken", content="x")
     assert (effect.state, effect.error) == ("failed", "The file cannot be written (EISDIR).")
     assert (
-        called(writing(max_bytes=2), name="b", content="xxx").error
+        called(writing(max_bytes=2), name="b", content="abc").error
         == "The content is longer than 2 bytes ('max_bytes')."
     )
     assert (

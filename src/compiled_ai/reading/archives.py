@@ -22,7 +22,7 @@ def office_format(content: bytes, limits: ReadLimits) -> Format:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _inspect(archive, limits)
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as fault:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OSError) as fault:
         raise Unreadable(f"is a damaged or encrypted archive: {fault}.", "Save it anew, without a password.") from fault
     if "word/document.xml" in names:
         return "docx"

@@ -229,7 +229,7 @@ class _Stream:
                 reading.cancel()
 
         for asked in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError, ValueError, RuntimeError):  # only the main thread hears signals
+            with suppress(ValueError, RuntimeError):  # only the main thread hears signals
                 loop.add_signal_handler(asked, stop)
         try:
             await asyncio.gather(*tasks)
