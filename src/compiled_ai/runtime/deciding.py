@@ -28,6 +28,7 @@ from compiled_ai.runtime.local import (
     reference_of,
     resume,
 )
+from compiled_ai.runtime.quick_lines import QuickLines
 from compiled_ai.runtime.stepper import Outcome, Pending, Program, Stepping, load_program
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Bench:
     store: RunStore | None
     letters: LetterForm
     owns_store: bool
+    _lines: QuickLines | None = field(init=False)
     _protection: Protection = field(init=False)
     _form: RunForm | None = None
     _texts: dict[int, str] = field(default_factory=dict)
@@ -138,6 +140,8 @@ class Bench:
     _runs: dict[int, tuple[Prepared, RawLine]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        build = self.program.build_input
+        self._lines = None if build is None or self.columns.header is not None else QuickLines(self.columns, build)
         if self.store is not None:
             from compiled_ai.runtime.store import Protection
 
@@ -195,28 +199,46 @@ class Bench:
     # ------------------------------------------------------------ one record
 
     def _decide(self, index: int, run_id: str, raw: RawLine) -> None:
-        started, columns, kept_text = time_ns(), self.columns, ""
+        started = time_ns()
+        if type(raw) is bytes and self._lines is not None and (read := self._lines.read(raw)) is not None:
+            given, kept_text = read
+            if (output := self.program.decide_alone(given)) is not None:
+                self._completed(index, run_id, raw, given, output, kept_text, started)
+                return
+        self._decide_usual(index, run_id, raw, started)
+
+    def _decide_usual(self, index: int, run_id: str, raw: RawLine, started: int) -> None:
+        """A record of any kind, and with any fault."""
+        columns, kept_text = self.columns, ""
         try:
             values = columns.values(raw)
             if columns.keep:
                 kept_text = self._kept(columns.kept(values))
-            given = columns.input_of(values)
-            decided = self.program.decide_alone(given)
-            stepping = None if decided is not None else Stepping(self.program, given)
+            stepping = Stepping(self.program, columns.input_of(values))
         except InputError as fault:
             kept_text = kept_text or self._kept(dict.fromkeys(columns.keep))
             self._keep(index, self._failed(index, None, self._told(fault), raw, kept_text))
             return
-        if decided is None:
-            assert stepping is not None
+        if (output := self.program.decide_alone(stepping.input)) is not None:
+            self._completed(index, run_id, raw, stepping.input, output, kept_text, started)
+        else:
             self._step(index, run_id, raw, kept_text, stepping, started)
-            return
+
+    def _completed(
+        self, index: int, run_id: str, raw: RawLine, given: Any, output: str, kept_text: str, started: int
+    ) -> None:
+        """A run without effects that has its decision."""
         if self._form is not None:
-            given_text = self.program.input_text(decided.given)
-            reference = reference_of(self.program, given) if self.program.reference else _NO_REFERENCE
-            prepared = self._form.completed(run_id, given_text, decided.output, started, time_ns(), reference)
+            program = self.program
+            reference = reference_of(program, program.encode_input(given)) if program.reference else _NO_REFERENCE
+            prepared = self._form.completed(run_id, program.input_text(given), output, started, time_ns(), reference)
             self._runs[index] = (prepared, raw)
-        self._texts[index] = self._text(index, run_id, "completed", decided.output, None, kept_text)
+        if self._positions:
+            self._texts[index] = self._text(index, run_id, "completed", output, None, kept_text)
+        else:
+            self._texts[index] = (
+                f'{{"index":{index},"run_id":"{run_id}","status":"completed","output":{output}{kept_text}}}\n'
+            )
 
     def _step(self, index: int, run_id: str, raw: RawLine, kept_text: str, stepping: Stepping, started: int) -> None:
         """A run that asks for effects, or that fails."""

@@ -31,8 +31,8 @@ class Payload:
     sealed: bytes
 
     def commitment(self) -> bytes:
-        hashed = _SHA256.copy()
-        hashed.update(b"%b%d:%b%b" % (self.blind, len(self.clear), self.clear, self.sealed))
+        hashed, clear = _SHA256.copy(), self.clear
+        hashed.update(b"%b%d:%b%b" % (self.blind, len(clear), clear, self.sealed))
         return hashed.digest()
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import StoreFailed
@@ -28,6 +28,7 @@ _INSERT_EVENT = (
     "hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_PAYLOAD = "INSERT INTO payloads (seq, blind, clear, sealed) VALUES (?, ?, ?, ?)"
+_OF_A_FIRST_EVENT = ("position", "run_id", "header", "commitment", "previous", "hash")
 EVENT_COLUMNS = (
     "e.writer, e.position, e.at, e.run_id, e.run_position, e.kind, e.header, e.commitment, e.previous, "
     "e.run_previous, e.hash"
@@ -36,11 +37,10 @@ _SECRET_CONTEXT = "run store secret"
 _NAME_CONTEXT = "master key of this name"
 
 
-class NewEvent(NamedTuple):
-    """The first event of a run."""
+class FirstEvent(Protocol):
+    """What the first event of a run says."""
 
     run_id: str
-    kind: str
     header: str
     payload: Payload
 
@@ -219,18 +219,22 @@ class Session:
             self.database.execute(_INSERT_PAYLOAD, (seq, payload.blind, payload.clear, payload.sealed))
         return Appended(seq, chain.head)
 
-    def append_many(self, events: Sequence[NewEvent]) -> list[Appended]:
+    def append_many(self, kind: str, events: Sequence[FirstEvent]) -> list[Appended]:
         """Adds the first events of new runs to this handle's chain, within a transaction."""
         chain = self.chain or self._open_chain()
         at, append = now_micros(), chain.append
         rows: list[tuple[object, ...]] = []
         heads: list[bytes] = []
-        for run_id, kind, header, payload in events:
-            rows.append(append(at, run_id, 0, kind, header, payload.commitment(), GENESIS))
+        for event in events:
+            position, previous, commitment = chain.position, chain.head, event.payload.commitment()
+            append(at, event.run_id, 0, kind, event.header, commitment, GENESIS)
+            rows.append((position, event.run_id, event.header, commitment, previous, chain.head))
             heads.append(chain.head)
-        seqs = self.database.insert_events(_INSERT_EVENT, rows)
-        stored = zip(seqs, (new.payload for new in events), strict=True)
-        self.database.many(_INSERT_PAYLOAD, [(seq, each.blind, each.clear, each.sealed) for seq, each in stored])
+        same = {"writer": chain.writer, "at": at, "run_position": 0, "kind": kind, "run_previous": GENESIS}
+        seqs = self.database.insert_events(same, _OF_A_FIRST_EVENT, rows)
+        stored = zip(seqs, (event.payload for event in events), strict=True)
+        payloads = [(seq, each.blind, each.clear, each.sealed) for seq, each in stored]
+        self.database.insert("payloads", {}, ("seq", "blind", "clear", "sealed"), payloads)
         return list(map(Appended, seqs, heads))
 
     def close_chains_of(self, process: int) -> None:
