@@ -117,29 +117,28 @@ def flat_builder(
 
 
 def flat_writer(
-    kind: FieldType, build: type, encoder_of: Callable[[FieldType], Convert]
-) -> Callable[[Any], str | None] | None:
-    """Returns a function from a typed object to its canonical JSON.
+    kind: FieldType, build: type, encoder_of: Callable[[FieldType], Convert], usual: Callable[[Any], str]
+) -> Callable[[Any], str]:
+    """Returns a function from a typed object to its canonical JSON: `usual`, with a quick way for what fits.
 
-    It returns `None` for what does not fit, or what only the usual way takes. There is no such function for an object
-    of one field, or with fields of any JSON.
+    There is no quick way for an object of one field, or with fields that are objects or any JSON.
     """
     fields = sorted(kind.fields, key=lambda field: field.name)
     if len(fields) < 2 or any(_python_type(field.type) is None for field in fields):
-        return None
+        return usual
     read = attrgetter(*[field.identifier for field in fields])
     allowed = [_types(field.type, _python_type(field.type) or object) for field in fields]
     writes = [_text_of(field.type, encoder_of) for field in fields]
     members = ",".join(f"{_quote(field.name).replace('%', '%%')}:%s" for field in fields)
     template = f"{{{members}}}"
 
-    def write(value: Any) -> str | None:
-        if type(value) is not build or not all(map(contains, allowed, map(type, values := read(value)))):
-            return None
-        try:
-            return template % tuple(map(call, writes, values))
-        except (LookupError, ValueError, ArithmeticError, InputError):
-            return None
+    def write(value: Any) -> str:
+        if type(value) is build and all(map(contains, allowed, map(type, values := read(value)))):
+            try:
+                return template % tuple(map(call, writes, values))
+            except (LookupError, ValueError, ArithmeticError, InputError):
+                pass
+        return usual(value)
 
     return write
 

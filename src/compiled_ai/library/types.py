@@ -214,15 +214,12 @@ def writer(kind: FieldType, classes: Classes) -> Callable[[Any], str]:
     It raises `Mismatch` as `encoder`'s function does.
     """
     encode = encoder(kind, classes)
-    quick = flat_writer(kind, classes[kind.class_name or ""], lambda part: encoder(part, classes))
-    if quick is None:
-        return lambda value: canonical_json(encode(value))
-
-    def write(value: Any) -> str:
-        text = quick(value)
-        return canonical_json(encode(value)) if text is None else text
-
-    return write
+    return flat_writer(
+        kind,
+        classes[kind.class_name or ""],
+        lambda part: encoder(part, classes),
+        lambda value: canonical_json(encode(value)),
+    )
 
 
 def decode_all(kind: FieldType, classes: Classes, value: Any) -> Any:

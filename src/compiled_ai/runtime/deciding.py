@@ -32,11 +32,10 @@ from compiled_ai.runtime.quick_lines import QuickLines
 from compiled_ai.runtime.stepper import Outcome, Pending, Program, Stepping, load_program
 
 if TYPE_CHECKING:
-    from compiled_ai.runtime.store import Prepared, Protection, RunForm, RunStore, StoreAddress
+    from compiled_ai.runtime.store import CompletedRun, Prepared, Protection, RunForm, RunStore, StoreAddress
 
 OWN_READINGS = frozenset({"today", "clock", "id"})
 """Effects that this process answers by itself; they need not be on record before they start."""
-_NO_REFERENCE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,12 @@ class Bench:
     _positions: dict[int, str] = field(default_factory=dict)
     _others: dict[int, _Line] = field(default_factory=dict)
     """Lines among them that are not completed."""
-    _runs: dict[int, tuple[Prepared, RawLine]] = field(default_factory=dict)
+    _plain: dict[int, CompletedRun] = field(default_factory=dict)
+    """Runs that are to be stored, ..."""
+    _prepared: dict[int, Prepared] = field(default_factory=dict)
+    """... those with keys, effects or protection, ..."""
+    _raw: dict[int, RawLine] = field(default_factory=dict)
+    """... and the records that both are of."""
 
     def __post_init__(self) -> None:
         build = self.program.build_input
@@ -164,26 +168,38 @@ class Bench:
             self._decide(index, "", cast(RawLine, item))  # unreadable: there will be no run
 
     def lost(self, index: int, item: Item, why: str) -> None:
-        self._runs.pop(index, None)
+        for kept in (self._plain, self._prepared, self._raw):
+            kept.pop(index, None)  # type: ignore[attr-defined]
         if isinstance(item, Named):
             self._positions[index] = item.position
         raw = item.raw if isinstance(item, (Standing, Named)) else item
         self._keep(index, self._failed(index, None, why, raw, self._kept(self._keeping(raw))))
 
     def hand_over(self) -> Handed:
-        if self._runs and self.store is not None:
-            present = self.store.save_prepared([prepared for prepared, _ in self._runs.values()])
-            for index, (prepared, raw) in self._runs.items() if present else ():
-                if prepared.run_id in present:
-                    self._keep(index, self._on_record(index, prepared.run_id, raw))
+        if self._raw and self.store is not None:
+            self._save(self.store)
         others = self._others.values()
         counts = {"completed": len(self._texts) - len(others)}
         for line in others:
             counts[line.status] = counts.get(line.status, 0) + 1
         text = utf8_json("".join(self._texts.values()))
         handed = Handed(text, b"".join([line.letter for line in others]), counts)
-        self._texts, self._others, self._runs, self._positions = {}, {}, {}, {}
+        self._texts, self._others, self._positions = {}, {}, {}
+        self._plain, self._prepared, self._raw = {}, {}, {}
         return handed
+
+    def _save(self, store: RunStore) -> None:
+        """Stores the runs; for one that is on record already, from before a crash, that record stands."""
+        present: set[str] = set()
+        if self._plain:
+            assert self._form is not None
+            present |= store.save_completed(self._form, list(self._plain.values()))
+        if self._prepared:
+            present |= store.save_prepared(list(self._prepared.values()))
+        for index, raw in self._raw.items() if present else ():
+            run = self._plain.get(index) or self._prepared[index]
+            if run.run_id in present:
+                self._keep(index, self._on_record(index, run.run_id, raw))
 
     def _keep(self, index: int, line: _Line) -> None:
         """Puts a line in its place; it may be the second word on the record."""
@@ -228,11 +244,14 @@ class Bench:
         self, index: int, run_id: str, raw: RawLine, given: Any, output: str, kept_text: str, started: int
     ) -> None:
         """A run without effects that has its decision."""
-        if self._form is not None:
+        if (form := self._form) is not None:
             program = self.program
-            reference = reference_of(program, program.encode_input(given)) if program.reference else _NO_REFERENCE
-            prepared = self._form.completed(run_id, program.input_text(given), output, started, time_ns(), reference)
-            self._runs[index] = (prepared, raw)
+            run = form.Run(run_id, program.input_text(given), output, started, time_ns())
+            if form.is_plain and not program.reference:
+                self._plain[index] = run
+            else:
+                self._prepared[index] = form.completed(run, reference_of(program, program.encode_input(given)))
+            self._raw[index] = raw
         if self._positions:
             self._texts[index] = self._text(index, run_id, "completed", output, None, kept_text)
         else:
@@ -250,7 +269,8 @@ class Bench:
             return
         result = RunResult(stepping, outcome, started, run_id)
         if self.store is not None:
-            self._runs[index] = (self.store.prepare(result.record(), self._protection), raw)
+            self._prepared[index] = self.store.prepare(result.record(), self._protection)
+            self._raw[index] = raw
         self._keep(index, self._line_of(index, result, raw, kept_text))
 
     def _read(self, stepping: Stepping, outcome: Outcome) -> Outcome:

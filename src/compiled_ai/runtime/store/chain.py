@@ -30,10 +30,19 @@ class Payload:
     clear: bytes
     sealed: bytes
 
+    @property
+    def columns(self) -> tuple[bytes, bytes, bytes]:
+        return (self.blind, self.clear, self.sealed)
+
     def commitment(self) -> bytes:
-        hashed, clear = _SHA256.copy(), self.clear
-        hashed.update(b"%b%d:%b%b" % (self.blind, len(clear), clear, self.sealed))
-        return hashed.digest()
+        return commitment_of(self.blind, self.clear, self.sealed)
+
+
+def commitment_of(blind: bytes, clear: bytes, sealed: bytes) -> bytes:
+    """What an event says of its payload."""
+    hashed = _SHA256.copy()
+    hashed.update(b"%b%d:%b%b" % (blind, len(clear), clear, sealed))
+    return hashed.digest()
 
 
 @dataclass(frozen=True, slots=True)

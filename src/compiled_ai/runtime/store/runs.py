@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from os import urandom
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled_ai.canonical import Canonical, canonical_json
 from compiled_ai.errors import InputError, NotFound, StoreFailed
@@ -17,7 +17,7 @@ from compiled_ai.runtime.keys import Wrapped
 from compiled_ai.runtime.store.chain import BLIND_BYTES, Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack
-from compiled_ai.runtime.store.session import Appended, Session, payload_context
+from compiled_ai.runtime.store.session import Appended, FirstEvent, Session, payload_context
 from compiled_ai.runtime.store.times import iso, micros_of, now_micros
 
 if TYPE_CHECKING:
@@ -189,10 +189,24 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
     )
 
 
+class CompletedRun(NamedTuple):
+    """A run that needed nothing from the outside."""
+
+    run_id: str
+    given: str
+    """Canonical JSON of its input."""
+    output: str
+    """Canonical JSON."""
+    started_ns: int
+    """From 1970."""
+    finished_ns: int
+
+
 class RunForm:
     """What all runs of an artifact have in common that completed without effects, written once for many of them."""
 
-    __slots__ = ("_blinds", "_facts", "_head", "_protection", "_session", "_tail", "artifact", "workflow")
+    __slots__ = ("_facts", "_head", "_protection", "_session", "_tail", "artifact", "workflow")
+    Run = CompletedRun
 
     def __init__(
         self, session: Session, artifact: str, workflow: str, environment: Mapping[str, str], protection: Protection
@@ -202,40 +216,15 @@ class RunForm:
         self._facts = f'"environment":{session.environment_json(environment)}'
         self._head = f'{{"artifact":{_quote(artifact)},"finished_at":"'
         self._tail = f'","status":"completed","workflow":{_quote(workflow)}}}'
-        self._blinds = _blinds()
 
-    def completed(
-        self, run_id: str, given: str, output: str, started_ns: int, finished_ns: int, reference: Mapping[str, str]
-    ) -> Prepared:
-        """Returns a run ready to be written. `given` and `output` are canonical JSON; times count from 1970."""
-        started, finished = started_ns // 1000, finished_ns // 1000
-        if not reference and self._protection is CLEAR:
-            header = f'{self._head}{iso(finished)}","protection":"","started_at":"{iso(started)}{self._tail}'
-            clear = f'{{{self._facts},"inputs":{given},"outputs":{output}}}'.encode("utf-8", "surrogatepass")
-            payload = Payload(next(self._blinds), clear, b"")
-            return Prepared(
-                run_id, self.workflow, self.artifact, "completed", header, payload, "", started, finished, None, [], ()
-            )
-        payload, wrapped = self._protected(run_id, given, output, reference)
-        protection = self._protection.text()
-        return Prepared(
-            run_id,
-            self.workflow,
-            self.artifact,
-            "completed",
-            f'{self._head}{iso(finished)}","protection":"{protection}","started_at":"{iso(started)}{self._tail}',
-            payload,
-            protection,
-            started,
-            finished,
-            wrapped,
-            [(name, reference_hash(self._session, value)) for name, value in reference.items()],
-            (),
-        )
+    @property
+    def is_plain(self) -> bool:
+        """True if nothing of its runs is protected: those without business keys are written by `insert_plain`."""
+        return self._protection is CLEAR
 
-    def _protected(
-        self, run_id: str, given: str, output: str, reference: Mapping[str, str]
-    ) -> tuple[Payload, Wrapped | None]:
+    def completed(self, run: CompletedRun, reference: Mapping[str, str]) -> Prepared:
+        """Returns a run ready to be written, with its business keys."""
+        run_id, given, output, started_ns, finished_ns = run
         facts = [self._facts, *_reference_facts(self._session, reference)]
         run_key, wrapped = _key_for(self._session, run_id, self._protection)
         parts: dict[Part, Any] = {"inputs": Canonical(given), "outputs": Canonical(output)}
@@ -247,7 +236,42 @@ class RunForm:
             mark_mac=self._session.mark_mac,
             context=payload_context(run_id, 0),
         )
-        return payload, wrapped
+        return Prepared(
+            run_id,
+            self.workflow,
+            self.artifact,
+            "completed",
+            self._header(started_ns // 1000, finished_ns // 1000),
+            payload,
+            self._protection.text(),
+            started_ns // 1000,
+            finished_ns // 1000,
+            wrapped,
+            [(name, reference_hash(self._session, value)) for name, value in reference.items()],
+            (),
+        )
+
+    def _header(self, started: int, finished: int) -> str:
+        return (
+            f'{self._head}{iso(finished)}","protection":"{self._protection.text()}","started_at":"{iso(started)}'
+            f"{self._tail}"
+        )
+
+    def insert_plain(self, runs: Sequence[CompletedRun]) -> None:
+        """Writes new runs without protection and business keys, within a transaction, as `insert_many` would."""
+        same = {"workflow": self.workflow, "artifact": self.artifact, "status": "completed", "protection": ""}
+        appended = self._session.append_many("recorded", map(self._first_event, runs, _blinds()))
+        rows = [
+            (run_id, started_ns // 1000, finished_ns // 1000, seq, head)
+            for (run_id, _, _, started_ns, finished_ns), (seq, head) in zip(runs, appended, strict=True)
+        ]
+        columns = ("run_id", "started", "finished", "first", "head")
+        self._session.database.insert("runs", {**same, "events": 1}, columns, rows)
+
+    def _first_event(self, run: CompletedRun, blind: bytes) -> FirstEvent:
+        run_id, given, output, started_ns, finished_ns = run
+        clear = f'{{{self._facts},"inputs":{given},"outputs":{output}}}'.encode("utf-8", "surrogatepass")
+        return FirstEvent(run_id, self._header(started_ns // 1000, finished_ns // 1000), (blind, clear, b""))
 
 
 def _blinds() -> Iterator[bytes]:
@@ -306,7 +330,8 @@ def reference_hash(session: Session, value: str) -> bytes:
 def insert_many(session: Session, runs: Sequence[Prepared]) -> None:
     """Writes new runs, within a transaction: an event, a payload and a row each, and a row for each business key."""
     database = session.database
-    appended = session.append_many("recorded", runs)
+    firsts = [FirstEvent(run.run_id, run.header, run.payload.columns) for run in runs]
+    appended = session.append_many("recorded", firsts)
     for same, alike in groupby(zip(runs, appended, strict=True), _in_common):
         common = dict(zip(_IN_COMMON, same, strict=True))
         database.insert("runs", common, _OF_A_RUN, [_row_of(run, event) for run, event in alike])
@@ -333,7 +358,7 @@ def _row_of(run: Prepared, event: Appended) -> tuple[object, ...]:
 
 
 def stored_among(database: Database, run_ids: Sequence[str]) -> set[str]:
-    """Returns which of these runs are stored; ids that follow each other, as those of a batch, are asked for at once."""
+    """Returns which of these runs are stored; of ids that follow each other, one look tells that none is."""
     found: set[str] = set()
     if not run_ids or not _any_between(database, min(run_ids), max(run_ids)):
         return found

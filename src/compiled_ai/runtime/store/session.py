@@ -7,16 +7,16 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import StoreFailed
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing, Wrapped, cipher, derive
-from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Mac, Payload, header_text
+from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Mac, Payload, commitment_of, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.times import now_micros
 
@@ -37,12 +37,13 @@ _SECRET_CONTEXT = "run store secret"
 _NAME_CONTEXT = "master key of this name"
 
 
-class FirstEvent(Protocol):
+class FirstEvent(NamedTuple):
     """What the first event of a run says."""
 
     run_id: str
     header: str
-    payload: Payload
+    payload: tuple[bytes, bytes, bytes]
+    """Blind, clear, sealed."""
 
 
 class Appended(NamedTuple):
@@ -219,22 +220,23 @@ class Session:
             self.database.execute(_INSERT_PAYLOAD, (seq, payload.blind, payload.clear, payload.sealed))
         return Appended(seq, chain.head)
 
-    def append_many(self, kind: str, events: Sequence[FirstEvent]) -> list[Appended]:
+    def append_many(self, kind: str, events: Iterable[FirstEvent]) -> list[Appended]:
         """Adds the first events of new runs to this handle's chain, within a transaction."""
         chain = self.chain or self._open_chain()
         at, append = now_micros(), chain.append
         rows: list[tuple[object, ...]] = []
+        payloads: list[tuple[bytes, bytes, bytes]] = []
         heads: list[bytes] = []
-        for event in events:
-            position, previous, commitment = chain.position, chain.head, event.payload.commitment()
-            append(at, event.run_id, 0, kind, event.header, commitment, GENESIS)
-            rows.append((position, event.run_id, event.header, commitment, previous, chain.head))
-            heads.append(chain.head)
+        for run_id, header, payload in events:
+            position, previous, commitment = chain.position, chain.head, commitment_of(*payload)
+            append(at, run_id, 0, kind, header, commitment, GENESIS)
+            rows.append((position, run_id, header, commitment, previous, head := chain.head))
+            payloads.append(payload)
+            heads.append(head)
         same = {"writer": chain.writer, "at": at, "run_position": 0, "kind": kind, "run_previous": GENESIS}
         seqs = self.database.insert_events(same, _OF_A_FIRST_EVENT, rows)
-        stored = zip(seqs, (event.payload for event in events), strict=True)
-        payloads = [(seq, each.blind, each.clear, each.sealed) for seq, each in stored]
-        self.database.insert("payloads", {}, ("seq", "blind", "clear", "sealed"), payloads)
+        stored = [(seq, *payload) for seq, payload in zip(seqs, payloads, strict=True)]
+        self.database.insert("payloads", {}, ("seq", "blind", "clear", "sealed"), stored)
         return list(map(Appended, seqs, heads))
 
     def close_chains_of(self, process: int) -> None:
