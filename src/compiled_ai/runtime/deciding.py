@@ -45,6 +45,8 @@ class Handed:
     lines: bytes
     letters: bytes
     counts: dict[str, int]
+    unseen: frozenset[str] = frozenset()
+    """Kept columns that no record had, of all that its worker has read so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Bench:
     letters: LetterForm
     owns_store: bool
     _lines: QuickLines | None = field(init=False)
+    _unseen: set[str] = field(init=False)
+    """Kept columns that no record had so far."""
     _protection: Protection = field(init=False)
     _form: RunForm | None = None
     _texts: dict[int, str] = field(default_factory=dict)
@@ -144,8 +148,9 @@ class Bench:
     """... and the records that both are of."""
 
     def __post_init__(self) -> None:
-        build = self.program.build_input
-        self._lines = None if build is None or self.columns.header is not None else QuickLines(self.columns, build)
+        self._unseen = set(self.columns.keep)
+        build, is_quick = self.program.build_input, self.program.decides_alone and self.columns.header is None
+        self._lines = QuickLines(self.columns, build) if build is not None and is_quick else None
         if self.store is not None:
             from compiled_ai.runtime.store import Protection
 
@@ -160,6 +165,7 @@ class Bench:
         if type(item) is bytes or type(item) is list:
             self._decide(index, f"{self.naming}{index:08x}", item)
         elif type(item) is Standing:
+            self._unseen.clear()  # its columns are those of the earlier output
             self._keep(index, self._again(index, item))
         elif type(item) is Named:
             self._positions[index] = item.position
@@ -183,7 +189,7 @@ class Bench:
         for line in others:
             counts[line.status] = counts.get(line.status, 0) + 1
         text = utf8_json("".join(self._texts.values()))
-        handed = Handed(text, b"".join([line.letter for line in others]), counts)
+        handed = Handed(text, b"".join([line.letter for line in others]), counts, frozenset(self._unseen))
         self._texts, self._others, self._positions = {}, {}, {}
         self._plain, self._prepared, self._raw = {}, {}, {}
         return handed
@@ -218,6 +224,8 @@ class Bench:
         started = time_ns()
         if type(raw) is bytes and self._lines is not None and (read := self._lines.read(raw)) is not None:
             given, kept_text = read
+            if self._unseen:
+                self._unseen -= self._lines.seen
             if (output := self.program.decide_alone(given)) is not None:
                 self._completed(index, run_id, raw, given, output, kept_text, started)
                 return
@@ -230,6 +238,7 @@ class Bench:
             values = columns.values(raw)
             if columns.keep:
                 kept_text = self._kept(columns.kept(values))
+                self._unseen -= values.keys()
             stepping = Stepping(self.program, columns.input_of(values))
         except InputError as fault:
             kept_text = kept_text or self._kept(dict.fromkeys(columns.keep))

@@ -152,7 +152,7 @@ class Program:
         "_alone",
         "_numbers",
         "build_input",
-        "_tells_more",
+        "decides_alone",
         "input_text",
         "output_text",
         "classes",
@@ -216,7 +216,9 @@ class Program:
         """Canonical JSON of an `Output`, which is checked; raises `Mismatch`."""
         self._alone: RunContext | None = None
         self._numbers = NUMBERS.copy()
-        self._tells_more = any(info.evidence or info.committee or info.layouts for info in self.steps.values())
+        told = [info.evidence or info.committee or info.layouts for info in self.steps.values()]
+        self.decides_alone: bool = not any(told)
+        """True if nothing but the output is told of a run: `decide_alone` may serve it."""
         self._encoders: dict[type, Convert] = {
             self.classes[kind.class_name]: encoder(kind, self.classes) for kind in _objects(kinds) if kind.class_name
         }
@@ -252,7 +254,7 @@ class Program:
         for) and where more than the output is told (places in a document, votes): then a `Stepping` of the same input
         tells. It gives the same output: a run is a pure function, and here it has no effects.
         """
-        if self._tells_more:
+        if not self.decides_alone:
             return None
         context, self._alone = self._alone or RunContext({}, self.codecs, self.classes, self.to_json), None
         outside, numbers = getcontext(), self._numbers
