@@ -75,7 +75,7 @@ _scan_members: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(  # type
     parse_constant=_refuse,
     object_pairs_hook=iter,
 ).scan_once
-_MEMBERS = type(iter([]))
+_MEMBERS: Any = type(iter([]))
 
 
 def read_members(text: str) -> tuple[tuple[str, ...], tuple[Any, ...]] | None:

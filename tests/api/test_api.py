@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,7 @@ def test_the_public_names_are_these_and_each_is_documented() -> None:
         "Artifact",
         "CompiledAIError",
         "Settings",
+        "batch",
         "check_golden",
         "compile",
         "explain",

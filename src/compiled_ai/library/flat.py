@@ -197,14 +197,16 @@ def _tests(fields: Sequence[Field]) -> list[tuple[int, Test]]:
 def _text_of(kind: FieldType, encoder_of: Callable[[FieldType], Convert]) -> Callable[[Any], str]:
     """Writes a value of the right type; raises if it does not fit."""
     if kind.kind == "boolean":
-        return {True: "true", False: "false", None: "null"}.__getitem__
+        words: dict[bool | None, str] = {True: "true", False: "false", None: "null"}
+        return words.__getitem__
     if not _crosses(kind):
         encode = encoder_of(kind)
         return lambda value: canonical_json(encode(value))
     if kind.enum:
-        texts = {word: _quote(word) for word in kind.enum}
-        return {**texts, None: "null"}.__getitem__ if kind.optional else texts.__getitem__
-    write = {str: _quote, int: int.__repr__, Decimal: _plain}.get(_EXACT[kind.kind][0], plain_number)
+        texts: dict[str | None, str] = {word: _quote(word) for word in kind.enum}
+        return (texts | {None: "null"} if kind.optional else texts).__getitem__
+    writes: dict[str, Callable[[Any], str]] = {"integer": int.__repr__, "decimal": _plain, "float": plain_number}
+    write = writes.get(kind.kind, _quote)
     return (lambda value: "null" if value is None else write(value)) if kind.optional else write
 
 
