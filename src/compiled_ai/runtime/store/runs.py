@@ -205,7 +205,7 @@ class CompletedRun(NamedTuple):
 class RunForm:
     """What all runs of an artifact have in common that completed without effects, written once for many of them."""
 
-    __slots__ = ("_facts", "_head", "_protection", "_session", "_tail", "artifact", "workflow")
+    __slots__ = ("_facts", "_head", "_middle", "_protection", "_session", "_tail", "artifact", "workflow")
     Run = CompletedRun
 
     def __init__(
@@ -215,6 +215,7 @@ class RunForm:
         self.artifact, self.workflow = artifact, workflow
         self._facts = f'"environment":{session.environment_json(environment)}'
         self._head = f'{{"artifact":{_quote(artifact)},"finished_at":"'
+        self._middle = f'","protection":"{protection.text()}","started_at":"'
         self._tail = f'","status":"completed","workflow":{_quote(workflow)}}}'
 
     @property
@@ -252,10 +253,7 @@ class RunForm:
         )
 
     def _header(self, started: int, finished: int) -> str:
-        return (
-            f'{self._head}{iso(finished)}","protection":"{self._protection.text()}","started_at":"{iso(started)}'
-            f"{self._tail}"
-        )
+        return f"{self._head}{iso(finished)}{self._middle}{iso(started)}{self._tail}"
 
     def insert_plain(self, runs: Sequence[CompletedRun]) -> None:
         """Writes new runs without protection and business keys, within a transaction, as `insert_many` would."""
@@ -271,7 +269,7 @@ class RunForm:
     def _first_event(self, run: CompletedRun, blind: bytes) -> FirstEvent:
         run_id, given, output, started_ns, finished_ns = run
         clear = f'{{{self._facts},"inputs":{given},"outputs":{output}}}'.encode("utf-8", "surrogatepass")
-        return FirstEvent(run_id, self._header(started_ns // 1000, finished_ns // 1000), (blind, clear, b""))
+        return run_id, self._header(started_ns // 1000, finished_ns // 1000), (blind, clear, b"")
 
 
 def _blinds() -> Iterator[bytes]:
@@ -330,7 +328,7 @@ def reference_hash(session: Session, value: str) -> bytes:
 def insert_many(session: Session, runs: Sequence[Prepared]) -> None:
     """Writes new runs, within a transaction: an event, a payload and a row each, and a row for each business key."""
     database = session.database
-    firsts = [FirstEvent(run.run_id, run.header, run.payload.columns) for run in runs]
+    firsts = [(run.run_id, run.header, run.payload.columns) for run in runs]
     appended = session.append_many("recorded", firsts)
     for same, alike in groupby(zip(runs, appended, strict=True), _in_common):
         common = dict(zip(_IN_COMMON, same, strict=True))

@@ -37,13 +37,9 @@ _SECRET_CONTEXT = "run store secret"
 _NAME_CONTEXT = "master key of this name"
 
 
-class FirstEvent(NamedTuple):
-    """What the first event of a run says."""
-
-    run_id: str
-    header: str
-    payload: tuple[bytes, bytes, bytes]
-    """Blind, clear, sealed."""
+FirstEvent = tuple[str, str, tuple[bytes, bytes, bytes]]
+"""The first event of a run: id, header, and of its payload what is blind, clear and sealed. (A plain tuple: many are
+made.)"""
 
 
 class Appended(NamedTuple):
@@ -223,14 +219,14 @@ class Session:
     def append_many(self, kind: str, events: Iterable[FirstEvent]) -> list[Appended]:
         """Adds the first events of new runs to this handle's chain, within a transaction."""
         chain = self.chain or self._open_chain()
-        at, append = now_micros(), chain.append
+        at, follow = now_micros(), chain.follow
         rows: list[tuple[object, ...]] = []
         payloads: list[tuple[bytes, bytes, bytes]] = []
         heads: list[bytes] = []
         for run_id, header, payload in events:
             position, previous, commitment = chain.position, chain.head, commitment_of(*payload)
-            append(at, run_id, 0, kind, header, commitment, GENESIS)
-            rows.append((position, run_id, header, commitment, previous, head := chain.head))
+            head = follow(at, run_id, 0, kind, header, commitment, GENESIS)
+            rows.append((position, run_id, header, commitment, previous, head))
             payloads.append(payload)
             heads.append(head)
         same = {"writer": chain.writer, "at": at, "run_position": 0, "kind": kind, "run_previous": GENESIS}
