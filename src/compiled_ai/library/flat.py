@@ -50,6 +50,7 @@ _PYTHON_TYPES: Mapping[str, type] = {
     "decimal": Decimal,
     "money": Decimal,
     "float": float,
+    "boolean": bool,
     "date": date,
     "time": time,
     "datetime": datetime,
@@ -89,12 +90,11 @@ def flat_builder(
     if not kind.fields or any(_has_objects(field.type) for field in kind.fields):
         return None
     allowed = [_types(field.type, *_json_types(field.type)) for field in kind.fields]
-    tests = [(index, frozenset(part.type.enum).__contains__) for index, part in _as_read(kind) if part.type.enum]
-    as_read = {index for index, _ in _as_read(kind)}
+    tests = [(index, frozenset(field.type.enum).__contains__) for index, field in _as_read(kind) if field.type.enum]
     conversions = [
         (index, _decimal if field.type.kind == "decimal" and _crosses(field.type) else decoder_of(field.type))
         for index, field in enumerate(kind.fields)
-        if index not in as_read
+        if (index, field) not in _as_read(kind)
     ]
 
     def built(values: Sequence[Any]) -> Any | None:
@@ -124,10 +124,10 @@ def flat_writer(
     There is no quick way for an object of one field, or with fields that are objects or any JSON.
     """
     fields = sorted(kind.fields, key=lambda field: field.name)
-    if len(fields) < 2 or any(_python_type(field.type) is None for field in fields):
+    if len(fields) < 2 or not all(field.type.kind in _PYTHON_TYPES for field in fields):
         return usual
     read = attrgetter(*[field.identifier for field in fields])
-    allowed = [_types(field.type, _python_type(field.type) or object) for field in fields]
+    allowed = [_types(field.type, _PYTHON_TYPES[field.type.kind]) for field in fields]
     writes = [_text_of(field.type, encoder_of) for field in fields]
     members = ",".join(f"{_quote(field.name).replace('%', '%%')}:%s" for field in fields)
     template = f"{{{members}}}"
@@ -174,10 +174,6 @@ def _decimal(value: Decimal | int | None) -> Decimal | None:
             return value
         raise ValueError(value)
     return None if value is None else Decimal(value)
-
-
-def _python_type(kind: FieldType) -> type | None:
-    return bool if kind.kind == "boolean" else _PYTHON_TYPES.get(kind.kind)
 
 
 def _has_objects(kind: FieldType) -> bool:

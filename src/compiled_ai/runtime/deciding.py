@@ -174,8 +174,9 @@ class Bench:
             self._decide(index, "", cast(RawLine, item))  # unreadable: there will be no run
 
     def lost(self, index: int, item: Item, why: str) -> None:
-        for kept in (self._plain, self._prepared, self._raw):
-            kept.pop(index, None)  # type: ignore[attr-defined]
+        self._plain.pop(index, None)
+        self._prepared.pop(index, None)
+        self._raw.pop(index, None)
         if isinstance(item, Named):
             self._positions[index] = item.position
         raw = item.raw if isinstance(item, (Standing, Named)) else item

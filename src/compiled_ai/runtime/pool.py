@@ -31,7 +31,7 @@ _TICKS = 4
 """A worker looks at the clock so many times within the time of an item."""
 _UNSEEN = 10
 """Where the system does not tell a process's processor time: so many times the limit by the clock on the wall."""
-_SOON = 0.1
+_SOON = 0.25
 """Seconds after which a worker hands over; chunks grow while they take less than half of it."""
 _LARGEST_CHUNK = 4096
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
