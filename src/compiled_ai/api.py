@@ -125,8 +125,10 @@ def make_plan(path: str | Path) -> CompilePlan:
     """Reads and plans a specification; calls nothing."""
     from compiled_ai.catalog import load_catalog
     from compiled_ai.plan import make_plan as planned
+    from compiled_ai.plan import read_spec
 
-    return planned(load_spec(path), load_catalog())
+    catalog = load_catalog()
+    return planned(read_spec(path, catalog), catalog)
 
 
 def compile(

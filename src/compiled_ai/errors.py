@@ -178,3 +178,8 @@ def suggest(wrong: str, known: Iterable[str], *, show: int = 8) -> str:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(names[:show]) + (", ..." if len(names) > show else "")
     return f"{hint} Known: {listed}."
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns `1 case`, `2 cases`: a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -77,7 +77,8 @@ class GoldenReport:
             for finding in self.findings
         ]
         errors = sum(finding.severity == "error" for finding in self.findings)
-        end = f"{self.file}: {self.cases} cases, {errors} errors, {len(told) - errors} suspicions"
+        counts = (counted(self.cases, "case"), counted(errors, "error"), counted(len(told) - errors, "suspicion"))
+        end = f"{self.file}: {', '.join(counts)}"
         return "\n".join([*told, *(f"note: {text}" for text in self.notes), end])
 
 

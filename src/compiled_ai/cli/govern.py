@@ -15,7 +15,7 @@ import typer
 
 from compiled_ai.cli.output import emit, jsonable, note, table
 from compiled_ai.config import Settings, load_settings
-from compiled_ai.errors import NotFound, UsageError
+from compiled_ai.errors import NotFound, UsageError, counted
 
 if TYPE_CHECKING:
     from compiled_ai.runtime.store import RunStore
@@ -129,7 +129,8 @@ def runs_verify(
     """
     with open_store(load_settings(), writes=False) as store:
         report = store.verify(anchor)
-    lines = [f"{report.status}: {report.runs} runs, {report.events} events, {report.chains} chains"]
+    counts = (counted(report.runs, "run"), counted(report.events, "event"), counted(report.chains, "chain"))
+    lines = [f"{report.status}: {', '.join(counts)}"]
     lines += [f"  {finding.kind}: {finding.message}" for finding in report.findings]
     lines += [f"  cannot see: {what}" for what in report.cannot_see]
     emit(report.as_json(), as_json=as_json, text="\n".join(lines))
@@ -150,7 +151,7 @@ def runs_anchor(
     emit(
         {"file": str(file), "chains": len(made.heads), "events": made.events},
         as_json=as_json,
-        text=f"Wrote {file}: {len(made.heads)} chains, {made.events} events.",
+        text=f"Wrote {file}: {counted(len(made.heads), 'chain')}, {counted(made.events, 'event')}.",
     )
 
 
@@ -172,7 +173,7 @@ def runs_purge(
     settings = load_settings()
     with open_store(settings, writes=True) as store:
         purged = store.purge(run or (), before=before or None, by=by, reason=reason)
-    emit({"purged": list(purged)}, as_json=as_json, text=f"Purged {len(purged)} runs.")
+    emit({"purged": list(purged)}, as_json=as_json, text=f"Purged {counted(len(purged), 'run')}.")
 
 
 # ---------------------------------------------------------------------------------------------- reviews
@@ -276,7 +277,7 @@ def keys_rotate(as_json: Json = False) -> None:
     """
     with open_store(load_settings(), writes=True) as store:
         count = store.rotate()
-    emit({"rewrapped": count}, as_json=as_json, text=f"{count} keys wrapped anew.")
+    emit({"rewrapped": count}, as_json=as_json, text=f"{counted(count, 'key')} wrapped anew.")
 
 
 def gate_code(
