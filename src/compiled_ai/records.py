@@ -133,6 +133,8 @@ class RunRecord(Record):
     output: Any = None
     evidence: Any = None
     """Output path to the place in the source that the value was read at (spans), or `{"dropped": REASON}`."""
+    abstained: Any = None
+    """What is null because nobody can be sure: a list of `{"step", "item", "field", "reason"}`, where there is any."""
     error: str | None = None
     started_at: str
     finished_at: str | None = None

@@ -15,7 +15,7 @@ from compiled_ai.library.types import FieldType
 LONGEST_LINE = 64 * 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """It may stand before the first line of a file, and belongs to no line."""
-RESERVED = ("index", "run_id", "status", "output", "error")
+RESERVED = ("index", "run_id", "status", "output", "error", "abstained")
 """Names that every output line has or may have; no kept column can take them."""
 
 

@@ -36,6 +36,7 @@ from compiled_ai.library.replaying import (
     RunContext,
     StepCodec,
     StepInfo,
+    StoodIn,
     answer,
 )
 from compiled_ai.library.types import (
@@ -482,6 +483,21 @@ class Stepping:
         """What committees said, in the order of steps and items."""
         places = self.program.places
         return tuple(sorted(self._context.doubts, key=lambda doubt: (places[doubt.step], doubt.item)))
+
+    @property
+    def abstained(self) -> list[dict[str, Any]]:
+        """What is null because nobody can be sure: `{"step", "item", "field", "reason"}`, without any value."""
+        return [
+            {"step": doubt.step, "item": doubt.item, "field": field, "reason": reason}
+            for doubt in self.doubts
+            for field, reason in doubt.abstained
+        ]
+
+    @property
+    def stood_in(self) -> tuple[StoodIn, ...]:
+        """Fallbacks that stood in for results, in the order of steps and items."""
+        places = self.program.places
+        return tuple(sorted(self._context.stood_in, key=lambda each: (places[each.step], each.item)))
 
     def close(self) -> None:
         """Gives the coroutine up; the recorded effects stay."""
