@@ -183,3 +183,9 @@ def suggest(wrong: str, known: Iterable[str], *, show: int = 8) -> str:
 def counted(number: int, noun: str) -> str:
     """Returns `1 case`, `2 cases`: a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def ended(text: str) -> str:
+    """Returns another's message as the end of a sentence: with one full stop, whether it brought one or not."""
+    told = text.strip()
+    return told if told.endswith((".", "!", "?")) else f"{told}."

@@ -31,10 +31,9 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON document on s
 Address = Annotated[str, typer.Option("--address", metavar="HOST:PORT", help="server; else TEMPORAL_ADDRESS")]
 Namespace = Annotated[str, typer.Option("--namespace", help="else TEMPORAL_NAMESPACE, else 'default'")]
 Queue = Annotated[str, typer.Option("--task-queue", help="common queue; those of artifacts are named after it")]
-Tls = Annotated[bool, typer.Option("--tls", help="TLS; an API key (TEMPORAL_API_KEY) switches it on")]
-Cert = Annotated[Path | None, typer.Option("--tls-cert", metavar="PEM", help="own certificate, for mutual TLS")]
-Key = Annotated[Path | None, typer.Option("--tls-key", metavar="PEM", help="its key")]
-Authority = Annotated[Path | None, typer.Option("--tls-ca", metavar="PEM", help="who signed the server's certificate")]
+Profile = Annotated[
+    str, typer.Option("--profile", metavar="NAME", help="of the `temporal` command: TLS, API key; else TEMPORAL_PROFILE")
+]
 DEV_PORT = 7233
 
 
@@ -50,10 +49,7 @@ def worker(
     address: Address = "",
     namespace: Namespace = "",
     task_queue: Queue = "compiled-ai",
-    tls: Tls = False,
-    tls_cert: Cert = None,
-    tls_key: Key = None,
-    tls_ca: Authority = None,
+    profile: Profile = "",
     dev: Annotated[bool, typer.Option("--dev", help="start a development server here as well")] = False,
     max_concurrent: Annotated[int, typer.Option("--max-concurrent", help="activities of an artifact at once")] = 16,
     drain: Annotated[float, typer.Option("--drain", metavar="SECONDS", help="time to finish on SIGTERM")] = 30.0,
@@ -72,7 +68,7 @@ def worker(
     settings = load_settings()
     loaded = [open_artifact(settings, name) for name in names or _all_digests(settings)]
     chosen = WorkerSettings(queue=task_queue, max_concurrent=max_concurrent, drain_seconds=drain, model=model or None)
-    connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    connection = _connection(address, namespace, profile)
     with open_store(settings, writes=True) as store:
         asyncio.run(_serve(settings, loaded, store, chosen, connection, metrics, dev))
 
@@ -86,19 +82,10 @@ def _all_digests(settings: Settings) -> list[str]:
     return found
 
 
-def _connection(
-    address: str, namespace: str, tls: bool, cert: Path | None, key: Path | None, authority: Path | None
-) -> Connection:
+def _connection(address: str, namespace: str, profile: str) -> Connection:
     from compiled_ai.runtime.temporal.connecting import Connection
 
-    return Connection(
-        address=address or None,
-        namespace=namespace or None,
-        tls=tls,
-        tls_cert=cert,
-        tls_key=key,
-        tls_ca=authority,
-    )
+    return Connection(address=address or None, namespace=namespace or None, profile=profile or None)
 
 
 async def _serve(
@@ -175,10 +162,7 @@ def submit(
     address: Address = "",
     namespace: Namespace = "",
     task_queue: Queue = "compiled-ai",
-    tls: Tls = False,
-    tls_cert: Cert = None,
-    tls_key: Key = None,
-    tls_ca: Authority = None,
+    profile: Profile = "",
     as_json: Json = False,
 ) -> None:
     """Starts a run, or a batch, on a Temporal server. With --wait exit codes are those of `run` and `batch`.
@@ -192,7 +176,7 @@ def submit(
     require_temporal()
     settings = load_settings()
     loaded = open_artifact(settings, name)
-    connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    connection = _connection(address, namespace, profile)
     many = {"--map": maps, "--keep": keep, "--resume": resume, "--strict": strict, "--max-errors": max_errors >= 0}
     if batch is None:
         if wrong := next((option for option, is_given in many.items() if is_given), None):
