@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from compiled_ai.cli.output import emit, jsonable, note
-from compiled_ai.config import load_settings
+from compiled_ai.config import load_settings, make_home
 from compiled_ai.errors import CompiledAIError, ConfigError, SpecError, UsageError, Waiting
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="a specification, YAML")]
@@ -130,7 +130,7 @@ def compile_command(
     from compiled_ai.models import Budget, merged
 
     settings = load_settings()
-    note(f"home: {settings.home}")
+    note(f"home: {make_home(settings)}")
     budget = Budget(max_tokens=max_tokens, max_usd=_usd(max_usd)) if max_tokens or max_usd else None
     options = CompileOptions(
         model=model or None,

@@ -17,7 +17,7 @@ from compiled_ai.cli.govern import open_store
 from compiled_ai.cli.many import Keep, MaxErrors
 from compiled_ai.cli.output import emit, note
 from compiled_ai.cli.runs import Map, parse_maps
-from compiled_ai.config import Settings, load_settings
+from compiled_ai.config import Settings, load_settings, make_home
 from compiled_ai.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ async def _server(settings: Settings, connection: Connection, metrics: str, dev:
         raise UsageError(
             f"--dev starts a server here, not at {connection.address!r}.", remedy="Give --address localhost:PORT."
         )
-    settings.home.mkdir(parents=True, exist_ok=True)
-    async with dev_server(keys, port=int(port), database=settings.home / "temporal.db", runtime=runtime) as client:
+    histories = make_home(settings) / "temporal.db"
+    async with dev_server(keys, port=int(port), database=histories, runtime=runtime) as client:
         yield client
 
 
