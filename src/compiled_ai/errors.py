@@ -30,6 +30,7 @@ Messages are one or two sentences: what was wrong with the value, then what to d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -42,8 +43,8 @@ class CompiledAIError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, remedy: str = "", details: Any = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = one_stop(message)
+        super().__init__(self.message)
         self.remedy = remedy
         self.details = details
         """JSON-compatible facts for `--json`: findings, a report, paths."""
@@ -185,7 +186,9 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def ended(text: str) -> str:
-    """Returns another's message as the end of a sentence: with one full stop, whether it brought one or not."""
-    told = text.strip()
-    return told if told.endswith((".", "!", "?")) else f"{told}."
+_TWO_STOPS = re.compile(r"(?<![.'\"/])\.\.(?=\s|$)")
+
+
+def one_stop(text: str) -> str:
+    """Takes the second full stop off a sentence that quotes another one, which had its own."""
+    return _TWO_STOPS.sub(".", text)

@@ -24,7 +24,7 @@ from typing import Any
 
 from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import canonical_json, digest_json, parse_json
-from compiled_ai.errors import InputError, NotFound, SpecError, UsageError
+from compiled_ai.errors import InputError, NotFound, SpecError, UsageError, counted
 from compiled_ai.library.agreement import normalised
 from compiled_ai.library.types import FieldType
 from compiled_ai.records import Finding

@@ -1,8 +1,8 @@
 """A sheet of labels as people keep it, XLSX or CSV, read by the types of a specification's outputs.
 
 Every fault is told with the cell that it stands in (`labels.xlsx[Sheet1]!C14`, `labels.csv:14`). Nothing is guessed: a
-date such as `03/04/2024` is an error until another date of the sheet, or the person, says which number is the month, and
-`45,50` until another amount of the sheet says which mark stands before the cents.
+date such as `03/04/2024` is an error until another date of the sheet, or the person, says which number is the month,
+and `45,50` until another amount of the sheet says which mark stands before the cents.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from compiled_ai.catalog import load_catalog
 from compiled_ai.errors import CallFailed, ConfigError, InputError, SpecError, UsageError
 from compiled_ai.plan import make_plan
 from compiled_ai.runtime.calls.double import CallDouble
-from compiled_ai.runtime.keys import KeyRing, new_key
 from compiled_ai.runtime.explain import explain
+from compiled_ai.runtime.keys import KeyRing, new_key
 from compiled_ai.runtime.local import resume, run
 from compiled_ai.runtime.rerun import rerun
 from compiled_ai.runtime.reviews import decide as decide_review
@@ -212,7 +212,7 @@ def test_explain_says_on_the_steps_line_that_the_fallback_stood_in_for_no_row(st
 
 
 def test_explain_says_where_the_fallback_of_a_rule_stood_in(store: RunStore) -> None:
-    rule = "IF id = \"M1\" THEN YES, fallback: {outcome: YES, reason: nobody said}"
+    rule = 'IF id = "M1" THEN YES, fallback: {outcome: YES, reason: nobody said}'
     program = program_of(f"  - {{step: judge, type: deterministic_rule, logic: {rule}}}")
     done = run(program, given(id="other"), store=store)
     told = explain(done.run_id, store=store, artifacts=lambda _: program).text()

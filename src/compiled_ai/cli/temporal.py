@@ -32,7 +32,8 @@ Address = Annotated[str, typer.Option("--address", metavar="HOST:PORT", help="se
 Namespace = Annotated[str, typer.Option("--namespace", help="else TEMPORAL_NAMESPACE, else 'default'")]
 Queue = Annotated[str, typer.Option("--task-queue", help="common queue; those of artifacts are named after it")]
 Profile = Annotated[
-    str, typer.Option("--profile", metavar="NAME", help="of the `temporal` command: TLS, API key; else TEMPORAL_PROFILE")
+    str,
+    typer.Option("--profile", metavar="NAME", help="of the `temporal` command: TLS, API key; else TEMPORAL_PROFILE"),
 ]
 DEV_PORT = 7233
 
@@ -244,21 +245,28 @@ async def _submit(
     from compiled_ai.runtime.loading import as_program
     from compiled_ai.runtime.temporal.connecting import connect, ensure_search_attributes
     from compiled_ai.runtime.temporal.messages import queue_of
-    from compiled_ai.runtime.temporal.submitting import Submission, has_worker, wait_for
+    from compiled_ai.runtime.temporal.submitting import Submission, wait_for
     from compiled_ai.runtime.temporal.submitting import submit as start
 
     client = await connect(connection, KeyRing.from_environment(home=settings.home))
     searchable = await ensure_search_attributes(client)
     how = Submission(version=loaded.version, queue=queue, deadline=deadline, searchable=searchable)
     started = await start(client, as_program(loaded), value, store, how)
-    if not await has_worker(client, queue_of(loaded.digest, queue)):
-        note(
-            f"No worker holds {loaded.workflow}@{loaded.version} at the moment: the run waits, and loses nothing. "
-            f"Start one: compiled-ai worker {loaded.digest[:12]}"
-        )
+    await note_if_unserved(client, queue_of(loaded.digest, queue), loaded, what="run")
     if wait:
         await wait_for(client, started.run_id)
     return started
+
+
+async def note_if_unserved(client: Client, queue: str, loaded: Any, *, what: str) -> None:
+    """Tells whoever submits that nobody takes it at the moment, and the command that helps."""
+    from compiled_ai.runtime.temporal.submitting import has_worker
+
+    if not await has_worker(client, queue):
+        note(
+            f"No worker holds {loaded.workflow}@{loaded.version} at the moment: the {what} waits, and loses nothing. "
+            f"Start one: compiled-ai worker {loaded.digest[:12]}"
+        )
 
 
 def take_up_again(settings: Settings, store: RunStore, run_id: str, *, as_json: bool) -> None:

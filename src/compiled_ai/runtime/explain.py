@@ -299,8 +299,7 @@ def explain_traced(record: RunRecord, artifact: Program | ArtifactLike, traced: 
         ),
         abstained=tuple(traced.stepping.abstained),
         stood_in=tuple(
-            {"step": each.step, "item": each.item, "problems": list(each.problems)}
-            for each in traced.stepping.stood_in
+            {"step": each.step, "item": each.item, "problems": list(each.problems)} for each in traced.stepping.stood_in
         ),
         effects=tuple(_effect(effect) for effect in traced.stepping.effects),
         origins=_origins_of(traced, record.input),

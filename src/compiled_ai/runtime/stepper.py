@@ -21,8 +21,8 @@ from traceback import walk_tb
 from types import ModuleType, TracebackType
 from typing import Any, Literal, NamedTuple
 
-from compiled_ai.canonical import canonical_json, digest, parse_json
-from compiled_ai.errors import ArtifactRefused, InputError, StepFailed
+from compiled_ai.canonical import canonical_json, digest, kind_of, parse_json
+from compiled_ai.errors import ArtifactRefused, InputError, StepFailed, one_stop
 from compiled_ai.library.committee import Rules
 from compiled_ai.library.context import EffectRequest
 from compiled_ai.library.evidence import NO_PLACE, keeper
@@ -243,7 +243,7 @@ class Program:
     def decode_input(self, value: Any) -> Any:
         """Returns the typed `Input`; raises `InputError` with every fault of it."""
         if not isinstance(value, Mapping):
-            raise InputError(f"The input must be a JSON object, not {type(value).__name__}.")
+            raise InputError(f"The input must be a JSON object, not {kind_of(value)}.")
         try:
             return self._decode(value if type(value) is dict else dict(value))
         except Mismatch:
@@ -453,7 +453,7 @@ class Stepping:
             dropped = self._dropped() if self._context.dropped else ()
             return Done(self.program.encode_output(value), value, self.program.output_type, dropped)
         except Mismatch as fault:
-            return Failed(f"The output does not fit: {fault}.", code="output", problems=(str(fault),))
+            return Failed(one_stop(f"The output does not fit: {fault}."), code="output", problems=(str(fault),))
 
     def _dropped(self) -> tuple[str, ...]:
         """What was dropped in a step, by the output that shows it, else by step and field."""

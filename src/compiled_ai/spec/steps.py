@@ -498,7 +498,7 @@ class _Reader:
         for misfit in Fitting(result).whole(value):
             where = f"{misfit.path}: " if misfit.path else ""
             message = f"The fallback does not fit the result: {where}{misfit.message}."
-            self.notes.findings.add("fallback", _sentence(message), locate(node, misfit.path), step=self.draft.name)
+            self.notes.findings.add("fallback", message, locate(node, misfit.path), step=self.draft.name)
         return value
 
     def _examples(self, read: tuple[Parameter, ...], result: tuple[Field, ...]) -> tuple[GoldenCase, ...]:
@@ -515,17 +515,12 @@ class _Reader:
                 inner = mapping(node, key)
                 parts[key] = json_fields(inner, fields) if inner else {}
                 for misfit in Fitting(fields).whole(parts[key]) if inner else ():
-                    message = _sentence(f"Example {index + 1}: {key}.{misfit.path}: {misfit.message}.")
+                    message = f"Example {index + 1}: {key}.{misfit.path}: {misfit.message}."
                     self.notes.findings.add(
                         "example", message, locate(inner or node, misfit.path), step=self.draft.name
                     )
             cases.append(GoldenCase(text(node, "id") or f"example {index + 1}", parts["input"], parts["expected"]))
         return tuple(cases)
-
-
-def _sentence(message: str) -> str:
-    """Takes back the second full stop of a message that ended in a suggestion."""
-    return message.replace("..", ".") if message.endswith("..") else message
 
 
 def _mentions(prose: str, source: str) -> bool:

@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
-from compiled_ai.errors import ConfigError, ended
+from compiled_ai.errors import ConfigError
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.temporal.codec import data_converter
 from compiled_ai.runtime.temporal.errands import REVIEW, STATUS
@@ -71,7 +71,7 @@ def _options(connection: Connection) -> dict[str, Any]:
     except (RuntimeError, ValueError, OSError) as fault:
         named = f" (profile {connection.profile!r})" if connection.profile else ""
         raise ConfigError(
-            f"Temporal's settings cannot be read{named}: {ended(str(fault))}",
+            f"Temporal's settings cannot be read{named}: {fault}.",
             remedy="Correct TEMPORAL_* or the profile; `temporal config list` shows the profiles.",
         ) from fault
     options.setdefault("target_host", "localhost:7233")
