@@ -85,7 +85,7 @@ def ended(process: subprocess.Popen[bytes]) -> str:
 @pytest.mark.parametrize(
     ("source", "sink", "said"),
     [
-        ("kafka://host/topic", "-", "'kafka' is no kind of stream"),
+        ("amqp://host/queue", "-", "'amqp' is no kind of stream"),
         ("-", "ftp://host/x", "'ftp' is no kind of stream"),
         ("redis://localhost/0", "-", "names no stream"),
         ("redis://localhost/0?stream=x&grup=y", "-", "'grup' is no option"),
@@ -312,7 +312,7 @@ def test_a_slow_sink_holds_the_source_up(program: Programs, tmp_path: Path) -> N
     taken = 0
 
     class Endless:
-        name, keeps_place = "endless", False
+        place, name, keeps_place = "endless", "endless", False
 
         async def messages(self, after: str | None) -> Any:
             nonlocal taken
@@ -330,6 +330,11 @@ def test_a_slow_sink_holds_the_source_up(program: Programs, tmp_path: Path) -> N
             pass
 
     class Stuck(Endless):
+        place = "stuck"
+
+        async def open(self) -> None:
+            pass
+
         async def write(self, lines: Any) -> None:
             await asyncio.sleep(2)
             os.kill(os.getpid(), signal.SIGTERM)

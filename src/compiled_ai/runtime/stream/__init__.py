@@ -76,8 +76,8 @@ def run_stream(
 
     Args:
         artifact: A verified artifact, or its program.
-        source: `-`, a file to follow, an address of server-sent events, or of a Redis stream (`messages`).
-        sink: `-`, a file, or a Redis stream.
+        source: `-`, a file to follow, an address of server-sent events, a Redis stream or a Kafka topic (`messages`).
+        sink: `-`, a file, a Redis stream, or a Kafka topic.
         store: Where runs are recorded; without one a message that is delivered again is decided again.
         state: Folder for the place that a source has come to, and for the dead letters.
         mapping: Input field to field of the record.
@@ -120,16 +120,23 @@ def run_stream(
     kept = digest(f"{program.digest}\n{name or opened.name}")
     place = state / kept[:16]
     _refuse_one_file_twice(opened, Path(sink), _letters_of(place))
-    stream = _Stream(opened, open_sink(sink), lanes, place, kept, max_errors)
+    target = open_sink(sink)
+    if target.place == opened.place:
+        raise _feeds_on_itself(opened.place)
+    stream = _Stream(opened, target, lanes, place, kept, max_errors)
     return asyncio.run(stream.run())
 
 
 def _refuse_one_file_twice(source: StreamSource, sink: Path, letters: Path) -> None:
     """A stream that followed what it writes would feed on itself for ever."""
     if isinstance(source, FollowedFile) and (same_file(source.path, sink) or same_file(source.path, letters)):
-        raise UsageError(f"{str(source.path)!r} is input and output at once.", remedy="Name another output.")
+        raise _feeds_on_itself(str(source.path))
     if same_file(sink, letters):
         raise UsageError(f"{str(sink)!r} is output and dead letters at once.", remedy="Name another output.")
+
+
+def _feeds_on_itself(place: str) -> UsageError:
+    return UsageError(f"{place!r} is input and output at once.", remedy="Name another output.")
 
 
 def _letters_of(place: Path) -> Path:
@@ -215,6 +222,15 @@ class _Stream:
     result: StreamResult = field(default_factory=StreamResult)
 
     async def run(self) -> StreamResult:
+        try:
+            await self.sink.open()
+            await self._flow()
+        finally:
+            await self.source.close()
+            await self.sink.close()
+        return self.result
+
+    async def _flow(self) -> None:
         loop = asyncio.get_running_loop()
         for lane in self.lanes:
             lane.start(loop)
@@ -239,9 +255,6 @@ class _Stream:
             await asyncio.gather(*tasks, return_exceptions=True)
             for lane in self.lanes:
                 await asyncio.to_thread(lane.end)
-            await self.source.close()
-            await self.sink.close()
-        return self.result
 
     async def _read(self, taken: asyncio.Queue[Message | None]) -> None:
         """Takes messages until the source ends, or until it is cancelled: what was taken goes on."""
