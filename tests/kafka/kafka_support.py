@@ -17,6 +17,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -134,7 +135,10 @@ class Broker:
         self._ask(lambda admin: admin.delete_records(gone))
 
     def committed(self, topic: str, group: str = "compiled-ai") -> dict[int, int]:
-        found = self._ask(lambda admin: admin.list_consumer_group_offsets(group))
+        try:
+            found = self._ask(lambda admin: admin.list_consumer_group_offsets(group))
+        except KafkaError:
+            return {}  # the coordinator is not there yet
         return {each.partition: place.offset for each, place in found.items() if each.topic == topic}
 
     def _ask(self, question: Callable[[AIOKafkaAdminClient], Coroutine[Any, Any, Any]]) -> Any:
@@ -172,10 +176,9 @@ class Broker:
         """Key and value of everything that is there."""
 
         async def consumed() -> list[tuple[bytes, bytes]]:
-            async with AIOKafkaConsumer(bootstrap_servers=self.plain) as consumer:
+            async with AIOKafkaConsumer(bootstrap_servers=self.plain, auto_offset_reset="earliest") as consumer:
                 consumer.assign([TopicPartition(topic, 0)])
                 ends = await consumer.end_offsets([TopicPartition(topic, 0)])
-                await consumer.seek_to_beginning()
                 found: list[tuple[bytes, bytes]] = []
                 while await consumer.position(TopicPartition(topic, 0)) < ends[TopicPartition(topic, 0)]:
                     for records in (await consumer.getmany(timeout_ms=200)).values():

@@ -203,6 +203,7 @@ def _settle(done: asyncio.Future[list[Handed]], outcome: list[Handed] | Exceptio
         return
     if isinstance(outcome, Exception):
         done.set_exception(outcome)
+        done.exception()  # who waits for it still gets it; if nobody does any more, nothing is to be said
     else:
         done.set_result(outcome)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from compiled_ai.errors import CompiledAIError, ConfigError, StoreFailed, UsageError
+from compiled_ai.errors import ConfigError, StoreFailed, UsageError
 from compiled_ai.runtime.calls.connections import require_secret
 
 SCHEMES = ("kafka://", "kafkas://")
@@ -157,27 +157,33 @@ async def require_topic(at: KafkaAddress) -> None:
         StoreFailed: No broker answers.
         UsageError: The topic is not there, or the brokers do not let us in.
     """
+    if at.topic not in await _topics(at):
+        raise UsageError(
+            f"There is no topic {at.topic!r} at {','.join(at.servers)}, or this user may not see it.",
+            remedy="Make it first, with as many partitions as it shall have.",
+        )
+
+
+async def _topics(at: KafkaAddress) -> set[str]:
     from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-    end, fault = time.monotonic() + _PATIENCE_SECONDS, None
-    while fault is None or time.monotonic() < end:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
         for host, port in at.hosts:
             try:
-                topics = await _topics(at, host, port)
+                return await _ask(at, host, port)
             except (OSError, TimeoutError, KafkaError) as found:
-                fault = _refused(at, found)
-                continue
-            if at.topic in topics:
-                return
-            raise UsageError(
-                f"There is no topic {at.topic!r} at {host}:{port}, or this user may not see it.",
-                remedy="Make it first, with as many partitions as it shall have.",
-            )
+                _refuse_login(at, found)
+                fault = found
+        if time.monotonic() > end:
+            raise StoreFailed(
+                f"{at.place}: no broker answers ({str(fault) or type(fault).__name__}).",
+                remedy="See whether they run, and whether the port takes kafka:// or kafkas://.",
+            ) from fault
         await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
-    raise fault
 
 
-async def _topics(at: KafkaAddress, host: str, port: int) -> set[str]:
+async def _ask(at: KafkaAddress, host: str, port: int) -> set[str]:
     from aiokafka.conn import create_conn  # type: ignore[import-untyped]
     from aiokafka.protocol.metadata import MetadataRequest  # type: ignore[import-untyped]
 
@@ -189,19 +195,21 @@ async def _topics(at: KafkaAddress, host: str, port: int) -> set[str]:
     return {each["topic"] for each in found.to_object()["topics"]}
 
 
-def _refused(at: KafkaAddress, fault: Exception) -> CompiledAIError:
-    """A login or a certificate that is refused ends it at once; what may be starting up is asked again."""
-    from aiokafka.errors import AuthenticationFailedError, UnsupportedSaslMechanismError
+def _refuse_login(at: KafkaAddress, fault: Exception) -> None:
+    """Raises `UsageError` for what no waiting mends: a login or a certificate."""
+    from aiokafka import errors
 
+    logins = (
+        errors.AuthenticationFailedError,
+        errors.IllegalSaslStateError,
+        errors.SaslAuthenticationFailed,
+        errors.UnsupportedSaslMechanismError,
+    )
     told = f"{at.place} does not let us in: {fault or type(fault).__name__}."
-    if isinstance(fault, (AuthenticationFailedError, UnsupportedSaslMechanismError)):
+    if isinstance(fault, logins):
         raise UsageError(told, remedy="Correct the user, the mechanism (sasl) or the secret.") from fault
     if isinstance(fault, ssl.SSLCertVerificationError):
         raise UsageError(told, remedy="Name who vouches for it: ca=FILE.") from fault
-    return StoreFailed(
-        f"{at.place}: no broker answers ({str(fault) or type(fault).__name__}).",
-        remedy="See whether they run, and whether the port takes kafka:// or kafkas://.",
-    )
 
 
 __all__ = ["SCHEMES", "KafkaAddress", "read_address", "require_client", "require_topic"]
