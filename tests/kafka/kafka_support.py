@@ -154,9 +154,13 @@ class Broker:
 
     def write(self, topic: str, values: Sequence[bytes | None], partition: int = 0, **options: Any) -> None:
         async def written() -> None:
-            async with AIOKafkaProducer(bootstrap_servers=self.plain, **options) as producer:
+            producer = AIOKafkaProducer(bootstrap_servers=self.plain, **options)
+            try:
+                await producer.start()
                 for value in values:
                     await producer.send(topic, value, b"key", partition=partition)
+            finally:
+                await producer.stop()
 
         asyncio.run(written())
 
