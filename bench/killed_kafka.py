@@ -1,4 +1,4 @@
-"""Kills streams over Kafka, and the broker, at random: `python bench/killed_kafka.py [--points 30] [--records 3000]`.
+"""Kills streams over Kafka, and the broker, at random: `python bench/killed_kafka.py [--points 30] [--records 20000]`.
 
 Two processes of one group read a topic of four partitions, share a run store and write to another topic, while records
 keep coming. At each point one of them, or the broker, gets SIGKILL, or one of them SIGTERM, and is started again. At
@@ -66,7 +66,7 @@ class Scene:
 
     def _write(self) -> None:
         """Each partition's records in a row; while the broker is away the client waits."""
-        step = 25
+        step = 100
         for start in range(0, self.records, step):
             values = [f'{{"document": "Total: {number + 1}"}}'.encode() for number in range(start, start + step)]
             partition = (start // step) % PARTITIONS
@@ -147,7 +147,7 @@ class Scene:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--points", type=int, default=30)
-    parser.add_argument("--records", type=int, default=3000)
+    parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--read", nargs=4, metavar=("HOME", "READER", "SOURCE", "SINK"), help=argparse.SUPPRESS)
     given = parser.parse_args()

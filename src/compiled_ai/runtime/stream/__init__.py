@@ -221,6 +221,8 @@ class _Stream:
     kept: str
     most_errors: int | None
     result: StreamResult = field(default_factory=StreamResult)
+    _broken: bool = False
+    """True when nobody goes on with what is read."""
 
     async def run(self) -> StreamResult:
         try:
@@ -251,6 +253,7 @@ class _Stream:
         try:
             await asyncio.gather(*tasks)
         finally:
+            self._broken = True
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -258,13 +261,14 @@ class _Stream:
                 await asyncio.to_thread(lane.end)
 
     async def _read(self, taken: asyncio.Queue[Message | None]) -> None:
-        """Takes messages until the source ends, or until it is cancelled: what was taken goes on."""
+        """Takes messages until the source ends, or until `stop` cancels it: what was taken goes on."""
         messages = self.source.messages(self._position())
         try:
             async for message in messages:
                 await taken.put(message)
         except asyncio.CancelledError:
-            pass
+            if self._broken:
+                raise
         finally:
             if isinstance(messages, AsyncIterator) and hasattr(messages, "aclose"):
                 await messages.aclose()
