@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.errors import CompiledAIError, RunFailed, UsageError
 from compiled_ai.runtime.batch.journal import same_file, sync_folder
@@ -323,7 +325,9 @@ class _Stream:
         return _letters_of(self.place)
 
     def _append_letters(self, data: bytes) -> None:
-        with open_to_append(self.letters, private=True) as file:
+        """Several processes of a group may share the file, and none may take another's line for one cut off."""
+        alone = FileLock(self.place.with_name(f".{self.place.name}.lock"))
+        with alone, open_to_append(self.letters, private=True) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
