@@ -45,7 +45,7 @@ class KafkaAddress:
 
     @property
     def servers(self) -> list[str]:
-        return [f"{host}:{port}" for host, port in self.hosts]
+        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts]
 
     @property
     def place(self) -> str:
@@ -78,21 +78,30 @@ def read_address(text: str, known: Sequence[str]) -> KafkaAddress:
     """
     parts = urlsplit(text)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if unknown := sorted(set(options) - {*known, *_SECURITY}):
-        listed = ", ".join(sorted((*known, *_SECURITY)))
-        raise UsageError(f"{unknown[0]!r} is no option of a Kafka topic.", remedy=f"Known: {listed}.")
-    if empty := sorted(name for name, value in options.items() if not value):
-        raise UsageError(f"{empty[0]!r} has no value.", remedy=f"Write {empty[0]}=VALUE, or leave it out.")
+    user, _, hosts = parts.netloc.rpartition("@")
+    if ":" in user or any("@" in each for each in (parts.path, *options)):  # also one with / or ? in it
+        raise UsageError(
+            "The address holds a password, which process lists and histories show.",
+            remedy="Put it into COMPILED_AI_SECRET_KAFKA.",
+        )
+    _check_options(options, known)
     topic = parts.path.removeprefix("/")
     if not _TOPIC.fullmatch(topic):
         raise UsageError(f"{topic!r} is no name of a Kafka topic.", remedy=_FORM)
-    user, _, hosts = parts.netloc.rpartition("@")
     return KafkaAddress(
         tuple(_host(each) for each in hosts.split(",")),
         topic,
         {name: value for name, value in options.items() if name in known},
         _login(user, options, tls=parts.scheme == "kafkas") | _tls(options, tls=parts.scheme == "kafkas"),
     )
+
+
+def _check_options(options: Mapping[str, str], known: Sequence[str]) -> None:
+    if unknown := sorted(set(options) - {*known, *_SECURITY}):
+        listed = ", ".join(sorted((*known, *_SECURITY)))
+        raise UsageError(f"{unknown[0]!r} is no option of a Kafka topic.", remedy=f"Known: {listed}.")
+    if empty := sorted(name for name, value in options.items() if not value):
+        raise UsageError(f"{empty[0]!r} has no value.", remedy=f"Write {empty[0]}=VALUE, or leave it out.")
 
 
 def _host(text: str) -> tuple[str, int]:
@@ -111,11 +120,6 @@ def _login(user: str, options: Mapping[str, str], *, tls: bool) -> dict[str, Any
         if lone := [name for name in ("sasl", "secret") if name in options]:
             raise UsageError(f"{lone[0]!r} needs a user.", remedy="Write kafkas://USER@HOST:PORT/TOPIC.")
         return {"security_protocol": "SSL" if tls else "PLAINTEXT"}
-    if ":" in user:
-        raise UsageError(
-            "The address holds a password, which process lists and histories show.",
-            remedy="Put it into COMPILED_AI_SECRET_KAFKA.",
-        )
     mechanism = options.get("sasl", _MECHANISMS[0])
     if mechanism not in _MECHANISMS:
         raise UsageError(f"sasl is {mechanism!r}.", remedy=f"Known: {', '.join(_MECHANISMS)}.")
