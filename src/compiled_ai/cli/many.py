@@ -83,9 +83,14 @@ def batch(
 def stream(
     name: Name,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="-, FILE to follow, http(s)://..., redis://HOST/DB?stream=NAME")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="-, FILE to follow, http(s)://..., redis://HOST/DB?stream=NAME, kafka://HOST/TOPIC"
+        ),
     ],
-    sink: Annotated[str, typer.Argument(metavar="SINK", help="-, FILE, or redis://HOST/DB?stream=NAME")],
+    sink: Annotated[
+        str, typer.Argument(metavar="SINK", help="-, FILE, redis://HOST/DB?stream=NAME, or kafka://HOST/TOPIC")
+    ],
     maps: Map = None,
     keep: Keep = None,
     workers: Workers = 0,

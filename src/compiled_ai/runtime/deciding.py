@@ -286,7 +286,7 @@ class Bench:
         if before.artifact != self.program.digest or not same:
             raise UsageError(
                 f"Record {index} comes to run {run_id!r}, which is on record with another input or artifact.",
-                remedy="Restore the input, or begin anew without --resume.",
+                remedy="Restore the input, begin a batch anew without --resume, or give a stream another --name.",
             )
         return self._resumed(index, run_id, raw, self._kept(self._keeping(raw)))
 
