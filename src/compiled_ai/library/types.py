@@ -31,7 +31,7 @@ from itertools import product
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
 
-from compiled_ai.canonical import canonical_json, object_writer, plain_number
+from compiled_ai.canonical import canonical_json, object_writer, plain_number, spoken
 from compiled_ai.errors import InputError, suggest
 from compiled_ai.library.places import LocatedInteger
 from compiled_ai.library.values import (
@@ -273,8 +273,7 @@ def _nullable(kind: FieldType, convert: Convert) -> Convert:
 
 
 def _expected(kind: str, value: Any) -> Mismatch:
-    shown = repr(value)
-    return Mismatch(f"expected {kind}, got {type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}")
+    return Mismatch(f"expected {kind}, got {spoken(value)}")
 
 
 def _text(kind: FieldType, _: Classes) -> Convert:

@@ -317,6 +317,8 @@ class Bench:
         return _Line(status, text, self.letters.write(index, run_id, error or "", raw, self.columns))
 
     def _line_of(self, index: int, result: RunResult, raw: RawLine | None, kept_text: str) -> _Line:
+        if result.status in ("completed", "failed") and result.abstained:
+            kept_text = self._kept({"abstained": list(result.abstained)}) + kept_text
         if result.status == "failed":
             return self._failed(index, result.run_id, result.error or "", raw, kept_text)
         output = None if result.output is None else canonical_json(result.output)
