@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiled_ai.config import Settings, load_settings
+from compiled_ai.config import Settings, load_settings, make_home
 
 if TYPE_CHECKING:
     from compiled_ai.artifact import SealedArtifact
@@ -155,6 +155,7 @@ class Artifact:
 def _open_store(settings: Settings) -> Any:
     from compiled_ai.runtime.store import RunStore
 
+    make_home(settings)
     if settings.store_url.startswith("sqlite:///"):
         Path(settings.store_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     return RunStore.open(settings.store_url, home=settings.home, durability=settings.durability)
@@ -171,8 +172,10 @@ def make_plan(path: str | Path) -> CompilePlan:
     """Reads and plans a specification; calls nothing."""
     from compiled_ai.catalog import load_catalog
     from compiled_ai.plan import make_plan as planned
+    from compiled_ai.plan import read_spec
 
-    return planned(load_spec(path), load_catalog())
+    catalog = load_catalog()
+    return planned(read_spec(path, catalog), catalog)
 
 
 def compile(

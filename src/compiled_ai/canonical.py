@@ -167,10 +167,10 @@ def plain_number(value: Decimal | float) -> str:
     """Writes a number without exponent and without a sign on zero; a `float` by its shortest text."""
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InputError(f"{value!r} is not a number that can be stored.")
+            raise InputError(f"{value} is not a number that can be stored.")
         value = Decimal(repr(value))
     if not value.is_finite():
-        raise InputError(f"{value!r} is not a number that can be stored.")
+        raise InputError(f"{value} is not a number that can be stored.")
     return format(abs(value) if value.is_zero() else value, "f")
 
 
@@ -182,3 +182,29 @@ def digest(data: str | bytes) -> str:
 def digest_json(value: Any) -> str:
     """Returns `digest(canonical_json(value))`."""
     return digest(canonical_json(value))
+
+
+_SHOWN = 60
+
+
+def kind_of(value: Any) -> str:
+    """The JSON word for what a value is: `null`, `true`, `number`, `text`, `list`, `object`."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (int, float, Decimal)):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    return "list" if isinstance(value, (list, tuple)) else "object"
+
+
+def spoken(value: Any) -> str:
+    """A value in an error message, in one short line: `number 1.5`, `text 'yes'`, `list [1,2]`, `null`."""
+    kind = kind_of(value)
+    if kind in ("null", "true", "false"):
+        return kind
+    try:
+        shown = repr(value) if kind == "text" else canonical_json(value)
+    except InputError:
+        shown = str(value)
+    return f"{kind} {shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + '...'}"

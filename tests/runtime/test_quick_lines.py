@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compiled_ai.canonical import canonical_json, parse_json
+from compiled_ai.canonical import canonical_json, kind_of, parse_json
 from compiled_ai.errors import InputError
 from compiled_ai.runtime.batch import run_batch
 from compiled_ai.runtime.keys import KeyRing
@@ -66,7 +66,7 @@ def alone(program: Program, line: str, note: str | None) -> dict[str, Any]:
     try:
         values = parse_json(line)
         if not isinstance(values, dict):
-            raise InputError(f"The line is no JSON object but {type(values).__name__}.")
+            raise InputError(f"The line is no JSON object but {kind_of(values)}.")
         kept = {name: values.get(name) for name in kept}
         result = run(program, {name: values[name] for name in INPUTS if name in values})
     except InputError as fault:

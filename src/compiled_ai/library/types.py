@@ -30,7 +30,7 @@ from decimal import Decimal, InvalidOperation
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
 
-from compiled_ai.canonical import canonical_json, plain_number
+from compiled_ai.canonical import canonical_json, plain_number, spoken
 from compiled_ai.errors import InputError, suggest
 from compiled_ai.library.flat import admission, flat_builder, flat_writer
 from compiled_ai.library.places import LocatedInteger
@@ -274,8 +274,7 @@ def _nullable(kind: FieldType, convert: Convert) -> Convert:
 
 
 def _expected(kind: str, value: Any) -> Mismatch:
-    shown = repr(value)
-    return Mismatch(f"expected {kind}, got {type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}")
+    return Mismatch(f"expected {kind}, got {spoken(value)}")
 
 
 def _text(kind: FieldType, _: Classes) -> Convert:

@@ -338,7 +338,7 @@ class Bench:
         if before.artifact != self.program.digest or not same:
             raise UsageError(
                 f"Record {index} comes to run {run_id!r}, which is on record with another input or artifact.",
-                remedy="Restore the input, or begin anew without --resume.",
+                remedy="Restore the input, begin a batch anew without --resume, or give a stream another --name.",
             )
         return self._resumed(index, run_id, raw, self._kept(self._keeping(raw)))
 
@@ -369,6 +369,8 @@ class Bench:
         return _Line(status, text, self.letters.write(index, run_id, error or "", raw, self.columns))
 
     def _line_of(self, index: int, result: RunResult, raw: RawLine | None, kept_text: str) -> _Line:
+        if result.status in ("completed", "failed") and result.abstained:
+            kept_text = self._kept({"abstained": list(result.abstained)}) + kept_text
         if result.status == "failed":
             return self._failed(index, result.run_id, result.error or "", raw, kept_text)
         output = None if result.output is None else canonical_json(result.output)

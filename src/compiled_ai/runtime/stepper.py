@@ -21,8 +21,8 @@ from traceback import walk_tb
 from types import ModuleType, TracebackType
 from typing import Any, Literal
 
-from compiled_ai.canonical import canonical_json, digest, parse_json
-from compiled_ai.errors import ArtifactRefused, InputError, StepFailed
+from compiled_ai.canonical import canonical_json, digest, kind_of, parse_json
+from compiled_ai.errors import ArtifactRefused, InputError, StepFailed, one_stop
 from compiled_ai.library.committee import Rules
 from compiled_ai.library.context import EffectRequest
 from compiled_ai.library.evidence import NO_PLACE, keeper
@@ -36,6 +36,7 @@ from compiled_ai.library.replaying import (
     RunContext,
     StepCodec,
     StepInfo,
+    StoodIn,
     answer,
 )
 from compiled_ai.library.types import (
@@ -241,7 +242,7 @@ class Program:
     def decode_input(self, value: Any) -> Any:
         """Returns the typed `Input`; raises `InputError` with every fault of it."""
         if not isinstance(value, Mapping):
-            raise InputError(f"The input must be a JSON object, not {type(value).__name__}.")
+            raise InputError(f"The input must be a JSON object, not {kind_of(value)}.")
         try:
             return self._decode(value if type(value) is dict else dict(value))
         except Mismatch:
@@ -266,7 +267,8 @@ class Program:
                 coroutine.send(None)
             except StopIteration as end:
                 text = self.output_text(end.value)
-                self._alone = context  # it has not been asked for an effect, and can serve the next run
+                if not context.stood_in:
+                    self._alone = context  # nothing was kept in it: it can serve the next run
                 return text
             coroutine.close()
         except Exception:  # whatever it was, the usual way finds it again and tells it
@@ -451,7 +453,7 @@ class Stepping:
             dropped = self._dropped() if self._context.dropped else ()
             return Done(self.program.encode_output(value), value, self.program.output_type, dropped)
         except Mismatch as fault:
-            return Failed(f"The output does not fit: {fault}.", code="output", problems=(str(fault),))
+            return Failed(one_stop(f"The output does not fit: {fault}."), code="output", problems=(str(fault),))
 
     def _dropped(self) -> tuple[str, ...]:
         """What was dropped in a step, by the output that shows it, else by step and field."""
@@ -481,6 +483,21 @@ class Stepping:
         """What committees said, in the order of steps and items."""
         places = self.program.places
         return tuple(sorted(self._context.doubts, key=lambda doubt: (places[doubt.step], doubt.item)))
+
+    @property
+    def abstained(self) -> list[dict[str, Any]]:
+        """What is null because nobody can be sure: `{"step", "item", "field", "reason"}`, without any value."""
+        return [
+            {"step": doubt.step, "item": doubt.item, "field": field, "reason": reason}
+            for doubt in self.doubts
+            for field, reason in doubt.abstained
+        ]
+
+    @property
+    def stood_in(self) -> tuple[StoodIn, ...]:
+        """Fallbacks that stood in for results, in the order of steps and items."""
+        places = self.program.places
+        return tuple(sorted(self._context.stood_in, key=lambda each: (places[each.step], each.item)))
 
     def close(self) -> None:
         """Gives the coroutine up; the recorded effects stay."""

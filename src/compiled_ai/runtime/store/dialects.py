@@ -287,6 +287,7 @@ class SQLite:
         return StoreFailed(f"The run store {self.place!r} failed: {text}.", remedy=remedy)
 
 
+_MAGIC = b"SQLite format 3\0"
 _LEAST_BYTES = 512
 """No SQLite file is smaller; SQLite itself takes a smaller one for a new one."""
 
@@ -300,6 +301,7 @@ def _create_file(path: Path, patience_seconds: float) -> None:
             return
     except OSError as fault:
         raise StoreFailed(f"The run store {str(path)!r} cannot be made: {fault}.", remedy="Check the path.") from fault
+    _refuse_other_file(path)
     end = time.monotonic() + min(patience_seconds, 5.0)
     while path.is_file() and path.stat().st_size < _LEAST_BYTES:
         if time.monotonic() > end:
@@ -308,6 +310,21 @@ def _create_file(path: Path, patience_seconds: float) -> None:
                 remedy="Restore it from a copy; if it never held a run, delete the file.",
             )
         time.sleep(0.02)
+
+
+def _refuse_other_file(path: Path) -> None:
+    if path.is_dir():
+        raise StoreFailed(f"The run store {str(path)!r} is a folder.", remedy="Name a file with COMPILED_AI_STORE.")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_MAGIC))
+    except OSError:
+        return  # whoever opens it says why it cannot be read
+    if start and not _MAGIC.startswith(start):
+        raise StoreFailed(
+            f"{str(path)!r} is no SQLite database: it is another file, or a run store that was damaged.",
+            remedy="Name another file with COMPILED_AI_STORE, or restore the store, with its -wal file, from a copy.",
+        )
 
 
 @lru_cache(maxsize=64)

@@ -59,6 +59,8 @@ class RunLike(Protocol):
     @property
     def evidence(self) -> Any: ...
     @property
+    def abstained(self) -> Any: ...
+    @property
     def error(self) -> str | None: ...
     @property
     def started_at(self) -> str: ...
@@ -165,6 +167,8 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
         parts["outputs"] = record.output
     if record.evidence:
         parts["evidence"] = record.evidence
+    if record.abstained:
+        parts["abstained"] = record.abstained
     errors: dict[str, str] = {} if record.error is None else {"run": record.error}
     if record.effects:
         _add_effects(record.effects, facts, parts, errors)

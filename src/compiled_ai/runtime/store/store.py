@@ -267,7 +267,14 @@ class RunStore:
         return record_effect(self._session, run_id, effect)
 
     def finish(
-        self, run_id: str, status: RunStatus, output: Any = None, error: str | None = None, evidence: Any = None
+        self,
+        run_id: str,
+        status: RunStatus,
+        output: Any = None,
+        error: str | None = None,
+        evidence: Any = None,
+        *,
+        abstained: Any = None,
     ) -> None:
         """Ends a run (`completed`, `failed`), or says what it waits for (`review`, `waiting`)."""
         if status not in _STATUSES:
@@ -282,6 +289,8 @@ class RunStore:
                 parts["outputs"] = output
             if evidence:
                 parts["evidence"] = evidence
+            if abstained:
+                parts["abstained"] = abstained
             if error is not None:
                 parts["error_texts"] = {"run": error}
             extend(self._session, row, "status", {"finished_at": finished_at, "status": status}, parts)
