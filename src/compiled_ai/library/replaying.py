@@ -319,6 +319,8 @@ class RunContext:
             except Mismatch as wrong:
                 problems = [f"the function's result does not fit: {wrong}"]
                 return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
+        if check is None and codec.keep is None:
+            return value
         return await self._checked(codec, value, shown, arguments, check, item)
 
     async def _checked(

@@ -24,6 +24,7 @@ from compiled_ai.runtime.store.reviewing import Review
 from compiled_ai.runtime.store.runs import (
     FINAL,
     SUMMARY_COLUMNS,
+    CompletedRun,
     Prepared,
     RunForm,
     RunLike,
@@ -178,6 +179,16 @@ class RunStore:
             new = [run for run in runs if run.run_id not in present] if present else runs
             if new:
                 insert_many(self._session, new)
+        return present
+
+    def save_completed(self, form: RunForm, runs: Sequence[CompletedRun]) -> set[str]:
+        """As `save_prepared`, for runs of a plain form without business keys."""
+        self._flush()
+        with self._session.writing() as database:
+            present = stored_among(database, [run[0] for run in runs])
+            new = [run for run in runs if run.run_id not in present] if present else runs
+            if new:
+                form.insert_plain(new)
         return present
 
     def stored(self, run_ids: Sequence[str]) -> set[str]:

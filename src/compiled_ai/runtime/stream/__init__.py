@@ -151,7 +151,7 @@ class _Lane:
     def __init__(self, job: DecideJob, limits: RecordLimits, store: RunStore | None) -> None:
         self._jobs: queue.Queue[tuple[list[Named], asyncio.Future[list[Handed]]] | None] = queue.Queue()
         buried = (lambda process: None) if store is None else store.close_chains_of
-        self._pool: KillablePool[Any] = KillablePool(job, 1, limits, buried)
+        self._pool: KillablePool[Any] = KillablePool(job, 1, limits, buried, draws_ahead=False)
         self._now: asyncio.Future[list[Handed]] | None = None
         self._thread = threading.Thread(target=self._work)
 
