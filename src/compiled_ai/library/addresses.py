@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from compiled_ai.library.dates import find_dates
+from compiled_ai.library.dates import dates_in
 from compiled_ai.library.issuers import issuer
 from compiled_ai.library.labels import is_word
-from compiled_ai.library.money import find_amounts
+from compiled_ai.library.money import written_amounts
 from compiled_ai.library.names import has_legal_form, join_lines, repaired
 from compiled_ai.library.places import Choice, Located
 
@@ -221,7 +221,7 @@ def _leads(lines: list[_Line], start: int) -> bool:
 
 def _is_dated(text: str) -> bool:
     """Tells a line with a date or an amount; one with a street has neither (`12-14-16, Jalan Besar`)."""
-    return next(find_dates(text), None) is not None or any(amount.decimals == 2 for amount in find_amounts(text))
+    return bool(dates_in(text)) or any(amount.decimals == 2 for amount in written_amounts(text))
 
 
 def _is_region(text: str) -> bool:

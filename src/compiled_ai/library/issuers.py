@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from compiled_ai.library.dates import find_dates
+from compiled_ai.library.dates import dates_in, find_dates
 from compiled_ai.library.labels import is_label
 from compiled_ai.library.names import (
     first_form,
@@ -236,7 +236,7 @@ def _is_name(line: str) -> bool:
     letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, str(without_codes(line))))
     plain = len(line) <= 60 and letters >= 3 and digits * 2 <= letters
     other = _HEADING.search(line) or _GREETING.search(line) or is_label(line) >= 0.9
-    return plain and not other and next(find_dates(line), None) is None
+    return plain and not other and not dates_in(line)
 
 
 def _texts(page: Page) -> list[Located]:

@@ -87,24 +87,34 @@ def _span_json(span: Span) -> dict[str, Any]:
 class Located(str):
     """Text that knows its place. `strip`, slices, `split`, `replace`, case changes and `removeprefix` keep it."""
 
-    place: Place | None
+    __slots__ = ("_at",)
+    _at: Place | Span | None
+    """A place, or the one span of it: most texts of a page are never asked for their place."""
 
-    def __new__(cls, text: object = "", place: Place | None = None) -> Located:
+    def __new__(cls, text: object = "", place: Place | Span | None = None) -> Located:
         self = super().__new__(cls, text)
-        self.place = place
+        self._at = place
         return self
+
+    @property
+    def place(self) -> Place | None:
+        """Where the text was read; `None` for a text that carries no place."""
+        return Place((self._at,)) if isinstance(self._at, Span) else self._at
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Located, (str.__str__(self), self.place))
 
     def _piece(self, start: int, end: int) -> Located:
-        place = self.place
-        if place and len(place.spans) == 1 and place.spans[0].end - place.spans[0].start == len(self):
-            place = Place((place.spans[0].within(start, end),))
-        return Located(str.__getitem__(self, slice(start, end)), place)
+        at = self._at
+        if start == 0 and end == len(self):
+            return self
+        one = at if isinstance(at, Span) else at.spans[0] if at and len(at.spans) == 1 else None
+        if one and one.end - one.start == len(self):
+            at = one.within(start, end)
+        return Located(str.__getitem__(self, slice(start, end)), at)
 
     def _changed(self, text: str) -> Located:
-        return Located(text, self.place)
+        return Located(text, self._at)
 
     def __getitem__(self, key: SupportsIndex | slice) -> Located:
         if isinstance(key, slice):

@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
-from compiled_ai.library.dates import Order, find_dates, find_ranges
-from compiled_ai.library.money import find_amounts, repair_digits
+from compiled_ai.library.dates import Order, dates_in, find_ranges
+from compiled_ai.library.money import repair_digits, written_amounts
 
 Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
 Dated = tuple[date, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A value read from a piece of text: characters `start` to `end` of it, and 1.0 for a sure one."""
 
     value: str | date | Decimal | tuple[Dated, Dated]
@@ -57,7 +56,7 @@ class Reader:
             reading = self.read(text[at:])
             if reading is None or reading.end <= 0:
                 return
-            yield replace(reading, start=reading.start + at, end=reading.end + at)
+            yield reading._replace(start=reading.start + at, end=reading.end + at)
             at += reading.end
 
 
@@ -96,8 +95,8 @@ def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
 
 
 def _dates(text: str, order: Order, base: date | None) -> Iterator[Reading]:
-    for found in find_dates(text, order=order, base=base):
-        yield Reading(found.value, found.start, found.end, 1.0)
+    for value, start, end in dates_in(text, order, base):
+        yield Reading(value, start, end, 1.0)
 
 
 def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
@@ -107,10 +106,10 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
 
 
 def _amounts(text: str, bare: float) -> Iterator[Reading]:
-    for found in find_amounts(text):
-        if not found.percent:
-            sure = (1.0 if found.currency else bare) if found.decimals == 2 else 0.9 if found.currency else 0.3
-            yield Reading(Decimal(found.value), found.start, min(found.end, len(text)), sure)
+    for value, start, end, currency, decimals, percent in written_amounts(text):
+        if not percent:
+            sure = (1.0 if currency else bare) if decimals == 2 else 0.9 if currency else 0.3
+            yield Reading(value, start, end, sure)
 
 
 def _money(text: str, bare: float) -> Reading | None:
@@ -119,7 +118,7 @@ def _money(text: str, bare: float) -> Reading | None:
     for attempt in (text, repair_digits(text)):
         for reading in _amounts(attempt, bare):
             if best is None or reading.confidence > best.confidence:
-                best = replace(reading, end=min(reading.end, len(text)))
+                best = reading._replace(end=min(reading.end, len(text)))
             if reading.confidence == 1.0:
                 return best
         if best and best.confidence >= 0.6:
@@ -128,14 +127,14 @@ def _money(text: str, bare: float) -> Reading | None:
 
 
 def _numbers(text: str) -> Iterator[Reading]:
-    for one in find_amounts(text):
-        yield Reading(Decimal(one.value), one.start, one.end, 1.0)
+    for one in written_amounts(text):
+        yield Reading(one.value, one.start, one.end, 1.0)
 
 
 def _percents(text: str) -> Iterator[Reading]:
-    for one in find_amounts(text):
+    for one in written_amounts(text):
         if one.percent:
-            yield Reading(Decimal(one.value), one.start, one.end, 1.0)
+            yield Reading(one.value, one.start, one.end, 1.0)
 
 
 _TRIM = " \t:;,.-=*|_\u2013"
@@ -163,7 +162,7 @@ def _name(text: str) -> Reading | None:
     digits = sum(map(str.isdigit, named))
     if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
         return None
-    if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
+    if dates_in(value) or any(found.decimals == 2 for found in written_amounts(value)):
         return None
     words = len(value.split())
     if _ELSEWHERE.search(value):
@@ -182,12 +181,12 @@ def _identifier(text: str) -> Reading | None:
 
 
 def _identifiers(text: str) -> Iterator[Reading]:
-    known = list(find_dates(text))
-    dates = [found.start for found in known]
+    known = dates_in(text)
+    dates = [start for _, start, _ in known]
     for match in _IDENTIFIER.finditer(text):
         start, end = match.span()
         near = bisect_left(dates, end) - 1
-        if near >= 0 and start < known[near].end or text[end : end + 1] in ("%", ":"):
+        if near >= 0 and start < known[near][2] or text[end : end + 1] in ("%", ":"):
             continue
         code = match.group()
         digits = sum(map(str.isdigit, code))
@@ -211,7 +210,7 @@ def _email(text: str) -> Reading | None:
 
 def _phone(text: str) -> Reading | None:
     for match in _PHONE.finditer(text):
-        if 7 <= sum(map(str.isdigit, match.group())) <= 15 and not next(find_dates(match.group()), None):
+        if 7 <= sum(map(str.isdigit, match.group())) <= 15 and not dates_in(match.group()):
             return Reading(match.group().strip(), match.start(), match.start() + len(match.group().rstrip()), 1.0)
     return None
 
