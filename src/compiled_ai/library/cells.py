@@ -1,0 +1,107 @@
+"""Cells: the runs of words that stand together on a page, cut from its lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from compiled_ai.library.places import Located, Place, Span
+
+if TYPE_CHECKING:
+    from compiled_ai.library.layout import Page
+
+_LONGEST_CELL = 1000
+"""Longer runs of words are cut into cells of at most so many characters (prose, or a hostile page)."""
+_CELL = re.compile(r"[^\s|]+(?:[ \u00a0][^\s|]+)*")
+
+
+class Cell(NamedTuple):
+    """A run of words that stand together. `x0` and `x1` are columns in characters, `row` the position of its row."""
+
+    text: Located
+    row: int
+    x0: float
+    x1: float
+    start: int
+    """Position of its first character in `Page.text`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring lines of one column, such as an address: the cells from top to bottom."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def text(self) -> Located:
+        """The lines, joined by line breaks."""
+        return join([cell.text for cell in self.cells], "\n")
+
+    @property
+    def lines(self) -> tuple[Located, ...]:
+        return tuple(cell.text for cell in self.cells)
+
+
+def join(parts: Sequence[str], between: str = " ") -> Located:
+    """Joins texts and their places: for a value that goes on in the next line."""
+    places = [part.place for part in parts if isinstance(part, Located) and part.place]
+    spans = tuple(span for place in places for span in place.spans)
+    return Located(between.join(parts), Place(spans) if spans else None)
+
+
+def cells_of(line: str, row: int, start: int) -> tuple[Cell, ...]:
+    """Cuts a line of a text, the one of a row, into its cells; `start` is the position of its first character."""
+    number = row + 1
+    stops = "\t" in line
+    cells = []
+    for first, last in _pieces(line):
+        text = Located(line[first:last], Span(start + first, start + last, number, first + 1))
+        x0 = len(line[:first].expandtabs(8)) if stops and first < 2000 else first
+        cells.append(Cell(text, row, x0, x0 + last - first, start + first))
+    return tuple(cells)
+
+
+def _pieces(line: str) -> Iterator[tuple[int, int]]:
+    """First and last character of each cell of a line; a cell of unreasonable length is cut."""
+    for match in _CELL.finditer(line):
+        first, last = match.span()
+        while last - first > _LONGEST_CELL:
+            cut = line.rfind(" ", first + 1, first + _LONGEST_CELL)
+            cut = cut if cut > 0 else first + _LONGEST_CELL
+            yield first, cut
+            first = cut + (line[cut] == " ")
+        yield first, last
+
+
+def blocks_of(page: Page) -> tuple[Block, ...]:
+    """Puts cells below each other into blocks, sorted by their first cells; called as `Page.blocks()`."""
+    blocks: list[list[Cell]] = []
+    done: list[list[Cell]] = []
+    for row in filter(None, page.rows):
+        y = page.y(row[0].row)
+        near = [y - page.y(block[-1].row) < 1.8 for block in blocks]
+        if not all(near):
+            done += [block for block, is_near in zip(blocks, near, strict=True) if not is_near]
+            blocks = [block for block, is_near in zip(blocks, near, strict=True) if is_near]
+        blocks += _added(blocks[:60], row[:60])
+    done += blocks
+    done.sort(key=lambda block: (block[0].row, block[0].x0))
+    return tuple(Block(tuple(block)) for block in done)
+
+
+def _added(above: list[list[Cell]], row: Sequence[Cell]) -> list[list[Cell]]:
+    """Adds the cells of a row to the blocks above it, each once; returns new blocks of those that fit to none."""
+    fresh: list[list[Cell]] = []
+    for cell in row:
+        at = next((at for at, block in enumerate(above) if _aligned(block[-1], cell)), None)
+        if at is None:
+            fresh.append([cell])
+        else:
+            above.pop(at).append(cell)
+    return fresh
+
+
+def _aligned(above: Cell, below: Cell) -> bool:
+    return abs(above.x0 - below.x0) <= 1.5 or abs((above.x0 + above.x1) - (below.x0 + below.x1)) <= 5
