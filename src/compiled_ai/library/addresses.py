@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from compiled_ai.library.dates import dates_in
 from compiled_ai.library.issuers import issuer
 from compiled_ai.library.labels import is_word
-from compiled_ai.library.money import written_amounts
+from compiled_ai.library.money import amounts_in
 from compiled_ai.library.names import has_legal_form, join_lines, repaired
 from compiled_ai.library.places import Choice, Located
 
@@ -221,7 +221,7 @@ def _leads(lines: list[_Line], start: int) -> bool:
 
 def _is_dated(text: str) -> bool:
     """Tells a line with a date or an amount; one with a street has neither (`12-14-16, Jalan Besar`)."""
-    return bool(dates_in(text)) or any(amount.decimals == 2 for amount in written_amounts(text))
+    return bool(dates_in(text)) or any(amount.decimals == 2 for amount in amounts_in(text))
 
 
 def _is_region(text: str) -> bool:

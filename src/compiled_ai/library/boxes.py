@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from compiled_ai.library.cells import Cell
-from compiled_ai.library.places import Located, Span
+from compiled_ai.library.places import Located
 from compiled_ai.library.values import Box
 
 _Numbered = tuple[int, Box]
@@ -55,8 +55,8 @@ def _cells(members: Sequence[_Numbered], row: int, start: int, width: float) -> 
     cells: list[Cell] = []
     for index, box in members:
         text = _SPACE.sub(" ", box.text)
-        span = Span(0, len(text), row + 1, len(cells) + 1, index, (box.x0, box.y0, box.x1, box.y1))
-        cells.append(Cell(Located(text, span), row, box.x0 / width, box.x1 / width, start))
+        extent = (0, len(text), row + 1, len(cells) + 1, index, (box.x0, box.y0, box.x1, box.y1))
+        cells.append(Cell(Located(text, extent), row, box.x0 / width, box.x1 / width, start))
         start += len(text) + 2
     return tuple(cells)
 

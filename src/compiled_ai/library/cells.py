@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiled_ai.library.places import Located, Place, Span
+from compiled_ai.library.places import Located, Place
 
 if TYPE_CHECKING:
     from compiled_ai.library.layout import Page
@@ -53,26 +53,30 @@ def join(parts: Sequence[str], between: str = " ") -> Located:
 
 def cells_of(line: str, row: int, start: int) -> tuple[Cell, ...]:
     """Cuts a line of a text, the one of a row, into its cells; `start` is the position of its first character."""
-    number = row + 1
     stops = "\t" in line
     cells = []
-    for first, last in _pieces(line):
-        text = Located(line[first:last], Span(start + first, start + last, number, first + 1))
+    for first, last in pieces_of(line):
+        text = Located(line[first:last], (start + first, start + last, row + 1, first + 1, None, None))
         x0 = len(line[:first].expandtabs(8)) if stops and first < 2000 else first
         cells.append(Cell(text, row, x0, x0 + last - first, start + first))
     return tuple(cells)
 
 
-def _pieces(line: str) -> Iterator[tuple[int, int]]:
+def pieces_of(line: str) -> list[tuple[int, int]]:
     """First and last character of each cell of a line; a cell of unreasonable length is cut."""
-    for match in _CELL.finditer(line):
-        first, last = match.span()
-        while last - first > _LONGEST_CELL:
-            cut = line.rfind(" ", first + 1, first + _LONGEST_CELL)
-            cut = cut if cut > 0 else first + _LONGEST_CELL
-            yield first, cut
-            first = cut + (line[cut] == " ")
-        yield first, last
+    pieces = [match.span() for match in _CELL.finditer(line)]
+    if len(line) <= _LONGEST_CELL:
+        return pieces
+    return [part for first, last in pieces for part in _cut(line, first, last)]
+
+
+def _cut(line: str, first: int, last: int) -> Iterator[tuple[int, int]]:
+    while last - first > _LONGEST_CELL:
+        cut = line.rfind(" ", first + 1, first + _LONGEST_CELL)
+        cut = cut if cut > 0 else first + _LONGEST_CELL
+        yield first, cut
+        first = cut + (line[cut] == " ")
+    yield first, last
 
 
 def blocks_of(page: Page) -> tuple[Block, ...]:

@@ -139,8 +139,10 @@ def _all_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
     return _scan(repaired, order, base) if repaired != text else found
 
 
-_short_hits = lru_cache(maxsize=4096)(_all_hits)
-"""Short texts are asked again and again: a cell by each label beside it."""
+@lru_cache(maxsize=4096)
+def _short_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
+    """Short texts are asked again and again: a cell by each label beside it."""
+    return tuple(_all_hits(text, order, base))
 
 
 def _scan(text: str, order: Order, base: date | None) -> list[Hit]:

@@ -126,11 +126,6 @@ class Page:
         at = bisect_right(row, position, key=_start_of) - 1
         return row[at] if at >= 0 and position < row[at].start + len(row[at].text) else None
 
-    def _place(self, start: int, end: int) -> Place | None:
-        """The place of characters of `text` that stand in one cell."""
-        cell = self.cell_at(start)
-        return cell.text[start - cell.start : end - cell.start].place if cell else None
-
     def blocks(self) -> tuple[Block, ...]:
         """Neighbouring lines with a common left edge or centre, without a gap: addresses, paragraphs."""
         return blocks_of(self)
@@ -269,19 +264,15 @@ class Page:
     def find_all(self, kind: re.Pattern[str]) -> tuple[Located, ...]: ...
     def find_all(self, kind: Kind | re.Pattern[str]) -> tuple[Value, ...]:
         """All values of a kind (or matches of a pattern) from top to bottom (`money` has decimals or a symbol)."""
-        reads = self._reader(kind)
-        found = (
-            value
-            for index in range(self.height)
-            for cell in self.row(index)
-            for value in self._all_in(cell, reads)
-        )
-        return tuple(islice(found, _MOST_VALUES))
+        return tuple(islice(self._values(kind), _MOST_VALUES))
 
-    def _all_in(self, cell: Cell, reads: Reader) -> Iterator[Value]:
-        for reading in reads.all(str(cell.text)):
-            if reading.confidence >= 0.5:
-                yield self.placed(cell, reading)
+    def _values(self, kind: Kind | re.Pattern[str]) -> Iterator[Value]:
+        reads = self._reader(kind)
+        for index in range(self.height):
+            for cell in self.row(index):
+                for reading in reads.all(str(cell.text)):
+                    if reading.confidence >= 0.5:
+                        yield self.placed(cell, reading)
 
     @overload
     def first(self, kind: TextKind) -> Located | None: ...
@@ -295,12 +286,7 @@ class Page:
     def first(self, kind: re.Pattern[str]) -> Located | None: ...
     def first(self, kind: Kind | re.Pattern[str]) -> Value | None:
         """The first value of a kind (or match of a pattern) on the page, or `None`."""
-        reads = self._reader(kind)
-        for index in range(self.height):
-            for cell in self.row(index):
-                for value in self._all_in(cell, reads):
-                    return value
-        return None
+        return next(self._values(kind), None)
 
     def largest(self) -> LocatedDecimal | None:
         """The largest amount on the page (with decimals or a currency symbol), or `None`."""
@@ -323,14 +309,23 @@ class Page:
 
     def placed(self, cell: Cell, reading: Reading, offset: int = 0) -> Value:
         """Gives a reading within a cell its place on the page."""
-        at = cell.start + offset
-        if isinstance(reading.value, tuple):
-            (first, a, b), (second, c, d) = reading.value
-            return DateRange(located(first, self._place(at + a, at + b)), located(second, self._place(at + c, at + d)))
-        place = self._place(at + reading.start, at + reading.end)
-        if isinstance(reading.value, str):
-            return Located(reading.value, place)
-        return located(reading.value, place)
+        value, start, end, _ = reading
+        if isinstance(value, tuple):
+            (first, *one), (second, *other) = value
+            return DateRange(
+                located(first, self._place(cell, offset, one)), located(second, self._place(cell, offset, other))
+            )
+        return located(value, self._place(cell, offset, (start, end)))
+
+    def _place(self, cell: Cell, offset: int, span: Sequence[int]) -> Place | None:
+        """The place of characters of a cell, or of the cells behind it, that count from an offset in it."""
+        start, end = offset + span[0], offset + span[1]
+        if not 0 <= start < len(cell.text):
+            at, own = cell.start + start, self.cell_at(cell.start + start)
+            if own is None:
+                return None
+            cell, start, end = own, at - own.start, end - start + at - own.start
+        return cell.text[start:end].place
 
 
 def _start_of(cell: Cell) -> int:

@@ -6,8 +6,9 @@ All results are exact decimals (`LocatedDecimal`: they carry the place of a `Loc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from compiled_ai.library.places import LocatedDecimal, place_in
@@ -42,6 +43,8 @@ _AFTER = re.compile(
 )
 _SIGNS = frozenset("-\u2212(")
 _MARKS = frozenset("$€£¥₹₩:.-\u2212(")
+_MOST_KEPT = 100
+"""What was found in texts of so many characters is kept for the next time."""
 _CLOSING = frozenset("€£%)-")
 _LOOKALIKE = str.maketrans(
     {"O": "0", "o": "0", "Q": "0", "D": "0", "I": "1", "l": "1", "|": "1", "!": "1", "i": "1"}
@@ -102,16 +105,26 @@ def parse_number(text: str, *, decimal_mark: DecimalMark = "auto") -> LocatedDec
 
 def find_amounts(text: str, *, decimal_mark: DecimalMark = "auto") -> Iterator[Amount]:
     """Yields every number of a text in order, except the parts of dates, times, and codes such as `SS21/39`."""
-    for found in written_amounts(text, decimal_mark):
+    for found in amounts_in(text, decimal_mark):
         yield Amount(LocatedDecimal.of(found.value, place_in(text, found.start, found.end)), *found[1:])
 
 
-def written_amounts(text: str, mark: DecimalMark = "auto") -> Iterator[Written]:
-    """Yields what `find_amounts` does without places, in a third of the time."""
+def amounts_in(text: str, mark: DecimalMark = "auto") -> Iterable[Written]:
+    """Returns what `find_amounts` yields, without places and in a fraction of the time."""
+    return _short_amounts(str(text), mark) if len(text) <= _MOST_KEPT else _written(text, mark)
+
+
+def _written(text: str, mark: DecimalMark) -> Iterator[Written]:
     for match in _DIGITS.finditer(text):
         found = _amount(text, *match.span(), mark)
         if found is not None:
             yield found
+
+
+@lru_cache(maxsize=4096)
+def _short_amounts(text: str, mark: DecimalMark) -> tuple[Written, ...]:
+    """Short texts are asked again and again: a cell by each label beside it."""
+    return tuple(_written(text, mark))
 
 
 def _amount(text: str, start: int, end: int, mark: DecimalMark) -> Written | None:

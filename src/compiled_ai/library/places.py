@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, overload
+from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, cast, overload
 
 
 class Span(NamedTuple):
@@ -27,9 +27,9 @@ class Span(NamedTuple):
     box: int | None = None
     edges: tuple[float, float, float, float] | None = None
 
-    def within(self, start: int, end: int) -> Span:
-        """Returns the piece `start` to `end` of this piece (character positions from its beginning)."""
-        return Span(self.start + start, self.start + end, self.line, self.column + start, self.box, self.edges)
+
+Extent = tuple[int, int, int, int, int | None, tuple[float, float, float, float] | None]
+"""What a `Span` says, as a plain tuple: a page has thousands of texts, and few are asked for their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +88,30 @@ class Located(str):
     """Text that knows its place. `strip`, slices, `split`, `replace`, case changes and `removeprefix` keep it."""
 
     __slots__ = ("_at",)
-    _at: Place | Span | None
-    """A place, or the one span of it: most texts of a page are never asked for their place."""
+    _at: Place | Extent | None
 
-    def __new__(cls, text: object = "", place: Place | Span | None = None) -> Located:
-        self = super().__new__(cls, text)
+    def __new__(cls, text: object = "", place: Place | Extent | None = None) -> Located:
+        self = str.__new__(cls, text)
         self._at = place
         return self
 
     @property
     def place(self) -> Place | None:
         """Where the text was read; `None` for a text that carries no place."""
-        return Place((self._at,)) if isinstance(self._at, Span) else self._at
+        at = self._at
+        return Place((Span(*at),)) if type(at) is tuple else cast("Place | None", at)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Located, (str.__str__(self), self.place))
 
     def _piece(self, start: int, end: int) -> Located:
-        at = self._at
         if start == 0 and end == len(self):
             return self
-        one = at if isinstance(at, Span) else at.spans[0] if at and len(at.spans) == 1 else None
-        if one and one.end - one.start == len(self):
-            at = one.within(start, end)
+        at = self._at
+        extent = at if type(at) is tuple else at.spans[0] if isinstance(at, Place) and len(at.spans) == 1 else None
+        if extent and extent[1] - extent[0] == len(self):
+            first, _, line, column, box, edges = extent
+            at = (first + start, first + end, line, column + start, box, edges)
         return Located(str.__getitem__(self, slice(start, end)), at)
 
     def _changed(self, text: str) -> Located:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal, NamedTuple, cast
 
 from compiled_ai.library.dates import Order, dates_in, find_ranges
-from compiled_ai.library.money import repair_digits, written_amounts
+from compiled_ai.library.money import Written, amounts_in, repair_digits
 
 Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
 Dated = tuple[date, int, int]
@@ -32,25 +32,25 @@ class Reader:
     """Reads the first value of a kind from a text."""
 
     read: Callable[[str], Reading | None]
-    scan: Callable[[str], Iterator[Reading]] | None = None
+    scan: Callable[[str], Iterable[Reading]] | None = None
     """Reads every value of a text in one pass, where that is not the same as reading on behind the last one."""
     wide: bool = False
     """The value may go on in the next cell of its row."""
-    digits: bool = False
-    """No value without a digit."""
+    sign: re.Pattern[str] | None = None
+    """What every text has in which `scan` finds something (for amounts: something that is surer than 0.3)."""
     words: bool = False
     """The value is free text."""
 
     def __call__(self, text: str) -> Reading | None:
         return self.read(text)
 
-    def all(self, text: str) -> Iterator[Reading]:
-        """Yields every value of a text, in order."""
-        if self.digits and not _DIGIT.search(text):
-            return
-        if self.scan is not None:
-            yield from self.scan(text)
-            return
+    def all(self, text: str) -> Iterable[Reading]:
+        """Returns every value of a text, in order; amounts without decimals and currency may be left out."""
+        if self.sign is not None and not self.sign.search(text):
+            return ()
+        return self._onwards(text) if self.scan is None else self.scan(text)
+
+    def _onwards(self, text: str) -> Iterator[Reading]:
         at = 0
         while at < len(text):
             reading = self.read(text[at:])
@@ -61,6 +61,8 @@ class Reader:
 
 
 _DIGIT = re.compile(r"\d")
+_PRICED = re.compile(r"[.,$\u20ac\u00a3\u00a5\u20b9\u20a9]|[^\W\d_]")
+"""What stands in or beside an amount that has decimals or a currency."""
 
 
 def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, symbols: bool = False) -> Reader:
@@ -72,18 +74,18 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         return Reader(lambda text: _by_pattern(kind, text))
     if kind == "date":
         dates = partial(_dates, order=order, base=base)
-        return Reader(lambda text: next(dates(text), None), dates, digits=True)
+        return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DIGIT)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
-        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, digits=True)
+        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DIGIT)
     if kind == "money":
         bare = 0.6 if symbols else 1.0
-        return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), digits=True)
+        return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), sign=_PRICED)
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
     words = kind in ("text", "name")
-    return Reader(_READERS[kind], _SCANS.get(kind), digits=not words and kind != "email", words=words)
+    return Reader(_READERS[kind], _SCANS.get(kind), sign=None if words or kind == "email" else _DIGIT, words=words)
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
@@ -94,9 +96,8 @@ def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
     return Reading(match.group(group), match.start(group), match.end(group), 1.0)
 
 
-def _dates(text: str, order: Order, base: date | None) -> Iterator[Reading]:
-    for value, start, end in dates_in(text, order, base):
-        yield Reading(value, start, end, 1.0)
+def _dates(text: str, order: Order, base: date | None) -> list[Reading]:
+    return [Reading(value, start, end, 1.0) for value, start, end in dates_in(text, order, base)]
 
 
 def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
@@ -105,11 +106,14 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
 
 
-def _amounts(text: str, bare: float) -> Iterator[Reading]:
-    for value, start, end, currency, decimals, percent in written_amounts(text):
-        if not percent:
-            sure = (1.0 if currency else bare) if decimals == 2 else 0.9 if currency else 0.3
-            yield Reading(value, start, end, sure)
+def _amounts(text: str, bare: float) -> list[Reading]:
+    return [Reading(one.value, one.start, one.end, _sureness(one, bare)) for one in amounts_in(text) if not one.percent]
+
+
+def _sureness(amount: Written, bare: float) -> float:
+    if amount.decimals == 2:
+        return 1.0 if amount.currency else bare
+    return 0.9 if amount.currency else 0.3
 
 
 def _money(text: str, bare: float) -> Reading | None:
@@ -127,12 +131,12 @@ def _money(text: str, bare: float) -> Reading | None:
 
 
 def _numbers(text: str) -> Iterator[Reading]:
-    for one in written_amounts(text):
+    for one in amounts_in(text):
         yield Reading(one.value, one.start, one.end, 1.0)
 
 
 def _percents(text: str) -> Iterator[Reading]:
-    for one in written_amounts(text):
+    for one in amounts_in(text):
         if one.percent:
             yield Reading(one.value, one.start, one.end, 1.0)
 
@@ -162,7 +166,7 @@ def _name(text: str) -> Reading | None:
     digits = sum(map(str.isdigit, named))
     if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
         return None
-    if dates_in(value) or any(found.decimals == 2 for found in written_amounts(value)):
+    if dates_in(value) or any(found.decimals == 2 for found in amounts_in(value)):
         return None
     words = len(value.split())
     if _ELSEWHERE.search(value):
