@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
-from typing import Literal, overload
+from typing import Literal, cast, overload
 
 from compiled_ai.library.boxes import rows_of
-from compiled_ai.library.cells import Block, Cell, blocks_of, cells_of, join
+from compiled_ai.library.cells import Block, Cell, blocks_of, cells_of, join, pieces_of
 from compiled_ai.library.dates import DateRange, Order
 from compiled_ai.library.label_values import Candidate, Find, Label, Side, Value, agreed, continued, plain_texts, ways
 from compiled_ai.library.labels import find_label, fuzzy_positions
 from compiled_ai.library.page_tables import table
-from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, located, place_of
+from compiled_ai.library.places import Extent, Located, LocatedDate, LocatedDecimal, Place, located, part_of, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
 from compiled_ai.library.totals import Total, total, totals
 from compiled_ai.library.values import Box
@@ -269,10 +269,24 @@ class Page:
     def _values(self, kind: Kind | re.Pattern[str]) -> Iterator[Value]:
         reads = self._reader(kind)
         for index in range(self.height):
-            for cell in self.row(index):
-                for reading in reads.all(str(cell.text)):
+            first, last = self.line_span(index)
+            if reads.sign is not None and not reads.sign.search(self.text, first, last):
+                continue
+            for text, extent in self._texts(index):
+                for reading in reads.all(text):
                     if reading.confidence >= 0.5:
-                        yield self.placed(cell, reading)
+                        yield _located(reading, partial(part_of, extent))
+
+    def _texts(self, index: int) -> Iterator[tuple[str, Extent]]:
+        """The texts of the cells of a row and their extents, without making cells for that."""
+        if self._boxed:
+            for cell in self.row(index):
+                yield str(cell.text), cast(Extent, cell.text.extent(0, len(cell.text)))
+            return
+        start, end = self.line_span(index)
+        line = self.text[start:end]
+        for first, last in pieces_of(line):
+            yield line[first:last], (start + first, start + last, index + 1, first + 1, None, None)
 
     @overload
     def first(self, kind: TextKind) -> Located | None: ...
@@ -308,24 +322,27 @@ class Page:
         return total(self)
 
     def placed(self, cell: Cell, reading: Reading, offset: int = 0) -> Value:
-        """Gives a reading within a cell its place on the page."""
-        value, start, end, _ = reading
-        if isinstance(value, tuple):
-            (first, *one), (second, *other) = value
-            return DateRange(
-                located(first, self._place(cell, offset, one)), located(second, self._place(cell, offset, other))
-            )
-        return located(value, self._place(cell, offset, (start, end)))
+        """Gives a reading its place: its characters count from an offset in a cell, and may lie in the cells behind."""
 
-    def _place(self, cell: Cell, offset: int, span: Sequence[int]) -> Place | None:
-        """The place of characters of a cell, or of the cells behind it, that count from an offset in it."""
-        start, end = offset + span[0], offset + span[1]
-        if not 0 <= start < len(cell.text):
-            at, own = cell.start + start, self.cell_at(cell.start + start)
-            if own is None:
-                return None
-            cell, start, end = own, at - own.start, end - start + at - own.start
-        return cell.text[start:end].place
+        def extent(start: int, end: int) -> Place | Extent | None:
+            own, at = cell, offset
+            if not 0 <= at + start < len(cell.text):
+                beyond = self.cell_at(cell.start + at + start)
+                if beyond is None:
+                    return None
+                own, at = beyond, cell.start + at - beyond.start
+            return own.text.extent(at + start, min(at + end, len(own.text)))
+
+        return _located(reading, extent)
+
+
+def _located(reading: Reading, extent: Callable[[int, int], Place | Extent | None]) -> Value:
+    """The value of a reading with its place, or two places; `extent` finds that of the characters of its text."""
+    value, start, end, _ = reading
+    if isinstance(value, tuple):
+        (first, *one), (second, *other) = value
+        return DateRange(located(first, extent(*one)), located(second, extent(*other)))
+    return located(value, extent(start, end))
 
 
 def _start_of(cell: Cell) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple, cast
 
 from compiled_ai.library.dates import Order, dates_in, find_ranges
@@ -61,6 +61,8 @@ class Reader:
 
 
 _DIGIT = re.compile(r"\d")
+_DATED = re.compile(r"[/.\-](?:(?<=/)|.{1,4}[.\-])|[^\W\d_]{3}|\d{8}")
+"""What every text with a date has: a slash, two other separators, the name of a month, or eight digits."""
 _PRICED = re.compile(r"[.,$\u20ac\u00a3\u00a5\u20b9\u20a9]|[^\W\d_]")
 """What stands in or beside an amount that has decimals or a currency."""
 
@@ -74,10 +76,10 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         return Reader(lambda text: _by_pattern(kind, text))
     if kind == "date":
         dates = partial(_dates, order=order, base=base)
-        return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DIGIT)
+        return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DATED)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
-        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DIGIT)
+        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DATED)
     if kind == "money":
         bare = 0.6 if symbols else 1.0
         return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), sign=_PRICED)
@@ -96,8 +98,9 @@ def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
     return Reading(match.group(group), match.start(group), match.end(group), 1.0)
 
 
-def _dates(text: str, order: Order, base: date | None) -> list[Reading]:
-    return [Reading(value, start, end, 1.0) for value, start, end in dates_in(text, order, base)]
+@lru_cache(maxsize=4096)
+def _dates(text: str, order: Order, base: date | None) -> tuple[Reading, ...]:
+    return tuple(Reading(value, start, end, 1.0) for value, start, end in dates_in(text, order, base))
 
 
 def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
@@ -106,8 +109,10 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
 
 
-def _amounts(text: str, bare: float) -> list[Reading]:
-    return [Reading(one.value, one.start, one.end, _sureness(one, bare)) for one in amounts_in(text) if not one.percent]
+@lru_cache(maxsize=4096)
+def _amounts(text: str, bare: float) -> tuple[Reading, ...]:
+    found = (one for one in amounts_in(text) if not one.percent)
+    return tuple(Reading(one.value, one.start, one.end, _sureness(one, bare)) for one in found)
 
 
 def _sureness(amount: Written, bare: float) -> float:
