@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from compiled_ai.library.dates import dates_in
 from compiled_ai.library.issuers import issuer
 from compiled_ai.library.labels import is_word
-from compiled_ai.library.money import amounts_in
+from compiled_ai.library.money import has_cents
 from compiled_ai.library.names import has_legal_form, join_lines, repaired
 from compiled_ai.library.places import Choice, Located
 
@@ -62,6 +62,8 @@ _CODE_LINE = re.compile(
     r"^\W*(?:\d{3,9}\s?-\s?[A-Z0-9]|[A-Z]{1,4}\d{4,}[A-Z\-]*|\d{5,9}\s?[A-Z])\W*$|^\s*\([^)]*\d[^)]*\)\s*$",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[a-z]{5,11}")
+_PLACED = re.compile(r"[,\d]")
 _LOT = re.compile(r"\b(?:lot|no|pt|ptd|p\.t|unit|plot)\W{0,3}(?:ptd?\b|p\.t\.?)?\W{0,3}\d{4,6}\b", re.IGNORECASE)
 _NEAR_POSTCODE = re.compile(r"\W*(?:\d{4}|\d{6}|\d[\dOIlS]{4}),? [^\W\d_]{3}")
 _PHONE_LINE = re.compile(r"[\s(+]*(?=(?:\D*\d){7})[\d\s()+/,\-]{8,60}")
@@ -206,7 +208,7 @@ def _first(lines: list[_Line], start: int) -> int:
 def _starts(line: _Line) -> bool:
     if line.bars or len(line.text) > 120 or line.form and not (line.street and (line.number or line.postcode)):
         return False
-    placed = line.number or line.postcode or line.region or bool(re.search(r"[,\d]", line.text))
+    placed = line.number or line.postcode or line.region or bool(_PLACED.search(line.text))
     return line.street and placed or line.number and "," in line.text or line.postcode and (line.number or line.region)
 
 
@@ -221,12 +223,12 @@ def _leads(lines: list[_Line], start: int) -> bool:
 
 def _is_dated(text: str) -> bool:
     """Tells a line with a date or an amount; one with a street has neither (`12-14-16, Jalan Besar`)."""
-    return bool(dates_in(text)) or any(amount.decimals == 2 for amount in amounts_in(text))
+    return bool(dates_in(text)) or has_cents(text)
 
 
 def _is_region(text: str) -> bool:
     """Tells whether a line names a region, slips of OCR forgiven."""
-    return bool(_REGION.search(text)) or any(map(_like_region, re.findall(r"[a-z]{5,11}", text.lower())[:12]))
+    return bool(_REGION.search(text)) or any(map(_like_region, _WORD.findall(text.lower())[:12]))
 
 
 @lru_cache(maxsize=2048)

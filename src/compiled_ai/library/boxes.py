@@ -43,7 +43,7 @@ def rows_of(given: Iterable[Box | Sequence[object]]) -> RowsOfBoxes:
     lines: list[str] = []
     heights: list[float] = []
     start = 0
-    for members in _in_rows(numbered, height):
+    for members in _in_rows(numbered):
         rows.append(_cells(members, len(rows), start, width))
         lines.append("  ".join(cell.text for cell in rows[-1]))
         heights.append(_median([(box.y0 + box.y1) / 2 for _, box in members]) / (1.25 * height))
@@ -66,27 +66,52 @@ def _median(values: Sequence[float]) -> float:
     return ordered[len(ordered) // 2] if ordered else 0.0
 
 
-def _in_rows(boxes: Sequence[_Numbered], height: float) -> list[list[_Numbered]]:
+class _Row:
+    """A row that is being filled, from left to right."""
+
+    def __init__(self, first: _Numbered) -> None:
+        self.members = [first]
+        self._lowest = first[1].y1
+
+    def add(self, one: _Numbered) -> None:
+        self.members.append(one)
+        self._lowest = max(self._lowest, one[1].y1)
+
+    def share(self, box: Box) -> float:
+        """How much of its height a box shares with the nearest member; 0 where it covers that, or lies below."""
+        if self._lowest <= box.y0:
+            return 0.0
+        near = _nearest(self.members[-12:], box)
+        if min(near.x1, box.x1) - max(near.x0, box.x0) > 0.3 * min(near.x1 - near.x0, box.x1 - box.x0):
+            return 0.0
+        shared = min(near.y1, box.y1) - max(near.y0, box.y0)
+        return shared / max(1e-9, min(near.y1 - near.y0, box.y1 - box.y0))
+
+
+def _in_rows(boxes: Sequence[_Numbered]) -> list[list[_Numbered]]:
     """Puts boxes into rows: each joins the row whose nearest member it overlaps most; a slanted page stays in rows."""
-    rows: list[list[_Numbered]] = []
-    for index, box in sorted(boxes, key=lambda one: ((one[1].y0 + one[1].y1) / 2, one[1].x0)):
+    rows: list[_Row] = []
+    for one in sorted(boxes, key=lambda one: ((one[1].y0 + one[1].y1) / 2, one[1].x0)):
         best, overlap = None, 0.45
         for row in rows[-4:]:
-            near = min(row[-12:], key=lambda one: _apart(one[1], box))[1]
-            if min(near.x1, box.x1) - max(near.x0, box.x0) > 0.3 * min(near.x1 - near.x0, box.x1 - box.x0):
-                continue
-            shared = min(near.y1, box.y1) - max(near.y0, box.y0)
-            share = shared / max(1e-9, min(near.y1 - near.y0, box.y1 - box.y0))
+            share = row.share(one[1])
             if share > overlap:
                 best, overlap = row, share
         if best is None:
-            rows.append([(index, box)])
+            rows.append(_Row(one))
         else:
-            best.append((index, box))
-    for row in rows:
-        row.sort(key=lambda one: one[1].x0)
-    return sorted(rows, key=lambda row: _median([(box.y0 + box.y1) / 2 for _, box in row]))
+            best.add(one)
+    sides = [sorted(row.members, key=lambda one: one[1].x0) for row in rows]
+    return sorted(sides, key=lambda row: _median([(box.y0 + box.y1) / 2 for _, box in row]))
 
 
-def _apart(one: Box, other: Box) -> float:
-    return max(one.x0 - other.x1, other.x0 - one.x1, 0.0)
+def _nearest(members: Sequence[_Numbered], box: Box) -> Box:
+    """The member with the smallest gap to the left or right of a box, of equals the first."""
+    best, least = members[0][1], float("inf")
+    for _, member in members:
+        gap = max(member.x0 - box.x1, box.x0 - member.x1)
+        if gap <= 0:
+            return member
+        if gap < least:
+            best, least = member, gap
+    return best

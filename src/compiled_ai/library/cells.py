@@ -46,8 +46,8 @@ class Block:
 
 def join(parts: Sequence[str], between: str = " ") -> Located:
     """Joins texts and their places: for a value that goes on in the next line."""
-    places = [part.place for part in parts if isinstance(part, Located) and part.place]
-    spans = tuple(span for place in places for span in place.spans)
+    places = [part.place for part in parts if isinstance(part, Located)]
+    spans = tuple(span for place in places if place for span in place.spans)
     return Located(between.join(parts), Place(spans) if spans else None)
 
 

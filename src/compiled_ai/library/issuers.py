@@ -38,6 +38,7 @@ _PLACE = re.compile(
     r"^\W*(?:no\.? ?\d|lot |jalan|jln|lorong|taman|pusat |level \d|unit |ground floor|\d+[,\-/ ])", re.IGNORECASE
 )
 _STREET = re.compile(r"\b(?:jalan|jln|lorong|persiaran|lebuh|street|road|avenue)\b", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _HOUSE = re.compile(
     r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit|ptd?)\b\W{0,4}(?:ptd? )?\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", re.IGNORECASE
 )
@@ -142,7 +143,7 @@ def _height(text: Located) -> float:
 
 def _line(text: Located) -> _Line:
     plain = str(text)
-    street = bool(_STREET.search(plain)) and bool(re.search(r"\d", plain))
+    street = bool(_DIGIT.search(plain)) and bool(_STREET.search(plain))
     place = street or bool(_HOUSE.search(plain)) and "," in plain
     return _Line(text, last_form(plain), _is_name(plain), place, is_registration(plain))
 

@@ -186,8 +186,8 @@ def is_label(text: str) -> float:
 
 def is_word(word: str, known: str) -> bool:
     """Tells whether a word is a known one of five letters or more, but for one slip of OCR."""
+    if len(known) < 5 or abs(len(word) - len(known)) > 1:
+        return False
     from rapidfuzz.distance import Levenshtein
 
-    return (
-        abs(len(word) - len(known)) <= 1 and len(known) >= 5 and Levenshtein.distance(word, known, score_cutoff=1) <= 1
-    )
+    return Levenshtein.distance(word, known, score_cutoff=1) <= 1

@@ -46,6 +46,7 @@ _AFTER = re.compile(
 )
 _SIGNS = frozenset("-\u2212(")
 _MARKS = frozenset("$€£¥₹₩:.-\u2212(")
+_CENTS = re.compile(r"[.,]\d\d(?!\d)")
 _CLOSING = frozenset("€£%)-")
 _LOOKALIKE = str.maketrans(
     {"O": "0", "o": "0", "Q": "0", "D": "0", "I": "1", "l": "1", "|": "1", "!": "1", "i": "1"}
@@ -116,6 +117,11 @@ def amounts_in(text: str, mark: DecimalMark = "auto") -> Iterator[Written]:
         found = _amount(text, *match.span(), mark)
         if found is not None:
             yield found
+
+
+def has_cents(text: str) -> bool:
+    """Tells whether a text has an amount with two decimals."""
+    return _CENTS.search(text) is not None and any(found.decimals == 2 for found in amounts_in(text))
 
 
 def _amount(text: str, start: int, end: int, mark: DecimalMark) -> Written | None:

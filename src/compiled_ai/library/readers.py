@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import Literal, NamedTuple, cast
 
 from compiled_ai.library.dates import Order, dates_in, find_ranges
-from compiled_ai.library.money import Written, amounts_in, repair_digits
+from compiled_ai.library.money import Written, amounts_in, has_cents, repair_digits
 
 Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
 Dated = tuple[date, int, int]
@@ -171,7 +171,7 @@ def _name(text: str) -> Reading | None:
     digits = sum(map(str.isdigit, named))
     if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
         return None
-    if dates_in(value) or any(found.decimals == 2 for found in amounts_in(value)):
+    if dates_in(value) or has_cents(value):
         return None
     words = len(value.split())
     if _ELSEWHERE.search(value):
