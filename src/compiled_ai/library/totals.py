@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from compiled_ai.library.labels import is_word, words
-from compiled_ai.library.places import Choice, Located, LocatedDecimal, place_in
+from compiled_ai.library.places import Choice, Located, LocatedDecimal
 from compiled_ai.library.readers import reader
 
 if TYPE_CHECKING:
@@ -305,8 +305,7 @@ def _amounts(row: Sequence[Cell]) -> list[LocatedDecimal]:
     for cell in row[:40]:
         for reading in _MONEY.all(str(cell.text)[:120]):
             if isinstance(reading.value, Decimal) and reading.confidence >= 0.85:
-                place = place_in(cell.text[:120], reading.start, reading.end)
-                found.append(LocatedDecimal.of(reading.value, place))
+                found.append(LocatedDecimal.of(reading.value, cell.text.extent(reading.start, reading.end)))
     return found
 
 
