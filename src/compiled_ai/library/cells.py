@@ -85,10 +85,10 @@ def blocks_of(page: Page) -> tuple[Block, ...]:
     done: list[list[Cell]] = []
     for row in filter(None, page.rows):
         y = page.y(row[0].row)
-        near = [y - page.y(block[-1].row) < 1.8 for block in blocks]
-        if not all(near):
-            done += [block for block, is_near in zip(blocks, near, strict=True) if not is_near]
-            blocks = [block for block, is_near in zip(blocks, near, strict=True) if is_near]
+        far = {above for above in {block[-1].row for block in blocks} if y - page.y(above) >= 1.8}
+        if far:
+            done += [block for block in blocks if block[-1].row in far]
+            blocks = [block for block in blocks if block[-1].row not in far]
         blocks += _added(blocks[:60], row[:60])
     done += blocks
     done.sort(key=lambda block: (block[0].row, block[0].x0))
@@ -99,11 +99,12 @@ def _added(above: list[list[Cell]], row: Sequence[Cell]) -> list[list[Cell]]:
     """Adds the cells of a row to the blocks above it, each once; returns new blocks of those that fit to none."""
     fresh: list[list[Cell]] = []
     for cell in row:
-        at = next((at for at, block in enumerate(above) if _aligned(block[-1], cell)), None)
-        if at is None:
-            fresh.append([cell])
+        for at, block in enumerate(above):
+            if _aligned(block[-1], cell):
+                above.pop(at).append(cell)
+                break
         else:
-            above.pop(at).append(cell)
+            fresh.append([cell])
     return fresh
 
 

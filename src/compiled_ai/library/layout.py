@@ -104,6 +104,14 @@ class Page:
             row = self._rows[index] = cells_of(self.text[start:end], index, start)
         return row
 
+    def texts(self, index: int) -> list[str]:
+        """The plain texts of the cells of a row: what is cheap to look at before the cells are made."""
+        if index in self._rows:
+            return [str(cell.text) for cell in self._rows[index]]
+        start, end = self.line_span(index)
+        line = self.text[start:end]
+        return [line[first:last] for first, last in pieces_of(line)]
+
     def line_span(self, index: int) -> tuple[int, int]:
         """First character of a row in `text`, and the one after its last."""
         return self._starts[index], self._starts[index + 1] - 1 if index + 1 < self.height else len(self.text)
@@ -272,12 +280,12 @@ class Page:
             first, last = self.line_span(index)
             if reads.sign is not None and not reads.sign.search(self.text, first, last):
                 continue
-            for text, extent in self._texts(index):
+            for text, extent in self._extents(index):
                 for reading in reads.all(text):
                     if reading.confidence >= 0.5:
                         yield _located(reading, partial(part_of, extent))
 
-    def _texts(self, index: int) -> Iterator[tuple[str, Extent]]:
+    def _extents(self, index: int) -> Iterator[tuple[str, Extent]]:
         """The texts of the cells of a row and their extents, without making cells for that."""
         if self._boxed:
             for cell in self.row(index):

@@ -42,12 +42,12 @@ def table(
     columns = _Columns(given)
     records: list[Record] = []
     idle = 0
-    ends = [word.casefold() for word in stop]
+    ends = tuple(word.casefold() for word in stop)
     for index in range(last + 1, page.height):
         row = page.row(index)
         if not row:
             continue
-        if any(str(row[0].text).casefold().startswith(word) for word in ends) or idle > 2 or len(records) >= most:
+        if str(row[0].text).casefold().startswith(ends) or idle > 2 or len(records) >= most:
             break
         idle = _add(records, columns.record(row), idle, headers)
     return tuple(records)

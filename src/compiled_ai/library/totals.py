@@ -61,8 +61,10 @@ def totals(page: Page) -> tuple[Total, ...]:
     row before, alone.
     """
     found: list[Total] = []
-    for index, row in enumerate(page.rows[:5000]):
-        for cells in _named(row[:40]):
+    for index in range(min(page.height, 5000)):
+        if not any(_LETTER.search(text) and _role(text[:90]) for text in page.texts(index)[:40]):
+            continue
+        for cells in _named(page.row(index)[:40]):
             line = _line(page, index, cells)
             if line is not None:
                 found.append(line)
@@ -236,6 +238,7 @@ def _as_letter(match: re.Match[str]) -> str:
 
 _MONEY = reader("money", "mdy", None)
 _DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
 _NAME = re.compile(r"[^\W\d_]+")
 _DIGIT_IN_WORD = re.compile(r"(?<=[^\W\d_])[01](?=[^\W\d_])")
 
