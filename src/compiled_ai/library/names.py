@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from compiled_ai.library.labels import words
+from compiled_ai.library.labels import lowered, words
 from compiled_ai.library.places import Located, Place, place_of
 
 _FORMS = (
@@ -20,8 +20,7 @@ _STRICT = re.compile(
     r"(?<![^\W_])(?:s[do0][nh]\W{0,3}[b8][hn][d0]|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|"
     r"llp|inc|incorporated|corp|corporation|"
     r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|"
-    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )company(?=\.?\s*(?:\(|$))|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
-    re.IGNORECASE,
+    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )company(?=\.?\s*(?:\(|$))|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])"
 )
 _CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
 _BARE_CODE = re.compile(r"\s+\(?\s?(?:[A-Z]{1,3}\s?)?\d{4,12}\s?-\s?[A-Z0-9]\s?\)?\W*$")
@@ -87,14 +86,14 @@ def is_registration(line: str) -> bool:
 
 def first_form(line: str) -> re.Match[str] | None:
     """The first legal form of a line."""
-    return _STRICT.search(str(line)[:200])
+    return _STRICT.search(lowered(line[:200]))
 
 
 def last_form(line: str) -> re.Match[str] | None:
     """The legal form of a name, to its end: of `ABC Trading Sdn Bhd`, `Enterprise (M) Sdn Bhd` the last word."""
     last = None
     text = str(line)[:200]
-    for found in _STRICT.finditer(text):
+    for found in _STRICT.finditer(lowered(text)):
         between = _BRACKETS.sub("", text[last.end() : found.start()]) if last is not None else ""
         if _MORE.search(between):
             break
