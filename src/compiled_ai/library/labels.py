@@ -120,11 +120,13 @@ def _lowered(text: str) -> str:
 def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
     """Positions of each distinct word of a text, and first and last character of every word."""
     places: dict[str, list[int]] = {}
-    lowered = _lowered(text)
-    for index, word in enumerate(_FUZZY_WORD.findall(lowered)):
-        places.setdefault(word, []).append(index)
-    spans = [match.span() for match in _FUZZY_WORD.finditer(lowered)]
-    return places, [start for start, _ in spans], [end for _, end in spans]
+    starts: list[int] = []
+    ends: list[int] = []
+    for index, match in enumerate(_FUZZY_WORD.finditer(_lowered(text))):
+        places.setdefault(match.group(), []).append(index)
+        starts.append(match.start())
+        ends.append(match.end())
+    return places, starts, ends
 
 
 @lru_cache(maxsize=256)
