@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, permutations
 
 from compiled_ai.library.wording import Word, words_of
 
@@ -29,6 +30,9 @@ _MOST_NUMBERS = 30
 _LONG = 8
 """From so many letters on, a cue may be misspelt in one of them."""
 _MOST_PLACES = 60
+_TIMES = frozenset(("by", "x", "\u00d7", "*"))
+_MOST_WAYS = 720
+"""Orders of rows that are weighed: all of six rows."""
 _NOWHERE = (10**6, 10**6)
 
 
@@ -143,17 +147,53 @@ class Numbers:
         others = sum(word.number is None and word.stem not in _LINKS for word in gap)
         return for_word * others + 0.2 * len(gap) + 5.0 * numbers
 
-    def assign(self, wanted: Mapping[str, Sequence[Cue]], optional: Mapping[str, Sequence[Cue]]) -> dict[str, int]:
-        """Gives each name the position of its number: the best scores together; then what is left, if it fits."""
-        found = self._best({**wanted, **optional})
+    def assign(
+        self,
+        wanted: Mapping[str, Sequence[Cue]],
+        optional: Mapping[str, Sequence[Cue]],
+        barred: Mapping[str, Collection[int]] | None = None,
+    ) -> dict[str, int]:
+        """Gives each name the position of its number: the best scores together; then what is left, if it fits.
+
+        `barred` says which positions a name cannot have. Numbers that no cue names go to the names that lack one, in
+        order, if there are equally many and nothing but their order could part them.
+        """
+        barred = barred or {}
+        found = self._best({**wanted, **optional}, barred)
         missing = [name for name in wanted if name not in found]
         written = [position for position in self.at if not self.words[position].spelled] or self.at
-        left = [position for position in written if position not in found.values()]
-        if len(missing) == len(left) and (len(left) == 1 or not found):
-            found.update(zip(missing, left, strict=True))
+        left = [
+            position
+            for position in written
+            if position not in found.values() and not all(position in barred.get(name, ()) for name in missing)
+        ]
+        rest = list(zip(missing, left, strict=False))
+        together = len(left) == 1 or not wanted.keys() & found.keys() or self._is_one_row(left)
+        if len(missing) == len(left) and together and not any(at in barred.get(name, ()) for name, at in rest):
+            found.update(rest)
         return found
 
-    def _best(self, names: Mapping[str, Sequence[Cue]]) -> dict[str, int]:
+    def _is_one_row(self, positions: Sequence[int]) -> bool:
+        """Tells whether numbers stand in a row, or as measures do: `30 by 12`, `3 x 4`."""
+        pairs = list(zip(positions, positions[1:], strict=False))
+        return bool(pairs) and all(self._goes_on(one, other) or self._is_measure(one, other) for one, other in pairs)
+
+    def _is_measure(self, before: int, here: int) -> bool:
+        gap = [word.stem for word in self.words[before + 1 : here]]
+        return bool(gap) and gap[-1] in _TIMES and len(gap) <= 2
+
+    def rows_by_name(
+        self, names: Mapping[str, Sequence[Cue]], rows: Sequence[tuple[int, ...]]
+    ) -> dict[str, tuple[int, ...]]:
+        """Gives each name a row, of equally many: the best scores of first numbers together, of equals in order."""
+
+        def total(order: Iterable[tuple[int, ...]]) -> float:
+            return sum(self.score(row[0], cues) for row, cues in zip(order, names.values(), strict=True))
+
+        ways = islice(permutations(rows), _MOST_WAYS)
+        return dict(zip(names, max(ways, key=total), strict=True))
+
+    def _best(self, names: Mapping[str, Sequence[Cue]], barred: Mapping[str, Collection[int]]) -> dict[str, int]:
         """Chooses one-to-one pairs of names and numbers with the largest sum of scores."""
         first = {
             name: min((at for cue in cues for at, _ in places_of(self.words, cue)), default=10**6)
@@ -162,15 +202,15 @@ class Numbers:
         order = sorted(names, key=lambda name: first[name])
         chosen: dict[frozenset[int], tuple[float, dict[str, int]]] = {frozenset(): (0.0, {})}
         for name, cues in names.items():
-            scores = self._likely(cues, order.index(name))
+            scores = self._likely(cues, order.index(name), barred.get(name, ()))
             for used, (total, pairs) in list(chosen.items()):
                 for at, score in scores.items():
                     if at not in used and total + score > chosen.get(used | {at}, (0.0, {}))[0]:
                         chosen[used | {at}] = (total + score, {**pairs, name: at})
         return max(chosen.values(), key=lambda each: each[0])[1]
 
-    def _likely(self, cues: Sequence[Cue], rank: int) -> dict[int, float]:
+    def _likely(self, cues: Sequence[Cue], rank: int, barred: Collection[int]) -> dict[int, float]:
         """Returns the numbers that cues may name; of equals, those that stand in the order of the cues."""
         scores = {at: self.score(at, cues) - 0.02 * (rank - index) ** 2 for index, at in enumerate(self.at)}
-        likely = sorted((at for at in scores if scores[at] >= _LEAST), key=lambda at: -scores[at])
+        likely = sorted((at for at in scores if scores[at] >= _LEAST and at not in barred), key=lambda at: -scores[at])
         return {at: scores[at] for at in likely[:_MOST_LIKELY]}

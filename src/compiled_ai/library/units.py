@@ -30,6 +30,13 @@ data byte: bit 0.125, byte 1, kb 1000, mb 1000000, gb 1000000000, tb 10000000000
 data byte: gib 1073741824
 concentration g/l: mg/dl 0.01, g/dl 10, g/l 1, mg/l 0.001, ng/ml 0.000001, mcg/ml 0.001, mg/ml 1
 temperature k: c 1, f 1, k 1
+acceleration m/s2: m/s2 1, ft/s2 0.3048
+calendar month: month 1, quarter 3, year 12, decade 120
+charge coulomb: coulomb 1, millicoulomb 0.001, microcoulomb 0.000001, nanocoulomb 1e-9
+frequency hz: hz 1, khz 1000, mhz 1000000, ghz 1000000000
+power w: w 1, kw 1000, hp 745.69987158227022
+voltage v: mv 0.001, v 1, kv 1000
+angle deg: deg 1, rad 57.295779513082320876798154814105170
 """
 _ALIAS_TEXT = """
 meter=m, metre=m, kilometer=km, kilometre=km, centimeter=cm, millimeter=mm, inch=in, inches=in, "=in, foot=ft,
@@ -37,7 +44,9 @@ feet=ft, '=ft, yard=yd, mile=mi, sq ft=sqft, ft2=sqft, square feet=sqft, m²=m2,
 litre=l, milliliter=ml, millilitre=ml, cc=cm3, fl oz=floz, gallon=gal, quart=qt, pint=pt, gram=g, gramme=g,
 kilogram=kg, kilo=kg, milligram=mg, microgram=mcg, µg=mcg, μg=mcg, ug=mcg, tonne=t, ounce=oz, pound=lb, lbs=lb,
 stone=st, second=s, sec=s, minute=min, hour=h, hr=h, day=d, week=wk, kph=km/h, kmh=km/h, knot=kn, calorie=cal,
-mm hg=mmhg, °c=c, celsius=c, deg c=c, °f=f, fahrenheit=f, deg f=f, kelvin=k, bytes=byte
+mm hg=mmhg, °c=c, celsius=c, deg c=c, °f=f, fahrenheit=f, deg f=f, kelvin=k, bytes=byte,
+yr=year, mc=millicoulomb, µc=microcoulomb, μc=microcoulomb, uc=microcoulomb, nc=nanocoulomb, hertz=hz, kilohertz=khz,
+megahertz=mhz, gigahertz=ghz, watt=w, kilowatt=kw, horsepower=hp, volt=v, kilovolt=kv, degree=deg, °=deg, radian=rad
 """
 
 
@@ -146,3 +155,48 @@ def parse_quantity(text: str) -> Quantity | None:
         if unit:
             return Quantity(found.value, unit)
     return None
+
+
+_BEHIND = re.compile(
+    r"[\s-]{0,2}(?:degrees?\s{1,2}(?=(?i:celsius|fahrenheit|kelvin)|[CFK]\b))?(?P<power>square|sq\.?|cubic|cu\.?)?\s{0,2}(?P<unit>[^\W\d_]{1,20}|°[CFcf]?)"
+    r"(?P<raised>\s{0,2}(?:\^|\*\*)?[23]|[²³])?"
+    r"(?:\s{0,2}(?:/|\bper\b)\s{0,2}(?P<per>[^\W\d_]{1,20})(?P<by>\s{0,2}(?:\^|\*\*)?2|²|\s{1,2}squared)?)?"
+)
+_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3", "²": "2", "³": "3"}
+_ENGLISH = {"in2": "sqin", "ft2": "sqft", "yd2": "sqyd"}
+_WORDS_TOO = frozenset(("in",))
+"""What stands for a unit, and more often for a word."""
+
+
+def amount_in(value: Decimal, behind: str, unit: str) -> Decimal | None:
+    """Returns a number in the unit that is wanted, by what stands behind it; `None` if it counts something else.
+
+    `amount_in(Decimal(180), " cm tall", "m")` is 1.8. A number without a known unit is taken to be in the wanted one,
+    and so is every number if the wanted unit is not known.
+    """
+    wanted, stated = _written_unit(f" {unit}"), _written_unit(behind)
+    if stated == "c" and wanted is not None and _UNITS.get(wanted, ("",))[0] == "charge":
+        stated = "coulomb"
+    if wanted is None or stated is None or stated == wanted:
+        return value
+    try:
+        return convert(value, stated, wanted)
+    except ValueError:
+        return None
+
+
+def _written_unit(text: str) -> str | None:
+    """The short form of the unit that a text begins with: `m/s2` of ` meters per second squared`; `None` if unknown."""
+    match = _BEHIND.match(text[:80])
+    if match is None:
+        return None
+    short = unit_of(match["unit"])
+    if short is None or match["unit"].lower() in _WORDS_TOO:
+        return None
+    mark = match["power"] or match["raised"] or ""
+    power = _POWERS.get(mark.strip().rstrip("."), mark.strip()[-1:])
+    area = _ENGLISH.get(short + power, short + power)
+    second = unit_of(match["per"]) if match["per"] else None
+    rate = f"{area}/{second}{'2' if match['by'] else ''}" if second else area
+    rate = {"mi/h": "mph"}.get(rate, rate)
+    return rate if unit_of(rate) else area
