@@ -23,7 +23,8 @@ PROSE = """\
 Read a call of the tool {name} ({about})
 from `request`, anybody's plain words, with one `fill` alone. Real requests are worded unlike the examples and unlike
 the schema: think of what people would say. Topic: one or two groups of 4 to 8 words. Cues: the 3 to 8 likeliest of
-each field, and words that imply its value, as an act, a state or a familiar thing does (hour=60). No value is guessed."""
+each field, and words that imply its value, as an act, a state or a familiar thing does (hour=60). \
+No value is guessed."""
 MISFITS = (
     "Remind me on 14 May 2026 to pay 250 dollars for the 2 rooms.",
     "Book a table for two at eight in the evening.",

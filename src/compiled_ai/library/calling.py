@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import Any, TypeVar
 
 from compiled_ai.library.asking import Asked
 from compiled_ai.library.cues import Numbers, cues_of, places_of
 from compiled_ai.library.places import LocatedDecimal
 from compiled_ai.library.slots import Slot, Words, slots_of
-from compiled_ai.library.units import amount_in
+from compiled_ai.library.units import amount_in, has_unit
 from compiled_ai.library.wording import MOST_CHARACTERS, Word, place_at, words_of
 
 __all__ = ["fill"]
@@ -34,6 +35,8 @@ T = TypeVar("T")
 _BESIDE = 8.0
 """A number that stands so near to a field's own name is its number, whatever another word implies."""
 _MOST_DIGITS = 18
+"""Of a whole number; a larger one is no number that anybody asks with."""
+_MOST_PLACES = 20
 
 
 class Unclear(Exception):
@@ -98,7 +101,7 @@ class _Reading:
     def _value(self, slot: Slot) -> Any:
         value = self._stated(slot)
         if value is None and (implied := self._implied(slot)) is not None:
-            value = Decimal(implied) if slot.is_number else implied
+            value = Decimal(implied) if slot.is_number else implied == "true" if slot.type == "bool" else implied
         if value is None and slot.optional and self._spoken_of(slot):
             raise Unclear
         return _typed(slot.type, value, slot.digits)
@@ -144,7 +147,11 @@ class _Reading:
         slots = [slot for slot in self.slots if slot.is_number and not self._is_implied(slot)]
         required = {slot.name: slot.cues for slot in slots if not slot.optional and "" not in slot.implied}
         others = {slot.name: slot.cues for slot in slots if slot.name not in required}
-        found = self._figures.assign(required, others, {slot.name: self._unfit(slot) for slot in slots})
+        barred = {slot.name: self._unfit(slot) for slot in slots}
+        apt = {slot.name: self._apt(slot) for slot in slots if not slot.optional}
+        found = self._figures.assign(required, others, barred, apt)
+        if any(self._figures.alternatives(position) - set(found.values()) for position in found.values()):
+            raise Unclear
         return {slot.name: self._amount(slot, found[slot.name]) for slot in slots if slot.name in found}
 
     def _is_implied(self, slot: Slot) -> bool:
@@ -159,6 +166,11 @@ class _Reading:
         items = {position for row in self._rows for position in row} if lists else set()
         other = {position for position in self._figures.at if self._in_unit(slot, position) is None}
         return frozenset(items | other)
+
+    def _apt(self, slot: Slot) -> frozenset[int]:
+        """Numbers with a unit that speaks for the field."""
+        ends = {position: self.words[position].end for position in self._figures.at if slot.unit}
+        return frozenset(position for position, end in ends.items() if has_unit(self.text[end:], slot.unit))
 
     def _in_unit(self, slot: Slot, position: int) -> Decimal | None:
         word = self.words[position]
@@ -220,7 +232,7 @@ class _Reading:
             if word.text == name:
                 yield at, at + 1
         for cue in cues_of(words if len(name) < 3 else f"{name.replace('_', ' ')},{words}"):
-            yield from places_of(self.words, cue)
+            yield from islice(places_of(self.words, cue), _MOST_PLACES)
 
     def _text(self, slot: Slot) -> str | None:
         return next(filter(None, map(self._beside, slot.plain)), None)
@@ -234,9 +246,7 @@ class _Reading:
 
     def _unit_of(self, name: str) -> str | None:
         """The word behind the number of another field; `unit` itself is none."""
-        slot = next((each for each in self.slots if each.name == name), None)
-        if slot is None:
-            raise ValueError(f"'@{name}' names no field; the fields are {', '.join(each.name for each in self.slots)}.")
+        slot = next(each for each in self.slots if each.name == name)
         unit = self.ask.unit(", ".join(slot.plain))
         return None if unit is None or unit.lower() in ("unit", "units") else unit
 
@@ -245,9 +255,11 @@ def _typed(kind: str, value: Any, digits: int | None) -> Any:
     """Rounds a number to the decimals that are wanted, and makes it whole where its type asks for that."""
     if not isinstance(value, Decimal):
         return value
+    if value.adjusted() > _MOST_DIGITS:
+        raise Unclear
     amount = value if digits is None else round(value, digits)
     if kind != "int":
         return amount
-    if amount != amount.to_integral_value() or amount.adjusted() > _MOST_DIGITS:
+    if amount != amount.to_integral_value():
         raise Unclear
     return int(amount)

@@ -22,6 +22,8 @@ _LISTED = frozenset((",", "and", "&"))
 _OTHER_CLAUSE = frozenset(("and", "or", "from", "to"))
 _LEAST = 4.0
 """A cue that is no nearer than this says nothing."""
+_APT = 5.0
+"""A number with the unit that is wanted, without any cue."""
 _REACH = 12
 """Words between a cue and its number, at most."""
 _MOST_LIKELY = 3
@@ -152,14 +154,15 @@ class Numbers:
         wanted: Mapping[str, Sequence[Cue]],
         optional: Mapping[str, Sequence[Cue]],
         barred: Mapping[str, Collection[int]] | None = None,
+        apt: Mapping[str, Collection[int]] | None = None,
     ) -> dict[str, int]:
         """Gives each name the position of its number: the best scores together; then what is left, if it fits.
 
-        `barred` says which positions a name cannot have. Numbers that no cue names go to the names that lack one, in
-        order, if there are equally many and nothing but their order could part them.
+        `barred` says which positions a name cannot have, `apt` which have its unit. Numbers that no cue names go to the
+        names that lack one, in order, if there are equally many and nothing but their order could part them.
         """
         barred = barred or {}
-        found = self._best({**wanted, **optional}, barred)
+        found = self._best({**wanted, **optional}, barred, apt or {})
         missing = [name for name in wanted if name not in found]
         written = [position for position in self.at if not self.words[position].spelled] or self.at
         left = [
@@ -178,6 +181,15 @@ class Numbers:
         pairs = list(zip(positions, positions[1:], strict=False))
         return bool(pairs) and all(self._goes_on(one, other) or self._is_measure(one, other) for one, other in pairs)
 
+    def alternatives(self, position: int) -> frozenset[int]:
+        """Returns the numbers that are offered instead of one: `400` of `300 or 400`."""
+        near = ((position, other) for other in self.at if 0 < abs(other - position) <= 4)
+        return frozenset(
+            other
+            for one, other in near
+            if any(word.stem == "or" for word in self.words[min(one, other) : max(one, other)])
+        )
+
     def _is_measure(self, before: int, here: int) -> bool:
         gap = [word.stem for word in self.words[before + 1 : here]]
         return bool(gap) and gap[-1] in _TIMES and len(gap) <= 2
@@ -193,7 +205,12 @@ class Numbers:
         ways = islice(permutations(rows), _MOST_WAYS)
         return dict(zip(names, max(ways, key=total), strict=True))
 
-    def _best(self, names: Mapping[str, Sequence[Cue]], barred: Mapping[str, Collection[int]]) -> dict[str, int]:
+    def _best(
+        self,
+        names: Mapping[str, Sequence[Cue]],
+        barred: Mapping[str, Collection[int]],
+        apt: Mapping[str, Collection[int]],
+    ) -> dict[str, int]:
         """Chooses one-to-one pairs of names and numbers with the largest sum of scores."""
         first = {
             name: min((at for cue in cues for at, _ in places_of(self.words, cue)), default=10**6)
@@ -202,15 +219,20 @@ class Numbers:
         order = sorted(names, key=lambda name: first[name])
         chosen: dict[frozenset[int], tuple[float, dict[str, int]]] = {frozenset(): (0.0, {})}
         for name, cues in names.items():
-            scores = self._likely(cues, order.index(name), barred.get(name, ()))
+            scores = self._likely(cues, order.index(name), barred.get(name, ()), apt.get(name, ()))
             for used, (total, pairs) in list(chosen.items()):
                 for at, score in scores.items():
                     if at not in used and total + score > chosen.get(used | {at}, (0.0, {}))[0]:
                         chosen[used | {at}] = (total + score, {**pairs, name: at})
         return max(chosen.values(), key=lambda each: each[0])[1]
 
-    def _likely(self, cues: Sequence[Cue], rank: int, barred: Collection[int]) -> dict[int, float]:
+    def _likely(
+        self, cues: Sequence[Cue], rank: int, barred: Collection[int], apt: Collection[int]
+    ) -> dict[int, float]:
         """Returns the numbers that cues may name; of equals, those that stand in the order of the cues."""
-        scores = {at: self.score(at, cues) - 0.02 * (rank - index) ** 2 for index, at in enumerate(self.at)}
+        scores = {
+            at: max(self.score(at, cues), _APT if at in apt else 0.0) - 0.02 * (rank - index) ** 2
+            for index, at in enumerate(self.at)
+        }
         likely = sorted((at for at in scores if scores[at] >= _LEAST and at not in barred), key=lambda at: -scores[at])
         return {at: scores[at] for at in likely[:_MOST_LIKELY]}

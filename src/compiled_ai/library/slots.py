@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,8 @@ Words = str | Mapping[str, str]
 """Cues, parted by commas, the field's own name first; of closed sets and truth values, for each value its own."""
 
 _STATED = re.compile(r"(?P<word>[^=]*?)\s*=\s*(?P<value>[^=]+)")
+_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?(?:[eE]-?\d{1,2})?")
+_TRUTHS = frozenset(("true", "false"))
 _READ = re.compile(r"int|Decimal|str|bool|date|tuple\[(int|Decimal|str|date), \.\.\.\]")
 
 
@@ -44,7 +46,7 @@ class Slot:
 
     @cached_property
     def cues(self) -> tuple[Cue, ...]:
-        return cues_of(",".join(self.plain))
+        return cues_of(",".join(part.strip("* ") for part in self.plain if not part.startswith("@")))
 
     @cached_property
     def implied(self) -> Mapping[str, str]:
@@ -77,16 +79,14 @@ def slots_of(
     Raises `ValueError` if the cues do not fit its fields, or a field has a type that is not read from words.
     """
     fields = {field.name: _written(field.type) for field in dataclasses.fields(kind)}
-    shares = {name.strip() for name in fractions.split(",") if name.strip()}
-    for name in (*cues, *units, *sorted(shares), *digits):
+    shares = [name.strip() for name in fractions.split(",") if name.strip()]
+    for name in (*cues, *units, *shares, *digits):
         if name not in fields:
             raise ValueError(f"{kind.__name__} has no field {name!r}; its fields are {', '.join(fields)}.")
-    for name, written in fields.items():
-        if name not in cues:
-            raise ValueError(f"The field {name!r} has no cues; give every field of {kind.__name__} some.")
-        if not _READ.fullmatch(written.removesuffix(" | None")):
-            raise ValueError(f"The field {name!r} is {written!r}, which is not read here; read it with Asked.")
-    return tuple(
+    lacking = next((name for name in fields if name not in cues), None)
+    if lacking is not None:
+        raise ValueError(f"The field {lacking!r} has no cues; give every field of {kind.__name__} some.")
+    slots = tuple(
         Slot(
             name=name,
             type=written.removesuffix(" | None"),
@@ -98,6 +98,33 @@ def slots_of(
         )
         for name, written in fields.items()
     )
+
+    for slot in slots:
+        _check(slot, fields)
+    return slots
+
+
+def _check(slot: Slot, fields: Collection[str]) -> None:
+    """Raises `ValueError` where the cues of a field do not fit its type."""
+    if not _READ.fullmatch(slot.type):
+        raise ValueError(f"The field {slot.name!r} is {slot.type!r}, which is not read here; read it with Asked.")
+    if slot.options and (slot.type not in ("str", "bool") or slot.type == "bool" and slot.options.keys() - _TRUTHS):
+        raise ValueError(
+            f"The field {slot.name!r} is {slot.type!r} and has words for {', '.join(map(repr, slot.options))}. "
+            "Words for each value are for closed sets of texts, and for 'true' and 'false' of truth values."
+        )
+    wrong = next((value for value in slot.implied.values() if not _fits(value, slot.type)), None)
+    if wrong is not None:
+        raise ValueError(f"A word implies {wrong!r} for the field {slot.name!r}, which is {slot.type!r}.")
+    for cue in slot.plain:
+        if cue.startswith("@") and cue.removeprefix("@").strip() not in fields:
+            raise ValueError(f"{cue!r} names no field; the fields are {', '.join(fields)}.")
+
+
+def _fits(value: str, kind: str) -> bool:
+    if kind in ("int", "Decimal"):
+        return _NUMBER.fullmatch(value) is not None
+    return kind == "str" or kind == "bool" and value in _TRUTHS
 
 
 def _written(annotation: object) -> str:

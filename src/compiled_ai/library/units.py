@@ -185,6 +185,12 @@ def amount_in(value: Decimal, behind: str, unit: str) -> Decimal | None:
         return None
 
 
+def has_unit(behind: str, unit: str) -> bool:
+    """Tells whether a known unit stands behind a number, and is of the kind that is wanted."""
+    wanted, stated = _written_unit(f" {unit}"), _written_unit(behind)
+    return wanted is not None and stated is not None and amount_in(Decimal(1), behind, unit) is not None
+
+
 def _written_unit(text: str) -> str | None:
     """The short form of the unit that a text begins with: `m/s2` of ` meters per second squared`; `None` if unknown."""
     match = _BEHIND.match(text[:80])
