@@ -26,7 +26,7 @@ from compiled_ai.library.asking import Asked
 from compiled_ai.library.cues import Numbers, cues_of, places_of
 from compiled_ai.library.places import LocatedDecimal
 from compiled_ai.library.slots import Slot, Words, slots_of
-from compiled_ai.library.units import amount_in, has_unit
+from compiled_ai.library.stated_units import amount_in, has_unit, stated_unit
 from compiled_ai.library.wording import MOST_CHARACTERS, Word, place_at, words_of
 
 __all__ = ["fill"]
@@ -161,11 +161,30 @@ class _Reading:
         return all(self._figures.score(position, slot.cues[:1]) < _BESIDE for position in self._figures.at)
 
     def _unfit(self, slot: Slot) -> frozenset[int]:
-        """Numbers that cannot be the field's: of another kind of unit, or items of a list where lists are read."""
+        """Numbers that cannot be the field's.
+
+        These are numbers of another kind of unit, items of a list where lists are read, and number words that count
+        things (`two charges of 5 C`) where other numbers have the unit that is wanted.
+        """
         lists = any(each.is_list for each in self.slots)
         items = {position for row in self._rows for position in row} if lists else set()
         other = {position for position in self._figures.at if self._in_unit(slot, position) is None}
-        return frozenset(items | other)
+        counts = (
+            {position for position in self._figures.at if self.words[position].spelled} if self._apt(slot) else set()
+        )
+        return frozenset(items | other | (counts - self._apt(slot)) | self._parts)
+
+    @cached_property
+    def _parts(self) -> frozenset[int]:
+        """Numbers that belong to the quantity in front: `10` of `5 ft 10 in`."""
+        words = [self.words[position] for position in self._figures.at]
+        stated = [(word.end, stated_unit(self.text[word.end :])) for word in words]
+        ends = [(start, start + each.end) for start, each in stated if each and each.more]
+        return frozenset(
+            position
+            for position, word in zip(self._figures.at, words, strict=True)
+            if any(start <= word.start < end for start, end in ends)
+        )
 
     def _apt(self, slot: Slot) -> frozenset[int]:
         """Numbers with a unit that speaks for the field."""

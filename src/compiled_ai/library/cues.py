@@ -171,14 +171,17 @@ class Numbers:
             if position not in found.values() and not all(position in barred.get(name, ()) for name in missing)
         ]
         rest = list(zip(missing, left, strict=False))
-        together = len(left) == 1 or not wanted.keys() & found.keys() or self._is_one_row(left)
+        together = len(left) == 1 or not wanted.keys() & found.keys() or self._are_alike(left)
         if len(missing) == len(left) and together and not any(at in barred.get(name, ()) for name, at in rest):
             found.update(rest)
         return found
 
-    def _is_one_row(self, positions: Sequence[int]) -> bool:
-        """Tells whether numbers stand in a row, or as measures do: `30 by 12`, `3 x 4`."""
+    def _are_alike(self, positions: Sequence[int]) -> bool:
+        """Tells whether numbers have the same unit, or stand in a row or as measures do: `30 by 12`, `3 x 4`."""
         pairs = list(zip(positions, positions[1:], strict=False))
+        units = {self.words[at + 1].stem if at + 1 < len(self.words) else "" for at in positions}
+        if pairs and len(units) == 1 and max(units).isalpha() and units.isdisjoint(_OTHER_CLAUSE):
+            return True
         return bool(pairs) and all(self._goes_on(one, other) or self._is_measure(one, other) for one, other in pairs)
 
     def alternatives(self, position: int) -> frozenset[int]:

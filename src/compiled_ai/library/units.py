@@ -95,6 +95,11 @@ def unit_of(name: str) -> str | None:
     return None
 
 
+def dimension_of(unit: str) -> str:
+    """Returns what a unit in its short form measures (`mass`), or "" for one that is unknown."""
+    return _UNITS[unit][0] if unit in _UNITS else ""
+
+
 def convert(value: Decimal, source: str, target: str) -> Decimal:
     """Converts a number between units of one dimension: `convert(Decimal(180), "lb", "kg")`.
 
@@ -155,54 +160,3 @@ def parse_quantity(text: str) -> Quantity | None:
         if unit:
             return Quantity(found.value, unit)
     return None
-
-
-_BEHIND = re.compile(
-    r"[\s-]{0,2}(?:degrees?\s{1,2}(?=(?i:celsius|fahrenheit|kelvin)|[CFK]\b))?(?P<power>square|sq\.?|cubic|cu\.?)?\s{0,2}(?P<unit>[^\W\d_]{1,20}|°[CFcf]?)"
-    r"(?P<raised>\s{0,2}(?:\^|\*\*)?[23]|[²³])?"
-    r"(?:\s{0,2}(?:/|\bper\b)\s{0,2}(?P<per>[^\W\d_]{1,20})(?P<by>\s{0,2}(?:\^|\*\*)?2|²|\s{1,2}squared)?)?"
-)
-_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3", "²": "2", "³": "3"}
-_ENGLISH = {"in2": "sqin", "ft2": "sqft", "yd2": "sqyd"}
-_WORDS_TOO = frozenset(("in",))
-"""What stands for a unit, and more often for a word."""
-
-
-def amount_in(value: Decimal, behind: str, unit: str) -> Decimal | None:
-    """Returns a number in the unit that is wanted, by what stands behind it; `None` if it counts something else.
-
-    `amount_in(Decimal(180), " cm tall", "m")` is 1.8. A number without a known unit is taken to be in the wanted one,
-    and so is every number if the wanted unit is not known.
-    """
-    wanted, stated = _written_unit(f" {unit}"), _written_unit(behind)
-    if stated == "c" and wanted is not None and _UNITS.get(wanted, ("",))[0] == "charge":
-        stated = "coulomb"
-    if wanted is None or stated is None or stated == wanted:
-        return value
-    try:
-        return convert(value, stated, wanted)
-    except ValueError:
-        return None
-
-
-def has_unit(behind: str, unit: str) -> bool:
-    """Tells whether a known unit stands behind a number, and is of the kind that is wanted."""
-    wanted, stated = _written_unit(f" {unit}"), _written_unit(behind)
-    return wanted is not None and stated is not None and amount_in(Decimal(1), behind, unit) is not None
-
-
-def _written_unit(text: str) -> str | None:
-    """The short form of the unit that a text begins with: `m/s2` of ` meters per second squared`; `None` if unknown."""
-    match = _BEHIND.match(text[:80])
-    if match is None:
-        return None
-    short = unit_of(match["unit"])
-    if short is None or match["unit"].lower() in _WORDS_TOO:
-        return None
-    mark = match["power"] or match["raised"] or ""
-    power = _POWERS.get(mark.strip().rstrip("."), mark.strip()[-1:])
-    area = _ENGLISH.get(short + power, short + power)
-    second = unit_of(match["per"]) if match["per"] else None
-    rate = f"{area}/{second}{'2' if match['by'] else ''}" if second else area
-    rate = {"mi/h": "mph"}.get(rate, rate)
-    return rate if unit_of(rate) else area

@@ -108,12 +108,22 @@ def _cut(text: str) -> Iterator[Word]:
             yield Word(text[start:date_end], "", start, date_end, opaque=True)
             continue
         kind = match.lastgroup or "sign"
+        if kind == "number" and "," in match.group() and text.rfind("[", 0, start) > text.rfind("]", 0, start):
+            yield from _items(match.group(), start)
+            continue
         if match["pi"]:
             yield Word(match["pi"], match["pi"], start, end, number=_multiple_of_pi(match))
             continue
         if kind == "number" and text[start - 1 : start] == "^":
             kind = "code"
         yield _word(match.group(), kind, start, end)
+
+
+def _items(text: str, start: int) -> Iterator[Word]:
+    """Cuts `200,300,400` into numbers and commas: within brackets a comma parts items, not thousands."""
+    for part in re.finditer(r"[^,]+|,", text):
+        kind = "sign" if part.group() == "," else "number"
+        yield _word(part.group(), kind, start + part.start(), start + part.end())
 
 
 def _multiple_of_pi(match: re.Match[str]) -> Decimal:
