@@ -128,4 +128,6 @@ def _fits(value: str, kind: str) -> bool:
 
 
 def _written(annotation: object) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    """An annotation as it is written, without modules: `Decimal | None`, whether it is a text or a type."""
+    written = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return re.sub(r"\b\w+\.(?=\w)", "", written)
