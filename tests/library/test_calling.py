@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,7 +12,6 @@ import pytest
 
 from compiled_ai.library.calling import fill
 from compiled_ai.library.places import place_of
-from compiled_ai.library.slots import Words
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Trip:
     speed: Decimal | None
 
 
-TRIP: Mapping[str, Words] = {"distance": "distance, far, km", "speed": "speed, km/h, at"}
+TRIP = {"distance": "distance, far, km", "speed": "speed, km/h, at"}
 TRIP_UNITS = {"distance": "km", "speed": "km/h"}
 
 
@@ -81,7 +79,7 @@ class Box:
     unit: str | None
 
 
-BOX: Mapping[str, Words] = {"width": "width, wide", "height": "height, tall", "unit": "unit, measured in, @width"}
+BOX = {"width": "width, wide", "height": "height, tall", "unit": "unit, measured in, @width"}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ class Payment:
     kind: str | None
 
 
-PAYMENT: Mapping[str, Words] = {
+PAYMENT = {
     "rate": "rate, interest, free=0",
     "months": "months, fortnight=1, =12",
     "kind": {"fixed": "fixed, constant", "flexible": "flexible"},
@@ -159,7 +157,7 @@ def test_an_option_within_the_words_of_another_is_not_meant() -> None:
     class Plan:
         kind: str
 
-    cues: Mapping[str, Words] = {"kind": {"basic": "plain, basic", "premium": "premium, better than basic"}}
+    cues = {"kind": {"basic": "plain, basic", "premium": "premium, better than basic"}}
     assert fill("the plan that is better than basic", Plan, ["plan"], cues) == Plan("premium")
 
 
@@ -168,7 +166,7 @@ def test_options_that_case_alone_parts_are_told_by_case() -> None:
     class Size:
         code: str
 
-    cues: Mapping[str, Words] = {"code": {"m": "metre", "M": "million"}}
+    cues = {"code": {"m": "metre", "M": "million"}}
     assert fill("the size M, please", Size, ["size"], cues) == Size("M")
     assert fill("a size in metres", Size, ["size"], cues) == Size("m")
 
@@ -181,7 +179,7 @@ class Samples:
     paired: bool | None
 
 
-SAMPLES: Mapping[str, Words] = {
+SAMPLES = {
     "before": "before, first",
     "after": "after, second",
     "level": "level",
@@ -214,7 +212,7 @@ class Visit:
     guided: bool
 
 
-VISIT: Mapping[str, Words] = {
+VISIT = {
     "museum": "at, * museum",
     "day": "on",
     "guests": "guests, with",
@@ -263,6 +261,7 @@ def test_numbers_know_their_place_in_the_request() -> None:
         ({**TRIP, "days": "days"}, {}, "Trip has no field 'days'; its fields are distance, speed."),
         (TRIP, {"units": {"weight": "kg"}}, "Trip has no field 'weight'; its fields are distance, speed."),
         (TRIP, {"fractions": "rate"}, "Trip has no field 'rate'; its fields are distance, speed."),
+        ({**TRIP, "speed": ["at"]}, {}, "The cues of the field 'speed' are ['at']; write them in one text."),
         ({"distance": "km"}, {}, "The field 'speed' has no cues; give every field of Trip some."),
         ({**TRIP, "speed": "speed, slow=few"}, {}, "A word implies 'few' for the field 'speed', which is 'Decimal'."),
         ({**TRIP, "speed": "speed, @size"}, {}, "'@size' names no field; the fields are distance, speed."),

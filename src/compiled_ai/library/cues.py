@@ -22,6 +22,10 @@ _LISTED = frozenset((",", "and", "&"))
 _OTHER_CLAUSE = frozenset(("and", "or", "from", "to"))
 _LEAST = 4.0
 """A cue that is no nearer than this says nothing."""
+_COUNTS = 3.0
+"""Taken from the score of a number word, since it may count things (`two sides`)."""
+_LEAST_COUNTING = 9.0
+"""A number word is the value of a cue that stands right beside it, only."""
 _APT = 5.0
 """A number with the unit that is wanted, without any cue."""
 _REACH = 12
@@ -109,7 +113,9 @@ class Numbers:
     def score(self, position: int, cues: Sequence[Cue]) -> float:
         """Says how surely one of the cues names the number at a position: 10 is beside it, 0 is not at all."""
         best = max((self._score(position, cue) for cue in cues), default=0.0)
-        return best - 3.0 if self.words[position].spelled else best
+        if self.words[position].spelled:
+            return best - _COUNTS if best >= _LEAST_COUNTING else 0.0
+        return best
 
     def _score(self, position: int, cue: Cue) -> float:
         if cue == ("%",):

@@ -10,8 +10,11 @@ from functools import cached_property
 
 from compiled_ai.library.cues import Cue, cues_of
 
-Words = str | Mapping[str, str]
-"""Cues, parted by commas, the field's own name first; of closed sets and truth values, for each value its own."""
+Words = Collection[str]
+"""Cues in one text, parted by commas, the field's own name first; or for each value of a closed set its cues.
+
+So wide because it is what type checkers make of a display that holds texts and mappings.
+"""
 
 _STATED = re.compile(r"(?P<word>[^=]*?)\s*=\s*(?P<value>[^=]+)")
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?(?:[eE]-?\d{1,2})?")
@@ -55,7 +58,7 @@ class Slot:
 
     @property
     def options(self) -> Mapping[str, str]:
-        return {} if isinstance(self.words, str) else self.words
+        return self.words if isinstance(self.words, Mapping) else {}
 
     @property
     def is_list(self) -> bool:
@@ -108,6 +111,8 @@ def _check(slot: Slot, fields: Collection[str]) -> None:
     """Raises `ValueError` where the cues of a field do not fit its type."""
     if not _READ.fullmatch(slot.type):
         raise ValueError(f"The field {slot.name!r} is {slot.type!r}, which is not read here; read it with Asked.")
+    if not isinstance(slot.words, (str, Mapping)):
+        raise ValueError(f"The cues of the field {slot.name!r} are {slot.words!r}; write them in one text.")
     if slot.options and (slot.type not in ("str", "bool") or slot.type == "bool" and slot.options.keys() - _TRUTHS):
         raise ValueError(
             f"The field {slot.name!r} is {slot.type!r} and has words for {', '.join(map(repr, slot.options))}. "
