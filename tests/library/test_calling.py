@@ -166,7 +166,7 @@ def test_options_that_case_alone_parts_are_told_by_case() -> None:
     class Size:
         code: str
 
-    cues = {"code": {"m": "metre", "M": "million"}}
+    cues = {"code": {"m": "m, metre", "M": "M, million"}}
     assert fill("the size M, please", Size, ["size"], cues) == Size("M")
     assert fill("a size in metres", Size, ["size"], cues) == Size("m")
 

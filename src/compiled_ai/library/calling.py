@@ -14,7 +14,8 @@ Closed sets and truth values have words for each value: `{"high": "high, detaile
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -37,6 +38,8 @@ _BESIDE = 8.0
 _MOST_DIGITS = 18
 """Of a whole number; a larger one is no number that anybody asks with."""
 _MOST_PLACES = 20
+_SHORT = 3
+"""An option of fewer letters is found as it is written: others might be words (`in`)."""
 
 
 class Unclear(Exception):
@@ -238,20 +241,27 @@ class _Reading:
 
     def _options(self, options: Mapping[str, str]) -> set[str]:
         """The options that occur; one that occurs only within the words of another (`in` in `sign in`) does not."""
-        spans = [(start, end, name) for name, words in options.items() for start, end in self._spans(name, words)]
+        folded = Counter(name.casefold() for name in options)
+        alike = frozenset(name for name, count in folded.items() if count > 1)
+        spans = [
+            (start, end, name) for name, words in options.items() for start, end in self._spans(name, words, alike)
+        ]
         return {
             name
             for start, end, name in spans
             if not any(first <= start and end <= last and last - first > end - start for first, last, _ in spans)
         }
 
-    def _spans(self, name: str, words: str) -> Iterator[tuple[int, int]]:
-        """Where an option stands: its words in any form, its name as written if case alone may part it from others."""
+    def _spans(self, name: str, words: str, alike: Collection[str]) -> Iterator[tuple[int, int]]:
+        """Where an option stands: its words in any form, but as it is written where case alone parts it from others."""
         for at, word in enumerate(self.words):
             if word.text == name:
                 yield at, at + 1
-        for cue in cues_of(words if len(name) < 3 else f"{name.replace('_', ' ')},{words}"):
-            yield from islice(places_of(self.words, cue), _MOST_PLACES)
+        named = [] if len(name) < _SHORT else [name.replace("_", " ")]
+        for text in (*named, *words.split(",")):
+            if text.strip().casefold() not in alike:
+                for cue in cues_of(text):
+                    yield from islice(places_of(self.words, cue), _MOST_PLACES)
 
     def _text(self, slot: Slot) -> str | None:
         return next(filter(None, map(self._beside, slot.plain)), None)
