@@ -35,6 +35,8 @@ __all__ = ["fill"]
 T = TypeVar("T")
 _BESIDE = 8.0
 """A number that stands so near to a field's own name is its number, whatever another word implies."""
+_WHERE = ("at", "from", "in", "on")
+"""Prepositions that one state of things is told with."""
 _MOST_DIGITS = 18
 """Of a whole number; a larger one is no number that anybody asks with."""
 _MOST_PLACES = 20
@@ -105,7 +107,7 @@ class _Reading:
         value = self._stated(slot)
         if value is None and (implied := self._implied(slot)) is not None:
             value = Decimal(implied) if slot.is_number else implied == "true" if slot.type == "bool" else implied
-        if value is None and slot.optional and self._spoken_of(slot):
+        if value is None and slot.optional and slot.type != "str" and self._spoken_of(slot):
             raise Unclear
         return _typed(slot.type, value, slot.digits)
 
@@ -122,10 +124,16 @@ class _Reading:
 
     def _implied(self, slot: Slot) -> str | None:
         """The value that a word implies, or the default."""
-        values = {value for word, value in slot.implied.items() if word and self.ask.mentions(word)}
+        values = {value for word, value in slot.implied.items() if self._occurs(word)}
         if len(values) > 1:
             raise Unclear
         return next(iter(values), slot.implied.get(""))
+
+    def _occurs(self, word: str) -> bool:
+        """Tells whether a word that implies a value occurs; `at rest` may be `from rest`."""
+        first, _, others = word.partition(" ")
+        forms = [f"{each} {others}" for each in _WHERE] if others and first in _WHERE else [word]
+        return any(map(self.ask.mentions, forms))
 
     def _spoken_of(self, slot: Slot) -> bool:
         """Tells whether the field's own name occurs, neither negated nor as the unit of a number (`10 units`)."""
@@ -152,14 +160,15 @@ class _Reading:
         others = {slot.name: slot.cues for slot in slots if slot.name not in required}
         barred = {slot.name: self._unfit(slot) for slot in slots}
         apt = {slot.name: self._apt(slot) for slot in slots if not slot.optional}
-        found = self._figures.assign(required, others, barred, apt)
+        stated = len(slots) == sum(slot.is_number for slot in self.slots)
+        found = self._figures.assign(required, others, barred, apt, rest=stated)
         if any(self._figures.alternatives(position) - set(found.values()) for position in found.values()):
             raise Unclear
         return {slot.name: self._amount(slot, found[slot.name]) for slot in slots if slot.name in found}
 
     def _is_implied(self, slot: Slot) -> bool:
         """Tells whether a word states the number, and none stands beside the field's own name."""
-        if not any(word and self.ask.mentions(word) for word in slot.implied):
+        if not any(map(self._occurs, slot.implied)):
             return False
         return all(self._figures.score(position, slot.cues[:1]) < _BESIDE for position in self._figures.at)
 
@@ -214,10 +223,19 @@ class _Reading:
             return self.ask.texts(after=", ".join(slot.plain)) or None
         if slot.item == "date":
             return self.ask.dates() or None if len(alike) == 1 else None
-        if len(self._rows) != len(alike):
+        rows = self._rows_for(len(alike))
+        if len(rows) != len(alike):
             return None
-        row = self._figures.rows_by_name({each.name: each.cues for each in alike}, self._rows)[slot.name]
+        row = self._figures.rows_by_name({each.name: each.cues for each in alike}, rows)[slot.name]
         return tuple(_typed(slot.item, self._amount(slot, position), slot.digits) for position in row)
+
+    def _rows_for(self, count: int) -> tuple[tuple[int, ...], ...]:
+        """The rows; a single one is cut into equal parts where several lists are read: `1, 2 and 3, 4`."""
+        if len(self._rows) != 1 or count == 1 or len(self._rows[0]) % count:
+            return self._rows
+        (row,) = self._rows
+        size = len(row) // count
+        return tuple(row[start : start + size] for start in range(0, len(row), size)) if size > 1 else ()
 
     # ------------------------------------------------------------ single values
 
@@ -228,6 +246,7 @@ class _Reading:
 
     def _truth(self, slot: Slot) -> bool | None:
         words = slot.options or {"true": ",".join(slot.plain)}
+        words = {**words, "true": f"{words.get('true', '')},{slot.name.replace('_', ' ')}"}
         yes, no = (self.ask.flag(words.get(value, "")) for value in ("true", "false"))
         if yes is not None and yes == no:
             raise Unclear
@@ -277,7 +296,8 @@ class _Reading:
         """The word behind the number of another field; `unit` itself is none."""
         slot = next(each for each in self.slots if each.name == name)
         unit = self.ask.unit(", ".join(slot.plain))
-        return None if unit is None or unit.lower() in ("unit", "units") else unit
+        named = any(Asked(unit).mentions(each.name, *each.plain) for each in self.slots) if unit else False
+        return None if unit is None or named or unit.lower() in ("unit", "units") else unit
 
 
 def _typed(kind: str, value: Any, digits: int | None) -> Any:

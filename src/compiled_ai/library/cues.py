@@ -12,14 +12,15 @@ from compiled_ai.library.wording import Word, words_of
 Cue = tuple[str, ...]
 """The stems of one word or of several words in a row."""
 
-_LINKING = (
-    "of is are was were be equal = : being as at to the a an about with having has valu number exactly around set"
-)
+_LINKING = "of is are was were be equal = : being as at to the a an about with hav has valu number exactly around set"
 _LINKS = frozenset((*_LINKING.split(), "amount", "approximately", "total", "(", "[", "-", "'", '"', "$", "€", "£"))
 """Stems that may stand between a cue and its number."""
 _ENDS = frozenset(".?!;")
 _LISTED = frozenset((",", "and", "&"))
 _OTHER_CLAUSE = frozenset(("and", "or", "from", "to"))
+_LEADING = "by to from at in for of over and between until with on within during up"
+_PREPOSITIONS = frozenset(_LEADING.split())
+"""Stems of words that name the number behind them, never the one in front."""
 _LEAST = 4.0
 """A cue that is no nearer than this says nothing."""
 _COUNTS = 3.0
@@ -129,7 +130,7 @@ class Numbers:
             if end <= position:
                 best = max(best, self._behind(cue, end, position))
                 best = max(best, self._behind(cue, end, row[0]) - later) if end <= row[0] else best
-            elif start > position:
+            elif start > position and not _PREPOSITIONS.issuperset(cue):
                 best = max(best, self._in_front(position, start))
                 best = max(best, self._in_front(row[-1], start) - 0.3 - later) if start > row[-1] else best
         return best
@@ -161,26 +162,38 @@ class Numbers:
         optional: Mapping[str, Sequence[Cue]],
         barred: Mapping[str, Collection[int]] | None = None,
         apt: Mapping[str, Collection[int]] | None = None,
+        *,
+        rest: bool = True,
     ) -> dict[str, int]:
         """Gives each name the position of its number: the best scores together; then what is left, if it fits.
 
-        `barred` says which positions a name cannot have, `apt` which have its unit. Numbers that no cue names go to the
-        names that lack one, in order, if there are equally many and nothing but their order could part them.
+        `barred` says which positions a name cannot have, `apt` which have its unit. With `rest`, numbers that no cue
+        names go to the names that lack one, in order, if there are equally many and only their order could part them.
         """
         barred = barred or {}
         found = self._best({**wanted, **optional}, barred, apt or {})
-        missing = [name for name in wanted if name not in found]
+        if rest:
+            found.update(self._left([name for name in wanted if name not in found], found, wanted, barred))
+        return found
+
+    def _left(
+        self,
+        missing: Collection[str],
+        found: Mapping[str, int],
+        wanted: Collection[str],
+        barred: Mapping[str, Collection[int]],
+    ) -> dict[str, int]:
+        """Gives what no cue names to the names that lack a number."""
         written = [position for position in self.at if not self.words[position].spelled] or self.at
         left = [
             position
             for position in written
             if position not in found.values() and not all(position in barred.get(name, ()) for name in missing)
         ]
-        rest = list(zip(missing, left, strict=False))
-        together = len(left) == 1 or not wanted.keys() & found.keys() or self._are_alike(left)
-        if len(missing) == len(left) and together and not any(at in barred.get(name, ()) for name, at in rest):
-            found.update(rest)
-        return found
+        pairs = dict(zip(missing, left, strict=False))
+        together = len(left) == 1 or found.keys().isdisjoint(wanted) or self._are_alike(left)
+        fitting = not any(position in barred.get(name, ()) for name, position in pairs.items())
+        return pairs if len(missing) == len(left) and together and fitting else {}
 
     def _are_alike(self, positions: Sequence[int]) -> bool:
         """Tells whether numbers have the same unit, or stand in a row or as measures do: `30 by 12`, `3 x 4`."""

@@ -43,12 +43,17 @@ def amount_in(value: Decimal, behind: str, unit: str) -> Decimal | None:
     if wanted is None or stated is None:
         return value
     whole = value + stated.more if stated.more else value
-    if stated.unit == wanted or (stated.unit == "c" and dimension_of(wanted) == "charge"):
-        return whole
     try:
-        return convert(whole, stated.unit, wanted)
+        return whole if stated.unit == wanted else convert(whole, *_same_kind(stated.unit, wanted))
     except ValueError:
         return None
+
+
+def _same_kind(stated: str, wanted: str) -> tuple[str, str]:
+    """Two units as they are meant: `C` is Celsius among temperatures and coulomb among charges."""
+    if "c" in (stated, wanted) and "charge" in (dimension_of(stated), dimension_of(wanted)):
+        return stated.replace("c", "coulomb", stated == "c"), wanted.replace("c", "coulomb", wanted == "c")
+    return stated, wanted
 
 
 def has_unit(behind: str, unit: str) -> bool:

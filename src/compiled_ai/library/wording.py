@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"(?P<time>\d{1,2}:\d{2}(?::\d{2})?(?!\d))"
     r"|(?P<pi>(?:(?<![\w)])[-\u2212])?(?:(?<![\w./])(?P<times>\d{1,9}(?:\.\d{1,9})?)\s?\*?\s?)?(?:pi|\u03c0)(?!\w)"
     r"(?:\s?/\s?(?P<parts>[1-9]\d{0,8})(?![\w.]))?)"
+    r"|(?P<by>(?<=\d)[xX\u00d7](?=\d))"
     r"|(?P<code>[A-Za-z]{1,12}[/_-]?\d[\w/]{0,40}|\d{1,12}[/_-]?[A-Z]{1,6}[-_/]?\d[\w/-]{0,40}"
     r"|\d{1,12}/[A-Z][\w/-]{0,40})"
     r"|(?P<number>(?:(?<![\w)])[-\u2212+])?(?:\d{1,3}(?:,\d{3}){1,5}(?!\d)|\d{1,18})(?:\.\d{1,18})?(?:[eE][-+]?\d{1,3}(?!\w))?)"
@@ -40,6 +41,9 @@ _POWERS = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9
 _PI = Decimal("3.141592653589793238462643383279503")
 _LETTERS = {"k": 10**3, "m": 10**6, "bn": 10**9, "b": 10**9}
 """Powers that are glued to an amount of money: `$5k`."""
+_VOWELS = frozenset("aeiouy")
+_DOUBLED = frozenset("bdgmnprt")
+"""Consonants that are doubled before an ending: `dropped`, `running`."""
 CURRENCY = frozenset("$€£¥₹")
 
 
@@ -77,15 +81,16 @@ def piece(text: str, start: int, end: int) -> Located:
 
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
-    """Returns what the forms of a word have in common: `bases`, `base` are `bas`; `cities`, `city` are `city`."""
+    """Returns what the forms of a word have in common: `bas` of `bases` and `base`, `drop` of `dropped`."""
     plain = word.casefold().removesuffix("'s").removesuffix("\u2019s")
     if len(plain) > 4 and plain.endswith("ies"):
         return plain[:-3] + "y"
     if len(plain) > 3 and plain.endswith("s") and not plain.endswith(("ss", "us", "is")):
         plain = plain[:-1]
     for ending in ("ing", "ed"):
-        if len(plain) > len(ending) + 3 and plain.endswith(ending):
-            plain = plain.removesuffix(ending)
+        rest = plain.removesuffix(ending)
+        if len(plain) > len(rest) > 2 and not _VOWELS.isdisjoint(rest) and not plain.endswith("eed"):
+            plain = rest[:-1] if len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] in _DOUBLED else rest
             break
     return plain[:-1] if len(plain) > 3 and plain.endswith("e") else plain
 
