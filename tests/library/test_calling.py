@@ -142,6 +142,11 @@ def test_a_number_beside_the_fields_own_name_counts_for_more_than_what_a_word_im
     assert payment("A loan at a rate of 5%, free of charge") == Payment(Decimal("0.05"), 12, None)
 
 
+def test_a_bare_number_where_a_fraction_is_wanted_is_unclear() -> None:
+    assert payment("A loan at a rate of 5") is None
+    assert payment("A loan at a rate of 0.05") == Payment(Decimal("0.05"), 12, None)
+
+
 def test_words_that_imply_two_values_are_unclear() -> None:
     cues = {"distance": "distance, near=1, far=100", "speed": "speed"}
     assert fill("A trip, near or far", Trip, ["trip"], cues) is None
@@ -261,6 +266,7 @@ def test_numbers_know_their_place_in_the_request() -> None:
         ({**TRIP, "days": "days"}, {}, "Trip has no field 'days'; its fields are distance, speed."),
         (TRIP, {"units": {"weight": "kg"}}, "Trip has no field 'weight'; its fields are distance, speed."),
         (TRIP, {"fractions": "rate"}, "Trip has no field 'rate'; its fields are distance, speed."),
+        (TRIP, {"digits": {"speed": 30}}, "The field 'speed' is to have 30 decimals; 0 to 9 are read."),
         ({**TRIP, "speed": ["at"]}, {}, "The cues of the field 'speed' are ['at']; write them in one text."),
         ({"distance": "km"}, {}, "The field 'speed' has no cues; give every field of Trip some."),
         ({**TRIP, "speed": "speed, slow=few"}, {}, "A word implies 'few' for the field 'speed', which is 'Decimal'."),

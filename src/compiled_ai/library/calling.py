@@ -24,28 +24,18 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from compiled_ai.library.asking import Asked
-from compiled_ai.library.cues import Numbers, cues_of, places_of
-from compiled_ai.library.places import LocatedDecimal
+from compiled_ai.library.cues import cues_of, places_of
+from compiled_ai.library.figures import Figures, Unclear, occurs, typed
 from compiled_ai.library.slots import Slot, Words, slots_of
-from compiled_ai.library.stated_units import amount_in, has_unit, stated_unit
-from compiled_ai.library.wording import MOST_CHARACTERS, Word, place_at, words_of
+from compiled_ai.library.units import unit_of
+from compiled_ai.library.wording import MOST_CHARACTERS, Word, words_of
 
 __all__ = ["fill"]
 
 T = TypeVar("T")
-_BESIDE = 8.0
-"""A number that stands so near to a field's own name is its number, whatever another word implies."""
-_WHERE = ("at", "from", "in", "on")
-"""Prepositions that one state of things is told with."""
-_MOST_DIGITS = 18
-"""Of a whole number; a larger one is no number that anybody asks with."""
 _MOST_PLACES = 20
 _SHORT = 3
 """An option of fewer letters is found as it is written: others might be words (`in`)."""
-
-
-class Unclear(Exception):
-    """Something is missing, or could be meant in two ways."""
 
 
 def fill(
@@ -97,6 +87,10 @@ class _Reading:
     def ask(self) -> Asked:
         return Asked(self.text)
 
+    @cached_property
+    def _figures(self) -> Figures:
+        return Figures(self.text, self.words, self.slots)
+
     def values(self) -> dict[str, Any]:
         found = {slot.name: self._value(slot) for slot in self.slots}
         if any(found[slot.name] is None and not slot.optional for slot in self.slots):
@@ -109,11 +103,11 @@ class _Reading:
             value = Decimal(implied) if slot.is_number else implied == "true" if slot.type == "bool" else implied
         if value is None and slot.optional and slot.type != "str" and self._spoken_of(slot):
             raise Unclear
-        return _typed(slot.type, value, slot.digits)
+        return typed(slot.type, value, slot.digits) if isinstance(value, Decimal) else value
 
     def _stated(self, slot: Slot) -> Any:
         if slot.is_number:
-            return self._numbers.get(slot.name)
+            return self._figures.numbers.get(slot.name)
         if slot.is_list:
             return self._list(slot)
         if slot.type == "bool":
@@ -124,16 +118,10 @@ class _Reading:
 
     def _implied(self, slot: Slot) -> str | None:
         """The value that a word implies, or the default."""
-        values = {value for word, value in slot.implied.items() if self._occurs(word)}
+        values = {value for word, value in slot.implied.items() if occurs(self.words, word)}
         if len(values) > 1:
             raise Unclear
         return next(iter(values), slot.implied.get(""))
-
-    def _occurs(self, word: str) -> bool:
-        """Tells whether a word that implies a value occurs; `at rest` may be `from rest`."""
-        first, _, others = word.partition(" ")
-        forms = [f"{each} {others}" for each in _WHERE] if others and first in _WHERE else [word]
-        return any(map(self.ask.mentions, forms))
 
     def _spoken_of(self, slot: Slot) -> bool:
         """Tells whether the field's own name occurs, neither negated nor as the unit of a number (`10 units`)."""
@@ -142,102 +130,13 @@ class _Reading:
         named = any(start == 0 or self.words[start - 1].number is None for start in starts)
         return named and self.ask.flag(slot.plain[0]) is True
 
-    # ------------------------------------------------------------ numbers
-
-    @cached_property
-    def _figures(self) -> Numbers:
-        return Numbers(self.words)
-
-    @cached_property
-    def _rows(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(row for row in self._figures.rows if len(row) > 1)
-
-    @cached_property
-    def _numbers(self) -> Mapping[str, Decimal]:
-        """The numbers of all fields together, each in the unit that is wanted."""
-        slots = [slot for slot in self.slots if slot.is_number and not self._is_implied(slot)]
-        required = {slot.name: slot.cues for slot in slots if not slot.optional and "" not in slot.implied}
-        others = {slot.name: slot.cues for slot in slots if slot.name not in required}
-        barred = {slot.name: self._unfit(slot) for slot in slots}
-        apt = {slot.name: self._apt(slot) for slot in slots if not slot.optional}
-        stated = len(slots) == sum(slot.is_number for slot in self.slots)
-        found = self._figures.assign(required, others, barred, apt, rest=stated)
-        if any(self._figures.alternatives(position) - set(found.values()) for position in found.values()):
-            raise Unclear
-        return {slot.name: self._amount(slot, found[slot.name]) for slot in slots if slot.name in found}
-
-    def _is_implied(self, slot: Slot) -> bool:
-        """Tells whether a word states the number, and none stands beside the field's own name."""
-        if not any(map(self._occurs, slot.implied)):
-            return False
-        return all(self._figures.score(position, slot.cues[:1]) < _BESIDE for position in self._figures.at)
-
-    def _unfit(self, slot: Slot) -> frozenset[int]:
-        """Numbers that cannot be the field's.
-
-        These are numbers of another kind of unit, items of a list where lists are read, and number words that count
-        things (`two charges of 5 C`) where other numbers have the unit that is wanted.
-        """
-        lists = any(each.is_list for each in self.slots)
-        items = {position for row in self._rows for position in row} if lists else set()
-        other = {position for position in self._figures.at if self._in_unit(slot, position) is None}
-        counts = (
-            {position for position in self._figures.at if self.words[position].spelled} if self._apt(slot) else set()
-        )
-        return frozenset(items | other | (counts - self._apt(slot)) | self._parts)
-
-    @cached_property
-    def _parts(self) -> frozenset[int]:
-        """Numbers that belong to the quantity in front: `10` of `5 ft 10 in`."""
-        words = [self.words[position] for position in self._figures.at]
-        stated = [(word.end, stated_unit(self.text[word.end :])) for word in words]
-        ends = [(start, start + each.end) for start, each in stated if each and each.more]
-        return frozenset(
-            position
-            for position, word in zip(self._figures.at, words, strict=True)
-            if any(start <= word.start < end for start, end in ends)
-        )
-
-    def _apt(self, slot: Slot) -> frozenset[int]:
-        """Numbers with a unit that speaks for the field."""
-        ends = {position: self.words[position].end for position in self._figures.at if slot.unit}
-        return frozenset(position for position, end in ends.items() if has_unit(self.text[end:], slot.unit))
-
-    def _in_unit(self, slot: Slot, position: int) -> Decimal | None:
-        word = self.words[position]
-        number = word.number or Decimal(0)
-        value = number / 100 if word.percent and slot.fraction else number
-        return amount_in(value, self.text[word.end :], slot.unit) if slot.unit else value
-
-    def _amount(self, slot: Slot, position: int) -> LocatedDecimal:
-        value, word = self._in_unit(slot, position), self.words[position]
-        if value is None:
-            raise Unclear
-        return LocatedDecimal.of(value, place_at(self.text, word.start, word.end))
-
-    # ------------------------------------------------------------ lists
-
     def _list(self, slot: Slot) -> tuple[Any, ...] | None:
-        alike = [each for each in self.slots if each.is_list and (each.item == slot.item or each.item != "str")]
         if slot.item == "str":
             return self.ask.texts(after=", ".join(slot.plain)) or None
         if slot.item == "date":
-            return self.ask.dates() or None if len(alike) == 1 else None
-        rows = self._rows_for(len(alike))
-        if len(rows) != len(alike):
-            return None
-        row = self._figures.rows_by_name({each.name: each.cues for each in alike}, rows)[slot.name]
-        return tuple(_typed(slot.item, self._amount(slot, position), slot.digits) for position in row)
-
-    def _rows_for(self, count: int) -> tuple[tuple[int, ...], ...]:
-        """The rows; a single one is cut into equal parts where several lists are read: `1, 2 and 3, 4`."""
-        if len(self._rows) != 1 or count == 1 or len(self._rows[0]) % count:
-            return self._rows
-        (row,) = self._rows
-        size = len(row) // count
-        return tuple(row[start : start + size] for start in range(0, len(row), size)) if size > 1 else ()
-
-    # ------------------------------------------------------------ single values
+            alone = sum(each.is_list and each.item == "date" for each in self.slots) == 1
+            return self.ask.dates() or None if alone else None
+        return self._figures.row(slot)
 
     def _date(self, slot: Slot) -> date | None:
         alike = [each.name for each in self.slots if each.type == "date"]
@@ -293,22 +192,10 @@ class _Reading:
         return self.ask.text(after=cue.removesuffix("*"))
 
     def _unit_of(self, name: str) -> str | None:
-        """The word behind the number of another field; `unit` itself is none."""
+        """The word behind the number of another field; neither `unit` itself nor what names a field is one."""
         slot = next(each for each in self.slots if each.name == name)
         unit = self.ask.unit(", ".join(slot.plain))
-        named = any(Asked(unit).mentions(each.name, *each.plain) for each in self.slots) if unit else False
-        return None if unit is None or named or unit.lower() in ("unit", "units") else unit
-
-
-def _typed(kind: str, value: Any, digits: int | None) -> Any:
-    """Rounds a number to the decimals that are wanted, and makes it whole where its type asks for that."""
-    if not isinstance(value, Decimal):
-        return value
-    if value.adjusted() > _MOST_DIGITS:
-        raise Unclear
-    amount = value if digits is None else round(value, digits)
-    if kind != "int":
-        return amount
-    if amount != amount.to_integral_value():
-        raise Unclear
-    return int(amount)
+        if unit is None or unit.lower() in ("unit", "units"):
+            return None
+        named = any(Asked(unit).mentions(each.name, *each.plain) for each in self.slots)
+        return unit if unit_of(unit) or not named else None

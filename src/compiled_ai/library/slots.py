@@ -18,6 +18,7 @@ So wide because it is what type checkers make of a display that holds texts and 
 
 _STATED = re.compile(r"(?P<word>[^=]*?)\s*=\s*(?P<value>[^=]+)")
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?(?:[eE]-?\d{1,2})?")
+_MOST_DECIMALS = 9
 _TRUTHS = frozenset(("true", "false"))
 _READ = re.compile(r"int|Decimal|str|bool|date|tuple\[(int|Decimal|str|date), \.\.\.\]")
 
@@ -121,6 +122,10 @@ def _check(slot: Slot, fields: Collection[str]) -> None:
     wrong = next((value for value in slot.implied.values() if not _fits(value, slot.type)), None)
     if wrong is not None:
         raise ValueError(f"A word implies {wrong!r} for the field {slot.name!r}, which is {slot.type!r}.")
+    if slot.digits is not None and slot.digits not in range(_MOST_DECIMALS + 1):
+        raise ValueError(
+            f"The field {slot.name!r} is to have {slot.digits!r} decimals; 0 to {_MOST_DECIMALS} are read."
+        )
     for cue in slot.plain:
         if cue.startswith("@") and cue.removeprefix("@").strip() not in fields:
             raise ValueError(f"{cue!r} names no field; the fields are {', '.join(fields)}.")
