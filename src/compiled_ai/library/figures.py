@@ -115,7 +115,7 @@ class Figures:
         """A number as the field wants it; `None` for another kind of unit, and for a bare `5` where 5% may be meant."""
         word = self.words[position]
         number = word.number or Decimal(0)
-        if slot.fraction and not word.percent and abs(number) > 1:
+        if slot.fraction and not slot.is_list and not word.percent and abs(number) > 1:
             return None
         value = number / 100 if word.percent and slot.fraction else number
         return amount_in(value, self.text[word.end :], slot.unit) if slot.unit else value
