@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice, permutations
 
 from compiled_ai.library.wording import Word, words_of
@@ -43,6 +43,7 @@ _MOST_WAYS = 720
 _NOWHERE = (10**6, 10**6)
 
 
+@lru_cache(maxsize=4096)
 def cues_of(text: str) -> tuple[Cue, ...]:
     """Reads cues as they are written: `base, base length` is two cues."""
     return tuple(cue for part in text.split(",") if (cue := tuple(word.stem for word in words_of(part))))
