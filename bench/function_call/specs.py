@@ -21,10 +21,10 @@ from tools import Tool, chosen
 
 PROSE = """\
 Read a call of the tool {name} ({about})
-from `request`, anybody's plain words. call is null unless the request asks for this tool and clearly states every
-required argument; nothing is guessed. An optional argument is set only if the request states it, else null; if it is
-spoken of but its value cannot be read, call is null. Read with Asked alone, without regular expressions, in 8 to 16
-lines; give each argument its 4 to 10 likeliest cues, since real requests are worded unlike the examples."""
+from `request`, anybody's plain words, with one `fill` alone. Real requests are worded unlike the examples and unlike
+the schema: think of what people would say. Topic: one or two groups of 4 to 8 words. Cues: the 3 to 8 likeliest of
+each field, and words that imply its value, as an act, a state or a familiar thing does (hour=60). \
+No value is guessed."""
 MISFITS = (
     "Remind me on 14 May 2026 to pay 250 dollars for the 2 rooms.",
     "Book a table for two at eight in the evening.",
@@ -63,7 +63,7 @@ metadata:
   data_basis: "synthetic"
 inputs:
   request: text
-modules: [asking]
+modules: [calling]
 steps:
   - step: read_call
     type: function
@@ -76,7 +76,7 @@ steps:
         fields:
 {fields}
 outputs: [call]
-limits: {{function_lines: 20}}
+limits: {{function_lines: 24}}
 accuracy:
   call: {{metric: exact, threshold: 0.5}}
 examples:

@@ -172,3 +172,53 @@ def test_hostile_requests_are_read_in_bounded_time(text: str) -> None:
     ask.text()
     ask.number_lists()
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("request_text", "expected"),
+    [
+        ("from 0 to 2 pi", ["0", "6.283185307179586476925286766559006"]),
+        ("\u2212\u03c0/2 and 3*pi", ["-1.570796326794896619231321691639752", "9.424777960769379715387930149838509"]),
+        ("a million and a dozen", ["1000000", "12"]),
+        ("two dozen", ["24"]),
+        ("a 20x10 room", ["20", "10"]),
+        ("[200,300,400] of 1,200", ["200", "300", "400", "1200"]),
+        ("a Raspberry Pi 4", ["4"]),
+    ],
+)
+def test_multiples_of_pi_measures_and_bracketed_lists_are_numbers(request_text: str, expected: list[str]) -> None:
+    names = {f"n{index}": f"n{index}" for index in range(len(expected))}
+    assert list(Asked(request_text).numbers(names).values()) == [Decimal(number) for number in expected]
+
+
+def test_what_no_cue_names_is_given_in_order_where_only_order_parts_it() -> None:
+    cues = {"price": "price", "width": "width", "depth": "depth"}
+    assert Asked("price 5, 30 by 12").numbers(cues) == {"price": 5, "width": 30, "depth": 12}
+    assert Asked("price 5, first 30 feet then 12 feet").numbers(cues) == {"price": 5, "width": 30, "depth": 12}
+    assert Asked("price 5, first 30 and then 12").numbers(cues) == {"price": 5}
+
+
+def test_a_preposition_names_the_number_behind_it() -> None:
+    assert Asked("30 by 12").numbers({"width": "wide", "depth": "by"}) == {"width": 30, "depth": 12}
+
+
+def test_a_number_word_is_the_value_of_a_word_right_beside_it_only() -> None:
+    assert Asked("for two years").numbers({}, {"years": "years"}) == {"years": 2}
+    assert Asked("significance between two sets").numbers({}, {"level": "significance"}) == {}
+
+
+def test_a_denial_reaches_to_the_next_comma() -> None:
+    assert Asked("not shy, loud").flag("loud") is True
+    assert Asked("has few friends").flag("friend") is False
+    assert Asked("it isn\u2019t loud").flag("loud") is False
+
+
+@pytest.mark.parametrize("form", ["dropped", "dropping", "drops", "Drop"])
+def test_a_doubled_consonant_is_a_form_of_the_word(form: str) -> None:
+    assert Asked(f"the stone {form} here").mentions("drop")
+    assert Asked("gases are mixed").mentions("mix") and not Asked("falling").mentions("fa")
+
+
+def test_a_text_in_front_ends_at_of() -> None:
+    assert Asked("the price of silver wire").text(before="wire") == "silver"
+    assert Asked("tickets for the Museum of Modern Art museum").text(before="museum") == "Museum of Modern Art"

@@ -15,6 +15,7 @@ from compiled_ai.library.mapping import find, flatten, get, put, reshape
 from compiled_ai.library.names import has_legal_form, organisation_key, parse_person, without_codes
 from compiled_ai.library.phones import find_phones, format_phone, parse_phone, region_of
 from compiled_ai.library.places import Located
+from compiled_ai.library.stated_units import amount_in, has_unit
 from compiled_ai.library.textmatch import best_match, classify, find_phrase, is_like, likeness, plain
 from compiled_ai.library.units import convert, parse_quantity, unit_of
 
@@ -132,3 +133,39 @@ def test_objects_are_built_by_rules() -> None:
     assert flatten({"a": {"b": [1, {"c.d": 2}]}}) == {"a.b[0]": 1, 'a.b[1]."c.d"': 2}
     with pytest.raises(ValueError, match="leads through int 1"):
         put({"a": 1}, "a.b", 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "behind", "unit", "expected"),
+    [
+        ("180", " cm tall", "m", "1.8"),
+        ("70", "kg", "kilograms", "70"),
+        ("9.8", " meters per second squared", "m/s^2", "9.8"),
+        ("9.8", " m/s^2", "m/s", None),
+        ("36", " km/h", "m/s", "10"),
+        ("60", " miles per hour", "mph", "60"),
+        ("2", " cubic meters", "m^3", "2"),
+        ("3", " square feet per gallon", "square feet", "3"),
+        ("5", " ft 10 in and", "inches", "70"),
+        ("6", " feet 2 inches", "in", "74"),
+        ("5", "'10\" tall", "cm", "177.8"),
+        ("2", " hours 30 minutes", "minutes", "150"),
+        ("25", " degrees Celsius", "kelvin", "298.15"),
+        ("90", " degrees north", "deg", "90"),
+        ("5", " C", "coulomb", "5"),
+        ("2", " nC", "coulomb", "2e-9"),
+        ("18", " months", "years", "1.5"),
+        ("5", " kg", "m", None),
+        ("5", " in 2020", "m", "5"),
+        ("5", " parsecs", "m", "5"),
+        ("5", " cm", "parsecs", "5"),
+        ("5", "", "m", "5"),
+    ],
+)
+def test_a_number_is_read_in_the_unit_that_is_wanted(number: str, behind: str, unit: str, expected: str | None) -> None:
+    assert amount_in(Decimal(number), behind, unit) == (None if expected is None else Decimal(expected))
+
+
+def test_a_known_unit_of_the_wanted_kind_is_told_from_none() -> None:
+    assert has_unit(" cm", "m") and not has_unit(" kg", "m")
+    assert not has_unit(" wide", "m") and not has_unit(" cm", "parsecs")

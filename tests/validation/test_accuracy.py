@@ -17,7 +17,7 @@ from compiled_ai.sandbox import Sandbox
 from compiled_ai.validation.accuracy import accuracy, judge_sealed
 from compiled_ai.validation.literals import golden_literals
 
-from .conftest import GOOD, RULES, VENDORS, assembled, case, pools, rules_of
+from .conftest import GOOD, RULES, SPEC, VENDORS, assembled, case, pools, rules_of
 
 Build = Callable[[str], Assembled]
 BOUNDED = RULES.replace(
@@ -195,3 +195,21 @@ def test_a_value_that_many_cases_share_is_knowledge(plan: CompilePlan) -> None:
     outputs = [output.field for output in plan.spec.outputs]
     assert golden_literals(source, plan.pools.sealed, outputs, "") == ()
     assert golden_literals(source, plan.pools.sealed[:4], outputs, "") != ()
+
+
+def test_what_the_description_of_a_field_within_a_field_names_is_no_answer(
+    plan_of: Callable[[str], CompilePlan], box: Sandbox
+) -> None:
+    nested = """vendor:
+        type: object
+        optional: true
+        fields:
+          name: {type: string, description: "%s"}"""
+    body = "def read_letter(letter, weight):\n    return ReadLetter(ReadLetterVendor('Acme Tools Ltd'), weight * 2)\n"
+    told = {}
+    for description in ("Acme Tools Ltd, or another shop.", "A shop."):
+        plan = plan_of(SPEC.replace("vendor: string?", nested % description).replace("metric: text", "metric: exact"))
+        answer = replace(case(1), expected={"vendor": {"name": "Acme Tools Ltd"}, "cost": "2"})
+        result = accuracy(assembled(plan, {"read_letter": body}), plan.spec, Pools(selection=(answer,)), box)
+        told[description] = "accuracy.golden_literal" in rules_of(result.findings)
+    assert list(told.values()) == [False, True]

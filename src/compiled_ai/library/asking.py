@@ -21,7 +21,12 @@ from compiled_ai.library.regions import with_state
 from compiled_ai.library.wording import MOST_CHARACTERS, place_at, words_of
 
 __all__ = ["Asked"]
-_NOT = frozenset(("not", "no", "without", "exclude", "excluding", "except", "don't", "doesn't", "never", "skip"))
+_NO_WORDS = """
+    not no without exclude excluding except never skip few hardly lack lacks lacking don't doesn't isn't aren't wasn't
+    won't cannot can't
+"""
+_NOT = frozenset(_NO_WORDS.split())
+_NEW_THOUGHT = frozenset((",", ".", ";", ":", "!", "?", "but"))
 
 
 class Asked:
@@ -47,9 +52,14 @@ class Asked:
         """Returns true if one of the words occurs, false if it is negated (`without traffic`), else `None`."""
         for cue in _all(cues):
             for start, _ in places_of(self._words, cue):
-                before = {word.text.lower() for word in self._words[max(0, start - 3) : start]}
-                return not before & _NOT
+                return not self._is_denied(start)
         return None
+
+    def _is_denied(self, at: int) -> bool:
+        """Tells whether one of the three words in front denies a word; a comma or a `but` begins a new thought."""
+        before = [word.text.lower().replace("\u2019", "'") for word in self._words[max(0, at - 3) : at]]
+        here = next((index for index in reversed(range(len(before))) if before[index] in _NEW_THOUGHT), -1)
+        return not _NOT.isdisjoint(before[here + 1 :])
 
     def numbers(
         self, required: Mapping[str, str], optional: Mapping[str, str] | None = None, *, fractions: str = ""

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import islice, permutations
 
 from compiled_ai.library.wording import Word, words_of
 
 Cue = tuple[str, ...]
 """The stems of one word or of several words in a row."""
 
-_LINKING = (
-    "of is are was were be equal = : being as at to the a an about with having has valu number exactly around set"
-)
+_LINKING = "of is are was were be equal = : being as at to the a an about with hav has valu number exactly around set"
 _LINKS = frozenset((*_LINKING.split(), "amount", "approximately", "total", "(", "[", "-", "'", '"', "$", "€", "£"))
 """Stems that may stand between a cue and its number."""
 _ENDS = frozenset(".?!;")
 _LISTED = frozenset((",", "and", "&"))
 _OTHER_CLAUSE = frozenset(("and", "or", "from", "to"))
+_LEADING = "by to from at in for of over and between until with on within during up"
+_PREPOSITIONS = frozenset(_LEADING.split())
+"""Stems of words that name the number behind them, never the one in front."""
 _LEAST = 4.0
 """A cue that is no nearer than this says nothing."""
+_COUNTS = 3.0
+"""Taken from the score of a number word, since it may count things (`two sides`)."""
+_LEAST_COUNTING = 9.0
+"""A number word is the value of a cue that stands right beside it, only."""
+_APT = 5.0
+"""A number with the unit that is wanted, without any cue."""
 _REACH = 12
 """Words between a cue and its number, at most."""
 _MOST_LIKELY = 3
@@ -29,9 +37,13 @@ _MOST_NUMBERS = 30
 _LONG = 8
 """From so many letters on, a cue may be misspelt in one of them."""
 _MOST_PLACES = 60
+_TIMES = frozenset(("by", "x", "\u00d7", "*"))
+_MOST_WAYS = 720
+"""Orders of rows that are weighed: all of six rows."""
 _NOWHERE = (10**6, 10**6)
 
 
+@lru_cache(maxsize=4096)
 def cues_of(text: str) -> tuple[Cue, ...]:
     """Reads cues as they are written: `base, base length` is two cues."""
     return tuple(cue for part in text.split(",") if (cue := tuple(word.stem for word in words_of(part))))
@@ -103,7 +115,9 @@ class Numbers:
     def score(self, position: int, cues: Sequence[Cue]) -> float:
         """Says how surely one of the cues names the number at a position: 10 is beside it, 0 is not at all."""
         best = max((self._score(position, cue) for cue in cues), default=0.0)
-        return best - 3.0 if self.words[position].spelled else best
+        if self.words[position].spelled:
+            return best - _COUNTS if best >= _LEAST_COUNTING else 0.0
+        return best
 
     def _score(self, position: int, cue: Cue) -> float:
         if cue == ("%",):
@@ -117,7 +131,7 @@ class Numbers:
             if end <= position:
                 best = max(best, self._behind(cue, end, position))
                 best = max(best, self._behind(cue, end, row[0]) - later) if end <= row[0] else best
-            elif start > position:
+            elif start > position and not _PREPOSITIONS.issuperset(cue):
                 best = max(best, self._in_front(position, start))
                 best = max(best, self._in_front(row[-1], start) - 0.3 - later) if start > row[-1] else best
         return best
@@ -143,17 +157,83 @@ class Numbers:
         others = sum(word.number is None and word.stem not in _LINKS for word in gap)
         return for_word * others + 0.2 * len(gap) + 5.0 * numbers
 
-    def assign(self, wanted: Mapping[str, Sequence[Cue]], optional: Mapping[str, Sequence[Cue]]) -> dict[str, int]:
-        """Gives each name the position of its number: the best scores together; then what is left, if it fits."""
-        found = self._best({**wanted, **optional})
-        missing = [name for name in wanted if name not in found]
-        written = [position for position in self.at if not self.words[position].spelled] or self.at
-        left = [position for position in written if position not in found.values()]
-        if len(missing) == len(left) and (len(left) == 1 or not found):
-            found.update(zip(missing, left, strict=True))
+    def assign(
+        self,
+        wanted: Mapping[str, Sequence[Cue]],
+        optional: Mapping[str, Sequence[Cue]],
+        barred: Mapping[str, Collection[int]] | None = None,
+        apt: Mapping[str, Collection[int]] | None = None,
+        *,
+        rest: bool = True,
+    ) -> dict[str, int]:
+        """Gives each name the position of its number: the best scores together; then what is left, if it fits.
+
+        `barred` says which positions a name cannot have, `apt` which have its unit. With `rest`, numbers that no cue
+        names go to the names that lack one, in order, if there are equally many and only their order could part them.
+        """
+        barred = barred or {}
+        found = self._best({**wanted, **optional}, barred, apt or {})
+        if rest:
+            found.update(self._left([name for name in wanted if name not in found], found, wanted, barred))
         return found
 
-    def _best(self, names: Mapping[str, Sequence[Cue]]) -> dict[str, int]:
+    def _left(
+        self,
+        missing: Collection[str],
+        found: Mapping[str, int],
+        wanted: Collection[str],
+        barred: Mapping[str, Collection[int]],
+    ) -> dict[str, int]:
+        """Gives what no cue names to the names that lack a number."""
+        written = [position for position in self.at if not self.words[position].spelled] or self.at
+        left = [
+            position
+            for position in written
+            if position not in found.values() and not all(position in barred.get(name, ()) for name in missing)
+        ]
+        pairs = dict(zip(missing, left, strict=False))
+        together = len(left) == 1 or found.keys().isdisjoint(wanted) or self._are_alike(left)
+        fitting = not any(position in barred.get(name, ()) for name, position in pairs.items())
+        return pairs if len(missing) == len(left) and together and fitting else {}
+
+    def _are_alike(self, positions: Sequence[int]) -> bool:
+        """Tells whether numbers have the same unit, or stand in a row or as measures do: `30 by 12`, `3 x 4`."""
+        pairs = list(zip(positions, positions[1:], strict=False))
+        units = {self.words[at + 1].stem if at + 1 < len(self.words) else "" for at in positions}
+        if pairs and len(units) == 1 and max(units).isalpha() and units.isdisjoint(_OTHER_CLAUSE):
+            return True
+        return bool(pairs) and all(self._goes_on(one, other) or self._is_measure(one, other) for one, other in pairs)
+
+    def alternatives(self, position: int) -> frozenset[int]:
+        """Returns the numbers that are offered instead of one: `400` of `300 or 400`."""
+        near = ((position, other) for other in self.at if 0 < abs(other - position) <= 4)
+        return frozenset(
+            other
+            for one, other in near
+            if any(word.stem == "or" for word in self.words[min(one, other) : max(one, other)])
+        )
+
+    def _is_measure(self, before: int, here: int) -> bool:
+        gap = [word.stem for word in self.words[before + 1 : here]]
+        return bool(gap) and gap[-1] in _TIMES and len(gap) <= 2
+
+    def rows_by_name(
+        self, names: Mapping[str, Sequence[Cue]], rows: Sequence[tuple[int, ...]]
+    ) -> dict[str, tuple[int, ...]]:
+        """Gives each name a row, of equally many: the best scores of first numbers together, of equals in order."""
+
+        def total(order: Iterable[tuple[int, ...]]) -> float:
+            return sum(self.score(row[0], cues) for row, cues in zip(order, names.values(), strict=True))
+
+        ways = islice(permutations(rows), _MOST_WAYS)
+        return dict(zip(names, max(ways, key=total), strict=True))
+
+    def _best(
+        self,
+        names: Mapping[str, Sequence[Cue]],
+        barred: Mapping[str, Collection[int]],
+        apt: Mapping[str, Collection[int]],
+    ) -> dict[str, int]:
         """Chooses one-to-one pairs of names and numbers with the largest sum of scores."""
         first = {
             name: min((at for cue in cues for at, _ in places_of(self.words, cue)), default=10**6)
@@ -162,15 +242,20 @@ class Numbers:
         order = sorted(names, key=lambda name: first[name])
         chosen: dict[frozenset[int], tuple[float, dict[str, int]]] = {frozenset(): (0.0, {})}
         for name, cues in names.items():
-            scores = self._likely(cues, order.index(name))
+            scores = self._likely(cues, order.index(name), barred.get(name, ()), apt.get(name, ()))
             for used, (total, pairs) in list(chosen.items()):
                 for at, score in scores.items():
                     if at not in used and total + score > chosen.get(used | {at}, (0.0, {}))[0]:
                         chosen[used | {at}] = (total + score, {**pairs, name: at})
         return max(chosen.values(), key=lambda each: each[0])[1]
 
-    def _likely(self, cues: Sequence[Cue], rank: int) -> dict[int, float]:
+    def _likely(
+        self, cues: Sequence[Cue], rank: int, barred: Collection[int], apt: Collection[int]
+    ) -> dict[int, float]:
         """Returns the numbers that cues may name; of equals, those that stand in the order of the cues."""
-        scores = {at: self.score(at, cues) - 0.02 * (rank - index) ** 2 for index, at in enumerate(self.at)}
-        likely = sorted((at for at in scores if scores[at] >= _LEAST), key=lambda at: -scores[at])
+        scores = {
+            at: max(self.score(at, cues), _APT if at in apt else 0.0) - 0.02 * (rank - index) ** 2
+            for index, at in enumerate(self.at)
+        }
+        likely = sorted((at for at in scores if scores[at] >= _LEAST and at not in barred), key=lambda at: -scores[at])
         return {at: scores[at] for at in likely[:_MOST_LIKELY]}

@@ -34,8 +34,8 @@ _OPENING = frozenset(stem(word) for word in _OPENING_WORDS.split())
 _STOPPING_WORDS = """
     in on at for from to with by near during between using via within around about over under after before until
     since per than as into and or but if that which who whom where when while because so is are was were be been
-    has have had do does did can could will would should i you we they it me us please given including starting
-    ending considering
+    has have had do does did can could will would should i you we they it me us please given having whose
+    including starting ending considering
 """
 _STOPS = frozenset(_STOPPING_WORDS.split())
 _PRAISING_WORDS = """
@@ -113,7 +113,7 @@ class Phrases:
             and self.words[start - 1].text.lower() not in _ARTICLES
         ):
             start -= 1
-            if self._opens(start):
+            if self._opens(start) or self.words[start].text == "of" and not self._is_name_word(start + 1):
                 start += 1
                 break
         while start < last and self.words[start].text.lower() in _PRAISE:

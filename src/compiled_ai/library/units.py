@@ -30,6 +30,13 @@ data byte: bit 0.125, byte 1, kb 1000, mb 1000000, gb 1000000000, tb 10000000000
 data byte: gib 1073741824
 concentration g/l: mg/dl 0.01, g/dl 10, g/l 1, mg/l 0.001, ng/ml 0.000001, mcg/ml 0.001, mg/ml 1
 temperature k: c 1, f 1, k 1
+acceleration m/s2: m/s2 1, ft/s2 0.3048
+calendar month: month 1, quarter 3, year 12, decade 120
+charge coulomb: coulomb 1, millicoulomb 0.001, microcoulomb 0.000001, nanocoulomb 1e-9
+frequency hz: hz 1, khz 1000, mhz 1000000, ghz 1000000000
+power w: w 1, kw 1000, hp 745.69987158227022
+voltage v: mv 0.001, v 1, kv 1000
+angle deg: deg 1, rad 57.295779513082320876798154814105170
 """
 _ALIAS_TEXT = """
 meter=m, metre=m, kilometer=km, kilometre=km, centimeter=cm, millimeter=mm, inch=in, inches=in, "=in, foot=ft,
@@ -37,7 +44,9 @@ feet=ft, '=ft, yard=yd, mile=mi, sq ft=sqft, ft2=sqft, square feet=sqft, m²=m2,
 litre=l, milliliter=ml, millilitre=ml, cc=cm3, fl oz=floz, gallon=gal, quart=qt, pint=pt, gram=g, gramme=g,
 kilogram=kg, kilo=kg, milligram=mg, microgram=mcg, µg=mcg, μg=mcg, ug=mcg, tonne=t, ounce=oz, pound=lb, lbs=lb,
 stone=st, second=s, sec=s, minute=min, hour=h, hr=h, day=d, week=wk, kph=km/h, kmh=km/h, knot=kn, calorie=cal,
-mm hg=mmhg, °c=c, celsius=c, deg c=c, °f=f, fahrenheit=f, deg f=f, kelvin=k, bytes=byte
+mm hg=mmhg, °c=c, celsius=c, deg c=c, °f=f, fahrenheit=f, deg f=f, kelvin=k, bytes=byte,
+yr=year, mc=millicoulomb, µc=microcoulomb, μc=microcoulomb, uc=microcoulomb, nc=nanocoulomb, hertz=hz, kilohertz=khz,
+megahertz=mhz, gigahertz=ghz, watt=w, kilowatt=kw, horsepower=hp, volt=v, kilovolt=kv, degree=deg, °=deg, radian=rad
 """
 
 
@@ -84,6 +93,11 @@ def unit_of(name: str) -> str | None:
         if candidate in _UNITS:
             return candidate
     return None
+
+
+def dimension_of(unit: str) -> str:
+    """Returns what a unit in its short form measures (`mass`), or "" for one that is unknown."""
+    return _UNITS[unit][0] if unit in _UNITS else ""
 
 
 def convert(value: Decimal, source: str, target: str) -> Decimal:

@@ -22,6 +22,7 @@ from typing import Any
 
 from compiled_ai.assemble import Assembled
 from compiled_ai.canonical import canonical_json
+from compiled_ai.library.types import Field
 from compiled_ai.pools import Pools
 from compiled_ai.records import Finding, StageResult
 from compiled_ai.sandbox import Outcome, Run, Sandbox
@@ -287,8 +288,16 @@ def _named(spec: WorkflowSpec) -> Iterator[str]:
     for step in spec.steps:
         yield from (step.name, step.description, *(check.text for check in step.validation))
         yield from (getattr(step, words, "") for words in ("prose", "instructions", "source_text"))
-        yield from (f"{field.name} {field.description} {' '.join(field.type.enum or ())}" for field in step.result)
+        yield from _field_words(step.result)
     yield from (str(cell) for table in spec.tables for row in table.rows for cell in row)
+
+
+def _field_words(fields: Iterable[Field]) -> Iterator[str]:
+    """What fields say, and those within them."""
+    for field in fields:
+        yield f"{field.name} {field.description} {' '.join(field.type.enum or ())}"
+        yield from _field_words(field.type.fields)
+        yield from _field_words(field.type.items.fields if field.type.items else ())
 
 
 def _measures(judged: Mapping[str, Sequence[Judged]], scores: Mapping[str, Score], learned: bool) -> dict[str, Any]:

@@ -1,0 +1,144 @@
+"""The numbers of a call: which of a request's numbers each field gets, in the unit that it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from compiled_ai.library.cues import Numbers, cues_of, places_of
+from compiled_ai.library.places import LocatedDecimal
+from compiled_ai.library.slots import Slot
+from compiled_ai.library.stated_units import amount_in, has_unit, stated_unit
+from compiled_ai.library.wording import Word, place_at
+
+_BESIDE = 8.0
+"""A number that stands so near to a field's own name is its number, whatever another word implies."""
+_MOST_DIGITS = 18
+"""Of a whole number; a larger one is no number that anybody asks with."""
+_WHERE = ("at", "from", "in", "on")
+"""Prepositions that one state of things is told with."""
+
+
+class Unclear(Exception):
+    """Something is missing, or could be meant in two ways."""
+
+
+def occurs(words: Sequence[Word], phrase: str) -> bool:
+    """Tells whether words that imply a value occur; `at rest` may be `from rest`."""
+    first, _, others = phrase.partition(" ")
+    forms = [f"{each} {others}" for each in _WHERE] if others and first in _WHERE else [phrase]
+    return any(True for form in forms for cue in cues_of(form) for _ in places_of(words, cue))
+
+
+def typed(kind: str, number: Decimal, digits: int | None) -> int | Decimal:
+    """Rounds a number to the decimals that are wanted, and makes it whole where its type asks for that."""
+    if number.adjusted() > _MOST_DIGITS:
+        raise Unclear
+    amount = number if digits is None else round(number, digits)
+    if kind != "int":
+        return amount
+    if amount != amount.to_integral_value():
+        raise Unclear
+    return int(amount)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The numbers of one request, given to the fields of one call."""
+
+    text: str
+    words: Sequence[Word]
+    slots: Sequence[Slot]
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return Numbers(self.words)
+
+    @cached_property
+    def _rows(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(row for row in self._numbers.rows if len(row) > 1)
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Decimal]:
+        """The numbers of all fields together, each in the unit that is wanted."""
+        slots = [slot for slot in self.slots if slot.is_number and not self._is_implied(slot)]
+        required = {slot.name: slot.cues for slot in slots if not slot.optional and "" not in slot.implied}
+        others = {slot.name: slot.cues for slot in slots if slot.name not in required}
+        barred = {slot.name: self._unfit(slot) for slot in slots}
+        apt = {slot.name: self._apt(slot) for slot in slots if not slot.optional}
+        stated = len(slots) == sum(slot.is_number for slot in self.slots)
+        found = self._numbers.assign(required, others, barred, apt, rest=stated)
+        if any(self._numbers.alternatives(position) - set(found.values()) for position in found.values()):
+            raise Unclear
+        return {slot.name: self._amount(slot, found[slot.name]) for slot in slots if slot.name in found}
+
+    def _is_implied(self, slot: Slot) -> bool:
+        """Tells whether a word states the number, and none stands beside the field's own name."""
+        if not any(occurs(self.words, word) for word in slot.implied):
+            return False
+        return all(self._numbers.score(position, slot.cues[:1]) < _BESIDE for position in self._numbers.at)
+
+    def _unfit(self, slot: Slot) -> frozenset[int]:
+        """Numbers that cannot be the field's.
+
+        These are numbers of another kind of unit, items of a list where lists are read, and number words that count
+        things (`two charges of 5 C`) where other numbers have the unit that is wanted.
+        """
+        lists = any(each.is_list for each in self.slots)
+        items = {position for row in self._rows for position in row} if lists else set()
+        other = {position for position in self._numbers.at if self._in_unit(slot, position) is None}
+        counts = (
+            {position for position in self._numbers.at if self.words[position].spelled} if self._apt(slot) else set()
+        )
+        return frozenset(items | other | (counts - self._apt(slot)) | self._parts)
+
+    @cached_property
+    def _parts(self) -> frozenset[int]:
+        """Numbers that belong to the quantity in front: `10` of `5 ft 10 in`."""
+        words = [self.words[position] for position in self._numbers.at]
+        stated = [(word.end, stated_unit(self.text[word.end :])) for word in words]
+        ends = [(start, start + each.end) for start, each in stated if each and each.more]
+        return frozenset(
+            position
+            for position, word in zip(self._numbers.at, words, strict=True)
+            if any(start <= word.start < end for start, end in ends)
+        )
+
+    def _apt(self, slot: Slot) -> frozenset[int]:
+        """Numbers with a unit that speaks for the field."""
+        ends = {position: self.words[position].end for position in self._numbers.at if slot.unit}
+        return frozenset(position for position, end in ends.items() if has_unit(self.text[end:], slot.unit))
+
+    def _in_unit(self, slot: Slot, position: int) -> Decimal | None:
+        """A number as the field wants it; `None` for another kind of unit, and for a bare `5` where 5% may be meant."""
+        word = self.words[position]
+        number = word.number or Decimal(0)
+        if slot.fraction and not slot.is_list and not word.percent and abs(number) > 1:
+            return None
+        value = number / 100 if word.percent and slot.fraction else number
+        return amount_in(value, self.text[word.end :], slot.unit) if slot.unit else value
+
+    def _amount(self, slot: Slot, position: int) -> LocatedDecimal:
+        value, word = self._in_unit(slot, position), self.words[position]
+        if value is None:
+            raise Unclear
+        return LocatedDecimal.of(value, place_at(self.text, word.start, word.end))
+
+    def row(self, slot: Slot) -> tuple[int | Decimal, ...] | None:
+        """The row of numbers that a list takes: by its name, else in order; `None` if there are more or fewer rows."""
+        lists = {each.name: each.cues for each in self.slots if each.is_list and each.item in ("int", "Decimal")}
+        rows = self._rows_for(len(lists))
+        if len(rows) != len(lists):
+            return None
+        row = self._numbers.rows_by_name(lists, rows)[slot.name]
+        return tuple(typed(slot.item, self._amount(slot, position), slot.digits) for position in row)
+
+    def _rows_for(self, count: int) -> tuple[tuple[int, ...], ...]:
+        """The rows; a single one is cut into equal parts where several lists are read: `1, 2 and 3, 4`."""
+        if len(self._rows) != 1 or count == 1 or len(self._rows[0]) % count:
+            return self._rows
+        (row,) = self._rows
+        size = len(row) // count
+        return tuple(row[start : start + size] for start in range(0, len(row), size)) if size > 1 else ()
