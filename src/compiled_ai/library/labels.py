@@ -134,7 +134,8 @@ def _alike(text: str, word: str, least: int) -> frozenset[str]:
 
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
-_FUZZY_WORD = re.compile(r"[^\W_]{2,30}")
+_FUZZY_WORD = re.compile(r"[^\W_](?:[^\W_]|[.~'`|](?=[^\W\d_])){1,30}")
+"""A word; a mark between its letters is a slip of OCR: `Adver~iser`, `F.ight`."""
 
 
 def fuzzy_positions(text: str, label: str) -> list[Found]:
@@ -182,6 +183,34 @@ def is_label(text: str) -> float:
     if share == 1:
         return 0.9
     return 0.6 if share >= 0.5 and content[-1] in _WORDS else 0.0
+
+
+def is_smudged_label(text: str) -> bool:
+    """Tells whether every word of a short text is a word of labels, but for one slip of OCR each: `Rcf`, `Codc`."""
+    found = [_UNWORDLY.sub("", word).lower() for word in text.split()]
+    content = [word for word in found if word and word not in _SMALL]
+    return 0 < len(content) <= 4 and all(map(_slipped_word, content))
+
+
+_UNWORDLY = re.compile(r"[\W_]+")
+
+
+@lru_cache(maxsize=4096)
+def _slipped_word(word: str) -> bool:
+    """Tells whether a word is one of labels, with at most one letter lost, wrong or too many."""
+    if word in _WORDS or len(word) < 4 or not word.isalnum():
+        return word in _WORDS
+    return not _shorter(word).isdisjoint(_shorter_words())
+
+
+def _shorter(word: str) -> frozenset[str]:
+    """A word, and all that it becomes without one of its letters: two words one slip apart have one of these in common."""
+    return frozenset((word, *(word[:at] + word[at + 1 :] for at in range(len(word)))))
+
+
+@lru_cache(maxsize=1)
+def _shorter_words() -> frozenset[str]:
+    return frozenset().union(*(_shorter(word) for word in _WORDS if len(word) >= 4))
 
 
 def is_word(word: str, known: str) -> bool:

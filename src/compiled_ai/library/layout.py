@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Literal, cast, overload
 
 from compiled_ai.library.dates import DateRange, Order
-from compiled_ai.library.labels import Found, bare_label, find_label, fuzzy_positions, is_label, words
+from compiled_ai.library.labels import Found, bare_label, find_label, fuzzy_positions, is_label, is_smudged_label, words
 from compiled_ai.library.page_tables import table
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
@@ -540,16 +540,27 @@ class _Label:
                 else shift != 0
             ):
                 continue
-            if shift and any(is_label(cell.text) > 0.5 for cell in self._beside_below(row)):
+            if shift and self._owned(row, reads):
                 continue
             found += self._along(row, quality - penalty, reads, stops)
             if any(one.score > 40 for one in found):
                 break
         return found
 
-    def _beside_below(self, row: int) -> list[Cell]:
-        """The cells of another row in the column of this label: a label there owns the values right of it."""
-        return [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
+    def _owned(self, row: int, reads: Reader) -> bool:
+        """Tells whether what stands right in another row belongs to a label there, or this label has its value there."""
+        x0, x1 = self._columns()
+        beside = [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
+        return any(
+            is_label(cell.text) > 0.5 or (row > self.cell.row and -2 <= cell.x0 - x0 <= 4 and cell.x0 < x1 and reads(cell.text))
+            for cell in beside
+        )
+
+    def _columns(self) -> tuple[float, float]:
+        """First and last column of the label itself, which may be a part of its cell."""
+        per = (self.cell.x1 - self.cell.x0) / max(1, len(self.cell.text))
+        first, last = (self.cell.x0 + (at - self.cell.start) * per for at in (self.found.start, self.found.end))
+        return first, last
 
     def _along(self, row: int, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         edge = self.cell.x1
@@ -577,9 +588,7 @@ class _Label:
 
     def _below(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         text: str = str(self.cell.text)
-        per = (self.cell.x1 - self.cell.x0) / max(1, len(text))
-        x0 = self.cell.x0 + (self.found.start - self.cell.start) * per
-        x1 = self.cell.x0 + (self.found.end - self.cell.start) * per
+        x0, x1 = self._columns()
         base = quality - (18 if text[self.found.end - self.cell.start :].lstrip().startswith(":") else 0)
         found: list[Candidate] = []
         blocked = 0.0
@@ -626,7 +635,7 @@ class _Label:
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
-            score -= 70 * is_label(window) + (90 if _plain(reading.value) in stops else 0)
+            score -= 70 * max(is_label(window), 0.7 * (reads.words and is_smudged_label(window))) + (90 if _plain(reading.value) in stops else 0)
             score -= 50 * (reads.words and side == "right" and self._reads_on(reading.value))
         if score <= 0:
             return []
