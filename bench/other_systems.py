@@ -88,7 +88,9 @@ def main() -> None:
         print(f"{name:<22} {tally.mean:.3f}  {shares}", flush=True)
         means.setdefault(name[0], []).append(tally.mean)
     for letter, title in (("a", "read"), ("b", "only scored")):
-        print(f"{title}: {sum(means[letter]) / len(means[letter]):.3f} (n {len(means[letter])} pages x {options.times})")
+        print(
+            f"{title}: {sum(means[letter]) / len(means[letter]):.3f} (n {len(means[letter])} pages x {options.times})"
+        )
 
 
 if __name__ == "__main__":

@@ -45,11 +45,11 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
     ),
     re.compile(
         r"(?<![\d/.])(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s.\-/,]{0,2}(?:of |de )?"
-        rf"{_MONTH}[\s.\-/,']{{0,3}}(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
+        rf"{_MONTH}[\s.\-/,']{{0,3}}(?P<year>\d{{4}}|\d{{2}}(?!,? ?\d{{4}}))(?![\d:])",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"(?<![^\W\d_]){_MONTH}\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,\-/.]{{1,3}}'?(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
+        rf"(?<![^\W\d_]){_MONTH}\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,\-/.]{{1,3}}'?(?P<year>\d{{4}}|\d{{2}}(?!,? ?\d{{4}}))(?![\d:])",
         re.IGNORECASE,
     ),
 )
@@ -59,13 +59,23 @@ _SHORT = (
     re.compile(rf"(?<![^\W\d_]){_MONTH}\.?\s?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:])", re.IGNORECASE),
     re.compile(rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s?{_MONTH}(?![^\W\d_])", re.IGNORECASE),
 )
+_WEEKDAY = r"\(?(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\)?"
 _BETWEEN = re.compile(
-    r"\s*(?:-{1,2}|\u2013|\u2014|to|till?|until|through|thru|/|~|and|ends?:?|ending:?|end date:?)\s*", re.IGNORECASE
+    rf"(?:\s*{_WEEKDAY})?\s*(?:-{{1,2}}|[\u2010-\u2015\u00ad_=\u00ab]|to|till?|until|through|thru|/|~|and"
+    rf"|ends?:?|ending:?|end date:?)\s*(?:{_WEEKDAY}\s*)?",
+    re.IGNORECASE,
 )
+_WITHIN = re.compile(
+    rf"(?<![^\W\d_]){_MONTH}\.?\s?(?P<first>\d{{1,2}})\s?(?:-|\u2013|to)\s?(?P<last>\d{{1,2}}),?\s?(?P<year>\d{{4}})(?!\d)",
+    re.IGNORECASE,
+)
+"""A range within one month: `June 8-13, 2020`."""
 _DIGIT = r"[\dOoQDIil|!ZzSsB]"
 _SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
-_BLURRED = re.compile(r"(?<!\w)(\d\d)(?:/(?=\d\d[7l|])|[7l|](?=\d\d/))(\d\d)[/7l|](\d\d)(?!\w)")
-"""A slash that OCR took for a 7 or a stroke: `06704/20`."""
+_BLURRED = re.compile(
+    r"(?<![\w/])(\d\d)(?://?(?=\d\d[17lIi|!.,:\-])|[17lIi|!.,:\-](?=\d\d/)|//(?=\d\d/))(\d\d)[/17lIi|!.,:\-](\d\d)(?![\w/])"
+)
+"""One of two slashes that OCR took for something else or doubled: `06704/20`, `06/08120`, `06-08/20`."""
 _LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")
 
 
@@ -113,14 +123,20 @@ def parse_range(text: str, *, order: Order = "mdy", base: date | None = None) ->
 def find_dates(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundDate]:
     """Yields every date of a text in order, with the characters it stands on; repairs digits that OCR misread."""
     found = _scan(text, order, base)
-    if not found and (_SMUDGED.search(text) or _BLURRED.search(text)):
-        repaired = _BLURRED.sub(r"\1/\2/\3", text)
-        found = _scan(_SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), repaired), order, base)
+    repaired = _repaired(text) if _TWO_DIGITS.search(text) else text
+    if repaired != text and (not found or len(repaired) == len(text)):
+        found = _scan(repaired, order, base)
     for value, start, end in found:
         yield FoundDate(LocatedDate.of(value, place_in(text, start, end)), start, end)
 
 
 _Hit = tuple[date, int, int]
+_TWO_DIGITS = re.compile(r"\d.*\d", re.DOTALL)
+
+
+def _repaired(text: str) -> str:
+    """A text with its misread digits and slashes put right, within what has the shape of a date."""
+    return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), _BLURRED.sub(r"\1/\2/\3", text))
 
 
 def _scan(text: str, order: Order, base: date | None) -> list[_Hit]:
@@ -196,6 +212,24 @@ def _leap(year: int) -> bool:
 
 def find_ranges(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundRange]:
     """Yields every range of two dates, in order."""
+    within = list(_within_months(text))
+    if not within:
+        yield from _pairs(text, order, base)
+        return
+    yield from sorted([*within, *_pairs(text, order, base)], key=lambda found: found.first)
+
+
+def _within_months(text: str) -> Iterator[FoundRange]:
+    for match in _WITHIN.finditer(text):
+        month, year = _MONTHS[match.group("month").lower()], match.group("year")
+        first, last = (_day(year, month, int(match.group(name)), None) for name in ("first", "last"))
+        if first and last and first <= last:
+            start, end = (match.start(), match.end("first")), (match.start("last"), match.end())
+            days = (LocatedDate.of(day, place_in(text, *at)) for day, at in ((first, start), (last, end)))
+            yield FoundRange(DateRange(*days), start, end)
+
+
+def _pairs(text: str, order: Order, base: date | None) -> Iterator[FoundRange]:
     dates = list(find_dates(text, order=order, base=base))
     index = 0
     while index < len(dates):

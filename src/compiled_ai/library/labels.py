@@ -115,11 +115,13 @@ def _lowered(text: str) -> str:
 def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
     """Positions of each distinct word of a text, and first and last character of every word."""
     places: dict[str, list[int]] = {}
-    lowered = _lowered(text)
-    for index, word in enumerate(_FUZZY_WORD.findall(lowered)):
-        places.setdefault(word, []).append(index)
-    spans = [match.span() for match in _FUZZY_WORD.finditer(lowered)]
-    return places, [start for start, _ in spans], [end for _, end in spans]
+    starts: list[int] = []
+    ends: list[int] = []
+    for match in _FUZZY_WORD.finditer(_lowered(text)):
+        places.setdefault(match.group(), []).append(len(starts))
+        starts.append(match.start())
+        ends.append(match.end())
+    return places, starts, ends
 
 
 @lru_cache(maxsize=256)
@@ -133,8 +135,65 @@ def _alike(text: str, word: str, least: int) -> frozenset[str]:
     )
 
 
+_SHORT = {
+    "account": "acct|acc",
+    "advertiser": "adv|advt|advtr|advertisr",
+    "agency": "agy|agcy",
+    "amount": "amt|amnt",
+    "balance": "bal",
+    "campaign": "camp|cmpgn",
+    "contract": "contr|cntr|cntrct|cont",
+    "customer": "cust|cstmr",
+    "date": "dt",
+    "dates": "dts|dt",
+    "estimate": "est",
+    "flight": "flt|flgt",
+    "gross": "grs",
+    "invoice": "inv|invc",
+    "order": "ord|ordr",
+    "payment": "pmt|pymt",
+    "period": "per|prd",
+    "product": "prod",
+    "schedule": "sched|sch",
+    "sponsor": "spons|spnsr",
+    "statement": "stmt|stmnt",
+    "total": "tot|ttl",
+    "totals": "tots|tot|ttl",
+}
+"""How forms with little room shorten the words of their labels."""
+
+
+@lru_cache(maxsize=512)
+def _abbreviated(label: str) -> tuple[tuple[str, ...], re.Pattern[str]] | None:
+    """The words by which an abbreviated label may begin, and its pattern; `None` where no word has a short form."""
+    tokens = _TOKEN.findall(label.lower())
+    if not any(token in _SHORT for token in tokens):
+        return None
+    forms = [
+        _NUMBER
+        if token == "#" or (index and _is_number_word(token))
+        else rf"(?:{re.escape(token)}|(?:{_SHORT[token]})\b\.?)"
+        if token in _SHORT
+        else re.escape(token)
+        for index, token in enumerate(tokens)
+    ]
+    return (tokens[0], *_SHORT.get(tokens[0], "").split("|")), re.compile(
+        r"[\s.:/_\-]{0,3}".join(forms) + r"(?![^\W\d_])"
+    )
+
+
+def find_abbreviated(text: str, label: str) -> list[Found]:
+    """Returns where a label stands with words cut short, such as `ADV` or `Ord #`."""
+    short = _abbreviated(label)
+    if short is None:
+        return []
+    lowered, (places, starts, _) = _lowered(text), _vocabulary(text)
+    matches = (short[1].match(lowered, starts[at]) for word in short[0] for at in places.get(word, ()))
+    return [Found(match.start(), match.end(), 0.78) for match in matches if match and "\n" not in match.group()]
+
+
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
-_FUZZY_WORD = re.compile(r"[^\W_](?:[^\W_]|[.~'`|](?=[^\W\d_])){1,30}")
+_FUZZY_WORD = re.compile(r"[^\W_]{2,30}(?:[.~'`|][^\W\d_]{1,30}){0,2}|[^\W_][.~'`|][^\W\d_]{2,30}")
 """A word; a mark between its letters is a slip of OCR: `Adver~iser`, `F.ight`."""
 
 

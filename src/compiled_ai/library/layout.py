@@ -19,7 +19,16 @@ from itertools import islice
 from typing import Literal, cast, overload
 
 from compiled_ai.library.dates import DateRange, Order
-from compiled_ai.library.labels import Found, bare_label, find_label, fuzzy_positions, is_label, is_smudged_label, words
+from compiled_ai.library.labels import (
+    Found,
+    bare_label,
+    find_abbreviated,
+    find_label,
+    fuzzy_positions,
+    is_label,
+    is_smudged_label,
+    words,
+)
 from compiled_ai.library.page_tables import table
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal, Place, Span, located, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
@@ -479,8 +488,8 @@ def _ways(kind: Kind | re.Pattern[str]) -> tuple[Find, ...]:
     Numbers and dates say by their shape what they are, so that a form may leave that out.
     """
     if kind not in ("identifier", "date", "date_range"):
-        return find_label, fuzzy_positions
-    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier")
+        return find_label, fuzzy_positions, find_abbreviated
+    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier"), find_abbreviated
 
 
 def _plain(text: str) -> str:
@@ -504,7 +513,7 @@ class _Label:
             if not found or found[0].score < quality - 10:
                 found += self._right(quality, reads, stops)
         if side != "right" and not (found and found[0].score >= 95):
-            found += self._below(quality, after, reads, stops)
+            found += self._below(quality, bool(found), reads, stops)
         return found
 
     def _quality(self) -> tuple[float, int]:
@@ -552,7 +561,8 @@ class _Label:
         x0, x1 = self._columns()
         beside = [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
         return any(
-            is_label(cell.text) > 0.5 or (row > self.cell.row and -2 <= cell.x0 - x0 <= 4 and cell.x0 < x1 and reads(cell.text))
+            is_label(cell.text) > 0.5
+            or (row > self.cell.row and -2 <= cell.x0 - x0 <= 4 and cell.x0 < x1 and reads(cell.text))
             for cell in beside
         )
 
@@ -586,10 +596,11 @@ class _Label:
         most = max(one.score for one in amounts)
         return [replace(one, score=most + 1) if one is largest else one for one in found]
 
-    def _below(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
+    def _below(self, quality: float, beside: bool, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         text: str = str(self.cell.text)
         x0, x1 = self._columns()
-        base = quality - (18 if text[self.found.end - self.cell.start :].lstrip().startswith(":") else 0)
+        colon = text[self.found.end - self.cell.start :].lstrip().startswith(":")
+        base = quality - (18 if colon and beside else 4 if colon else 0)
         found: list[Candidate] = []
         blocked = 0.0
         pitch = self.page._pitch
@@ -631,11 +642,13 @@ class _Label:
         if reading is None:
             return []
         if isinstance(reading.value, str):
-            reading = self._without_label(cell, reading)
+            reading = self._without_revision(self._without_label(cell, reading), reads)
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
-            score -= 70 * max(is_label(window), 0.7 * (reads.words and is_smudged_label(window))) + (90 if _plain(reading.value) in stops else 0)
+            score -= 70 * max(is_label(window), 0.7 * (reads.words and is_smudged_label(window))) + (
+                90 if _plain(reading.value) in stops else 0
+            )
             score -= 50 * (reads.words and side == "right" and self._reads_on(reading.value))
         if score <= 0:
             return []
@@ -658,7 +671,18 @@ class _Label:
         kept = value[: len(value) - len(match.group())]
         return replace(reading, value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
+    def _without_revision(self, reading: Reading, reads: Reader) -> Reading:
+        """Cuts `/2` from `1234567/2` where the label (`Contract / Revision`) says that a revision stands there."""
+        value = str(reading.value)
+        label = str(self.cell.text)[self.found.start - self.cell.start :][: self.found.end - self.found.start + 16]
+        match = _REVISED.fullmatch(value) if reads.digits and _REVISION.search(label) else None
+        if match is None:
+            return reading
+        return replace(reading, value=match.group(1), end=reading.start + match.end(1))
 
+
+_REVISION = re.compile(r"\brev(?:ision|\b)", re.IGNORECASE)
+_REVISED = re.compile(r"([\w\-]{4,})/\d{1,3}")
 _LAST_LABEL = re.compile(
     r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
     r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"
@@ -676,7 +700,7 @@ _CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
 _SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
 """What follows a word in running text, and not a label."""
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
-_NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s|$))")
+_NEXT_MARK = re.compile(r"\s(?P<label>(?:[A-Z][\w.$/]*\s){0,2}[A-Z][\w.$/]*)\s?(?::(?=\s|$)|#\s?(?=\d))")
 
 
 def _after_label(text: str, end: int) -> tuple[int, int]:
@@ -702,9 +726,14 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
 
 
 def _until_label(window: str) -> str:
-    """Cuts a text before the next `Label:` within it."""
-    match = _NEXT_LABEL.search(window)
-    return window[: match.start()] if match and match.start() > 0 else window
+    """Cuts a text before the next `Label:` or `Label # 123` within it: of the words before the mark, all that are of labels."""
+    match = _NEXT_MARK.search(window)
+    if not match or match.start() == 0:
+        return window
+    words_before = match.group("label").split(" ")
+    known = next((at for at in range(len(words_before)) if is_label(" ".join(words_before[at:])) >= 0.9), None)
+    at = known if known is not None else len(words_before) - 1
+    return window[: match.start("label")].rstrip() + "".join(f" {word}" for word in words_before[:at])
 
 
 # ---------------------------------------------------------------------- boxes

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal, cast
 
 from compiled_ai.library.dates import Order, find_dates, find_ranges
-from compiled_ai.library.money import find_amounts, repair_digits
+from compiled_ai.library.money import find_amounts, repair_digits, torn_amounts
 
 Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
 Dated = tuple[date, int, int]
@@ -76,7 +76,8 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         return Reader(lambda text: next(dates(text), None), dates, digits=True)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
-        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, digits=True)
+        beside = partial(_side_by_side, order=order, base=base)
+        return Reader(lambda text: next(ranges(text), None) or beside(text), ranges, wide=True, digits=True)
     if kind == "money":
         bare = 0.6 if symbols else 1.0
         return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), digits=True)
@@ -106,6 +107,16 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
 
 
+def _side_by_side(text: str, order: Order, base: date | None) -> Reading | None:
+    """First and last day in two columns, or with a dash that OCR lost."""
+    dates = find_dates(text, order=order, base=base)
+    first, last = next(dates, None), next(dates, None)
+    if first is None or last is None or text[first.end : last.start].strip() or not first.value <= last.value:
+        return None
+    days = (first.value, first.start, first.end), (last.value, last.start, last.end)
+    return Reading(days, first.start, last.end, 0.6)
+
+
 def _amounts(text: str, bare: float) -> Iterator[Reading]:
     for found in find_amounts(text):
         if not found.percent:
@@ -114,17 +125,22 @@ def _amounts(text: str, bare: float) -> Iterator[Reading]:
 
 
 def _money(text: str, bare: float) -> Reading | None:
-    """The surest amount; where there is none that is sure, digits that OCR misread are repaired."""
+    """The surest amount; where there is none that is sure, digits and marks that OCR misread are repaired."""
     best: Reading | None = None
-    for attempt in (text, repair_digits(text)):
-        for reading in _amounts(attempt, bare):
+    for attempt in (_amounts(text, bare), _torn(text), _amounts(repair_digits(text), bare)):
+        for reading in attempt:
             if best is None or reading.confidence > best.confidence:
                 best = replace(reading, end=min(reading.end, len(text)))
             if reading.confidence == 1.0:
                 return best
-        if best and best.confidence >= 0.6:
+        if best and 0.6 <= best.confidence < 0.9:
             break
     return best
+
+
+def _torn(text: str) -> Iterator[Reading]:
+    for found in torn_amounts(text):
+        yield Reading(Decimal(found.value), found.start, found.end, 0.95)
 
 
 def _numbers(text: str) -> Iterator[Reading]:
@@ -166,6 +182,8 @@ def _name(text: str) -> Reading | None:
     if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
         return None
     words = len(value.split())
+    if letters < 4 and value.isascii() and not value.isupper():
+        return Reading(value, reading.start, reading.end, 0.4)
     if _ELSEWHERE.search(value):
         return Reading(value, reading.start, reading.end, 0.4)
     return Reading(value, reading.start, reading.end, 1.0 if words <= 9 else 0.5 if words <= 16 else 0.1)
