@@ -1,8 +1,9 @@
-"""How a reading function holds on pages of systems that no development file shows: `python bench/other_systems.py ARTIFACT`.
+"""How a reading function holds on pages of systems that no development file shows.
 
-`bench/pages/*.txt` are made-up pages in the manner of other traffic and billing systems; each is drawn a number of times
-with made-up names, numbers, dates and amounts. The pages `a*` were read while the library was changed, the pages `b*` were
-written before and only scored. Both come from one hand, so that this shows what breaks, not how often.
+Call it by `python bench/other_systems.py ARTIFACT`. `bench/pages/*.txt` are made-up pages in the manner of other traffic
+and billing systems; each is drawn a number of times with made-up names, numbers, dates and amounts. The pages `a*` were
+read while the library was changed, the pages `b*` were written before and only scored. Both come from one hand, so that
+this shows what breaks, not how often.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from mutations import FIELDS, MUTATIONS, Tally, measured
+
 from compiled_ai import load_artifact
 from compiled_ai.runtime.loading import as_program
-from mutations import FIELDS, MUTATIONS, Tally, measured
 
 PAGES = Path(__file__).parent / "pages"
 NAMES = (

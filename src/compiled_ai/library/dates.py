@@ -38,6 +38,8 @@ _MONTHS = {
     for name in names.split()
 }
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=lambda name: (-len(name), name))) + ")"
+_YEAR = r"(?P<year>\d{4}|\d{2}(?!,? ?(?:19|20)\d\d(?!\d)))(?![\d:])"
+"""A year after a month by name; not the day of `June 8-13, 2020`, which a full year follows."""
 _PATTERNS: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?<![\d.])(?P<a>\d{4})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{1,2})(?!\d)"),
     re.compile(
@@ -45,11 +47,11 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
     ),
     re.compile(
         r"(?<![\d/.])(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s.\-/,]{0,2}(?:of |de )?"
-        rf"{_MONTH}[\s.\-/,']{{0,3}}(?P<year>\d{{4}}|\d{{2}}(?!,? ?\d{{4}}))(?![\d:])",
+        rf"{_MONTH}[\s.\-/,']{{0,3}}{_YEAR}",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"(?<![^\W\d_]){_MONTH}\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,\-/.]{{1,3}}'?(?P<year>\d{{4}}|\d{{2}}(?!,? ?\d{{4}}))(?![\d:])",
+        rf"(?<![^\W\d_]){_MONTH}\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,\-/.]{{1,3}}'?{_YEAR}",
         re.IGNORECASE,
     ),
 )
@@ -72,8 +74,9 @@ _WITHIN = re.compile(
 """A range within one month: `June 8-13, 2020`."""
 _DIGIT = r"[\dOoQDIil|!ZzSsB]"
 _SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
+_SLASH = r"[17lIi|!.,:\-]"
 _BLURRED = re.compile(
-    r"(?<![\w/])(\d\d)(?://?(?=\d\d[17lIi|!.,:\-])|[17lIi|!.,:\-](?=\d\d/)|//(?=\d\d/))(\d\d)[/17lIi|!.,:\-](\d\d)(?![\w/])"
+    rf"(?<![\w/])(\d\d)(?://?(?=\d\d{_SLASH})|{_SLASH}(?=\d\d/)|//(?=\d\d/))(\d\d)(?:/|{_SLASH})(\d\d)(?![\w/])"
 )
 """One of two slashes that OCR took for something else or doubled: `06704/20`, `06/08120`, `06-08/20`."""
 _LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")

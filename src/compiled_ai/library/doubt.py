@@ -51,8 +51,8 @@ def _is(read: Value, value: object) -> bool:
 
 
 def _times(page: Page, value: Value, kind: Kind | re.Pattern[str]) -> int:
-    """Counts how often a value is printed; of a text, in whole words, whatever its case and spaces."""
+    """Counts how often a value is printed; of a text, in whole words, whatever its case, spaces and punctuation."""
     if not isinstance(value, str):
         return sum(other == value for other in page.find_all(kind))
-    printed = r"\s+".join(map(re.escape, value.split()))
+    printed = r"[^\w\n]*".join(map(re.escape, re.findall(r"\w", value)))
     return len(re.findall(rf"(?<!\w){printed}(?!\w)", page.text, re.IGNORECASE))

@@ -14,7 +14,7 @@ def words(text: str) -> frozenset[str]:
 
 _NUMBER = r"(?:#|no\b\.?|n[o0]\.|nr\.?|num(?:ber)?\b\.?|nbr\b\.?|\u2116)"
 _WORDS = words(
-    "account acct address adv age agency agreement agy alt amount attention attn balance bill billing "
+    "account acct address adv advertiser age agency agreement agy alt amount attention attn balance bill billing "
     "birth branch buyer buying calendar cashier category class client code comments commission company "
     "contact contract counter currency customer cycle date day days deal delivery demo demographic "
     "department dept desc description destination discount division document due duration effective email "
@@ -25,7 +25,7 @@ _WORDS = words(
     "person phone plan po policy position posted price primary print printed priority product project "
     "property provider purchase qty quantity rate receipt received ref reference region registration "
     "release rep report representative requested rev revision sales salesman salesperson schedule "
-    "secondary section sent serial series service ship shipped shipping signature sort source special "
+    "secondary section sent serial series service ship shipped shipping signature sort source special sponsor "
     "spots start statement station status stop subject subtotal supplier table tax tel telephone term "
     "terminal terms ticket time title total trans transaction type unit updated user vat vendor version "
     "week weekday year zip"
@@ -245,10 +245,16 @@ def is_label(text: str) -> float:
 
 
 def is_smudged_label(text: str) -> bool:
-    """Tells whether every word of a short text is a word of labels, but for one slip of OCR each: `Rcf`, `Codc`."""
-    found = [_UNWORDLY.sub("", word).lower() for word in text.split()]
-    content = [word for word in found if word and word not in _SMALL]
-    return 0 < len(content) <= 4 and all(map(_slipped_word, content))
+    """Tells whether a short text may be a label with a slip of OCR in each word: `Salcs Officc`, `Codc`.
+
+    Short words are alike by chance, so that one of up to four letters counts only by itself.
+    """
+    found = [_UNWORDLY.sub("", word) for word in text.split()]
+    content = [word for word in found if word and word.lower() not in _SMALL and not word.isdigit()]
+    least = 0 if len(content) == 1 else 5
+    return 0 < len(content) <= 4 and all(
+        word.lower() in _WORDS or (len(word) >= least and _slipped_word(word)) for word in content
+    )
 
 
 _UNWORDLY = re.compile(r"[\W_]+")
@@ -256,20 +262,21 @@ _UNWORDLY = re.compile(r"[\W_]+")
 
 @lru_cache(maxsize=4096)
 def _slipped_word(word: str) -> bool:
-    """Tells whether a word is one of labels, with at most one letter lost, wrong or too many."""
-    if word in _WORDS or len(word) < 4 or not word.isalnum():
-        return word in _WORDS
-    return not _shorter(word).isdisjoint(_shorter_words())
+    """Tells whether a word is one of labels but for one letter, or too short to be a name by itself: `Rif`."""
+    if len(word) < 4:
+        return word.isascii() and word.isalpha() and not word.isupper()
+    return word.isalpha() and not _shorter(word.lower()).isdisjoint(_shorter_words())
 
 
 def _shorter(word: str) -> frozenset[str]:
-    """A word, and all that it becomes without one of its letters: two words one slip apart have one of these in common."""
+    """A word, and all it becomes without one of its letters: two words one slip apart have one of these in common."""
     return frozenset((word, *(word[:at] + word[at + 1 :] for at in range(len(word)))))
 
 
 @lru_cache(maxsize=1)
 def _shorter_words() -> frozenset[str]:
-    return frozenset().union(*(_shorter(word) for word in _WORDS if len(word) >= 4))
+    """The words of labels, and what the longer ones of them become without a letter."""
+    return frozenset().union(*(_shorter(word) if len(word) >= 4 else {word} for word in _WORDS if len(word) >= 3))
 
 
 def is_word(word: str, known: str) -> bool:

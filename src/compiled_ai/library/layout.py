@@ -507,6 +507,8 @@ class _Label:
 
     def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
         quality, after = self._quality()
+        if reads.words and _NO_NAME.match(str(self.cell.text), self.found.end - self.cell.start):
+            quality -= 35
         found: list[Candidate] = []
         if side != "below":
             found += self._inside(quality, after, reads, stops)
@@ -557,7 +559,7 @@ class _Label:
         return found
 
     def _owned(self, row: int, reads: Reader) -> bool:
-        """Tells whether what stands right in another row belongs to a label there, or this label has its value there."""
+        """Tells whether what stands right in another row belongs there, or this label has its own value there."""
         x0, x1 = self._columns()
         beside = [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
         return any(
@@ -681,6 +683,11 @@ class _Label:
         return replace(reading, value=match.group(1), end=reading.start + match.end(1))
 
 
+_NO_NAME = re.compile(
+    r"[ /.\-]{1,3}(?:code|id|no|number|num|nbr|ref|reference|phone|tel|fax|e-?mail|type|date|contact|address)\b|\s?#",
+    re.IGNORECASE,
+)
+"""What makes a label that of something else than a name: `Advertiser Code`, `Client #`."""
 _REVISION = re.compile(r"\brev(?:ision|\b)", re.IGNORECASE)
 _REVISED = re.compile(r"([\w\-]{4,})/\d{1,3}")
 _LAST_LABEL = re.compile(
@@ -700,7 +707,7 @@ _CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
 _SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
 """What follows a word in running text, and not a label."""
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
-_NEXT_MARK = re.compile(r"\s(?P<label>(?:[A-Z][\w.$/]*\s){0,2}[A-Z][\w.$/]*)\s?(?::(?=\s|$)|#\s?(?=\d))")
+_NEXT_MARK = re.compile(r"\s(?P<label>(?:[A-Z][\w.$/]*\s){0,2}[A-Z][\w.$/]*)\s?(?:#?:(?=\s|$)|#\s?(?=\d))")
 
 
 def _after_label(text: str, end: int) -> tuple[int, int]:
@@ -726,7 +733,7 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
 
 
 def _until_label(window: str) -> str:
-    """Cuts a text before the next `Label:` or `Label # 123` within it: of the words before the mark, all that are of labels."""
+    """Cuts a text before the next `Label:` or `Label # 123`: of the words before the mark, all that are of labels."""
     match = _NEXT_MARK.search(window)
     if not match or match.start() == 0:
         return window

@@ -76,8 +76,7 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         return Reader(lambda text: next(dates(text), None), dates, digits=True)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
-        beside = partial(_side_by_side, order=order, base=base)
-        return Reader(lambda text: next(ranges(text), None) or beside(text), ranges, wide=True, digits=True)
+        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, digits=True)
     if kind == "money":
         bare = 0.6 if symbols else 1.0
         return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), digits=True)
@@ -105,16 +104,6 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
     for found in find_ranges(text, order=order, base=base):
         first, last = (found.value.start, *found.first), (found.value.end, *found.last)
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
-
-
-def _side_by_side(text: str, order: Order, base: date | None) -> Reading | None:
-    """First and last day in two columns, or with a dash that OCR lost."""
-    dates = find_dates(text, order=order, base=base)
-    first, last = next(dates, None), next(dates, None)
-    if first is None or last is None or text[first.end : last.start].strip() or not first.value <= last.value:
-        return None
-    days = (first.value, first.start, first.end), (last.value, last.start, last.end)
-    return Reading(days, first.start, last.end, 0.6)
 
 
 def _amounts(text: str, bare: float) -> Iterator[Reading]:
@@ -182,8 +171,6 @@ def _name(text: str) -> Reading | None:
     if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
         return None
     words = len(value.split())
-    if letters < 4 and value.isascii() and not value.isupper():
-        return Reading(value, reading.start, reading.end, 0.4)
     if _ELSEWHERE.search(value):
         return Reading(value, reading.start, reading.end, 0.4)
     return Reading(value, reading.start, reading.end, 1.0 if words <= 9 else 0.5 if words <= 16 else 0.1)
