@@ -1,6 +1,6 @@
 """How a reading function holds on pages of systems that no development file shows.
 
-Call it by `python bench/other_systems.py ARTIFACT`. `bench/pages/*.txt` are made-up pages in the manner of other traffic
+`python bench/other_systems.py ARTIFACT`: `bench/pages/*.txt` are made-up pages in the manner of other traffic
 and billing systems; each is drawn a number of times with made-up names, numbers, dates and amounts. The pages `a*` were
 read while the library was changed, the pages `b*` were written before and only scored. Both come from one hand, so that
 this shows what breaks, not how often.
