@@ -1,17 +1,22 @@
 """How long a page takes, by layout module: `python bench/documents.py [--pages 40] [--help]`.
 
 Prints P50 and P99 in milliseconds of processor time a page over real invoices and receipts (where the data sets are
-present), over synthetic pages of 500 and 5,000 lines, and their ratio: 10 is linear. Aim: 10 ms a page of 500 lines.
-Then hostile pages (one sign, word or line repeated to 250 kB and 1 MB) through the invoice function and through the
-search for a value without a place (seconds, and the ratio, which is 4 where time is linear), and other ones of 0.1 and
-1 MB and of 2,000 and 20,000 boxes through the receipt function (ratio 10 where time is linear).
+present), then over synthetic pages of 500 and 5,000 lines, no two of them equal, with their ratio (10 is linear) and
+whether the goal is met: 10 ms a page of 500 lines. Then hostile pages (one sign, word or line repeated to 250 kB and
+1 MB) through the invoice function and through the search for a value without a place (seconds, and the ratio, which
+is 4 where time is linear), and other ones of 0.1 and 1 MB and of 2,000 and 20,000 boxes through the receipt function
+(ratio 10 where time is linear).
+
+The cyclic collector runs as it does in a program; what the benchmark itself holds is kept from it.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
+import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -26,6 +31,8 @@ from compiled_ai.library.issuers import issue_date, issuer
 from compiled_ai.library.layout import Page
 
 DATA = Path(os.environ.get("COMPILED_AI_DATA") or Path(__file__).parents[2] / "shared" / "data")
+GOAL_MS = 10.0
+"""What a module may take for a page of 500 lines."""
 Action = Callable[[Page], object]
 
 
@@ -43,7 +50,7 @@ def whole_receipt(page: Page) -> object:
 
 
 MODULES: dict[str, Action] = {
-    "rows and cells": lambda page: page.rows,
+    "rows and cells": lambda page: page.cells,
     "labelled": lambda page: page.labelled("Advertiser", "Customer", kind="name"),
     "labelled, absent (fuzzy)": lambda page: page.labelled("Passport Number", kind="identifier"),
     "find_all money": lambda page: page.find_all("money"),
@@ -81,11 +88,14 @@ HOSTILE = (
 """What hostile pages repeat."""
 
 
-def synthetic(lines: int) -> str:
+def synthetic(lines: int, seed: int) -> str:
+    """An invoice of one table; its numbers, days and amounts depend on the seed."""
+    of = random.Random(seed)
     head = ["   Invoice #   A-20417        Advertiser   Northwind Traders", "   Flight Dates   01/02/20 - 01/31/20", ""]
     head.append("   Line   Description              Date        Rate        Amount")
     rows = [
-        f"   {n:<6} Morning news {n % 97:<10} 01/{n % 28 + 1:02d}/20    ${n % 90}.50     ${n % 90 * 2}.00"
+        f"   {n:<6} Morning news {of.randrange(97):<10} {of.randint(1, 12):02d}/{of.randint(1, 28):02d}/20"
+        f"    ${of.randrange(90)}.50     ${of.randrange(1000)}.00"
         for n in range(lines - 5)
     ]
     return "\n".join([*head, *rows, "   Totals                                       $9,999.00"])
@@ -109,6 +119,25 @@ def report(name: str, pages: Sequence[Callable[[], Page]]) -> None:
         taken = milliseconds(pages, action)
         p99 = taken[len(taken) * 99 // 100]
         print(f"{name:<22} {module:<26} P50 {middle(taken):8.2f} ms   P99 {p99:8.2f} ms   n {len(taken)}", flush=True)
+
+
+def by_length() -> None:
+    """Prints each module's time for pages of 500 and 5,000 lines, and whether the goal is met."""
+    small, large = [[synthetic(lines, seed) for seed in range(count)] for lines, count in ((500, 21), (5000, 5))]
+    met = 0
+    for module, action in MODULES.items():
+        milliseconds([partial(Page.from_text, synthetic(500, -1))], action)
+        one, ten = (
+            middle(milliseconds([partial(Page.from_text, text) for text in texts], action)) for texts in (small, large)
+        )
+        met += one <= GOAL_MS
+        verdict = "met" if one <= GOAL_MS else "MISSED"
+        print(
+            f"{'500 lines':<22} {module:<26} P50 {one:8.2f} ms   5,000 lines {ten:8.2f} ms   ratio {ten / one:5.1f}"
+            f"   goal {GOAL_MS:g} ms: {verdict}",
+            flush=True,
+        )
+    print(f"goal of {GOAL_MS:g} ms a page of 500 lines: {met} of {len(MODULES)} modules")
 
 
 def hostile(text: str) -> float:
@@ -161,16 +190,11 @@ def main() -> None:
     options = parser.parse_args()
     invoices = [lambda text=row["text"]: Page.from_text(text) for row in rows("adbuy", options.pages)]
     receipts = [lambda boxes=row["lines"]: Page.from_boxes(boxes) for row in rows("sroie", options.pages)]
+    gc.collect()
+    gc.freeze()
     for name, pages in (("real invoices", invoices), ("real receipts", receipts)):
         report(name, pages) if pages else print(f"{name}: {DATA} is missing; set COMPILED_AI_DATA")
-    small, large = synthetic(500), synthetic(5000)
-    for module, action in MODULES.items():
-        one = middle(milliseconds([lambda: Page.from_text(small + " ")] * 7, action))
-        ten = middle(milliseconds([lambda: Page.from_text(large + " ")] * 3, action))
-        print(
-            f"{'500 lines':<22} {module:<26} P50 {one:8.2f} ms   5,000 lines {ten:8.2f} ms   ratio {ten / one:5.1f}",
-            flush=True,
-        )
+    by_length()
     for piece in HOSTILE:
         page = piece * (1_000_000 // len(piece))
         quarter, whole = hostile(page[:250_000]), hostile(page)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from compiled_ai.library.dates import find_dates
+from compiled_ai.library.dates import dates_in
 from compiled_ai.library.issuers import issuer
-from compiled_ai.library.labels import is_word
-from compiled_ai.library.money import find_amounts
+from compiled_ai.library.labels import is_word, lowered
+from compiled_ai.library.money import has_cents
 from compiled_ai.library.names import has_legal_form, join_lines, repaired
 from compiled_ai.library.places import Choice, Located
 
@@ -23,8 +23,7 @@ _STREET = re.compile(
     r"medan|pusat|wisma|menara|bangunan|kompleks|plaza|mall|arcade|building|bldg|block|blk|tower|centre|center|complex|"
     r"street|st|road|rd|avenue|ave|av|boulevard|blvd|drive|dr|lane|ln|way|court|ct|highway|hwy|parkway|pkwy|square|sq|circle|"
     r"terrace|place|pl|suite|ste|floor|flr|fl|level|unit|lot|p\.?\s?o\.?\s?box|batu|simpang|off|"
-    r"stra(?:ss|ß)e|str|platz|weg|allee|rue|place|chemin|via|piazza|calle|plaza|avenida|rua)\b\.?",
-    re.IGNORECASE,
+    r"stra(?:ss|ß)e|str|platz|weg|allee|rue|place|chemin|via|piazza|calle|plaza|avenida|rua)\b\.?"
 )
 _REGION = re.compile(
     r"\b(?:selangor|johor|penang|pulau pinang|perak|pahang|kedah|kelantan|"
@@ -34,8 +33,7 @@ _REGION = re.compile(
     r"sabah|sarawak|kuala lumpur|putrajaya|labuan|wilayah persekutuan|malaysia|singapore|"
     r"shah alam|petaling jaya|klang|n\.? ?sembilan|p\.? ?pinang|w\.? ?persekutuan|"
     r"darul [a-z]{4,8}|usa|united states|canada|united kingdom|england|australia|"
-    r"deutschland|france|nederland)\b",
-    re.IGNORECASE,
+    r"deutschland|france|nederland)\b"
 )
 _POSTCODE = re.compile(
     r"(?<!\d)\d{5}(?:-\d{4})?(?!\d)|\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b|\b[A-Z]\d[A-Z] ?\d[A-Z]\d\b"
@@ -49,19 +47,19 @@ _NUMBER = re.compile(
 _STOP = re.compile(
     r"\b(?:tel|telephone|fax|phone|hp|h/p|mobile|hotline|e-?mail|email|www|http|gst|sst|vat|roc|reg(?:istration)?|"
     r"co\.? ?no|"
-    r"company no|invoice|inv|receipt|cashier|whatsapp|website|attn|attention)\b|\w@[\w.]{1,40}\.[a-z]{2}|\.com\b",
-    re.IGNORECASE,
+    r"company no|invoice|inv|receipt|cashier|whatsapp|website|attn|attention)\b|\w@[\w.]{1,40}\.[a-z]{2}|\.com\b"
 )
 _OTHER_STOP = re.compile(
     r"\b(?:tax|bill|date|time|table|order|cash|member|customer|welcome|owned|operated|contact|doc|document|"
-    r"salesperson|counter|served)\b",
-    re.IGNORECASE,
+    r"salesperson|counter|served)\b"
 )
 """Words that end an address unless they stand in a line with a street or postcode."""
 _CODE_LINE = re.compile(
     r"^\W*(?:\d{3,9}\s?-\s?[A-Z0-9]|[A-Z]{1,4}\d{4,}[A-Z\-]*|\d{5,9}\s?[A-Z])\W*$|^\s*\([^)]*\d[^)]*\)\s*$",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[a-z]{5,11}")
+_PLACED = re.compile(r"[,\d]")
 _LOT = re.compile(r"\b(?:lot|no|pt|ptd|p\.t|unit|plot)\W{0,3}(?:ptd?\b|p\.t\.?)?\W{0,3}\d{4,6}\b", re.IGNORECASE)
 _NEAR_POSTCODE = re.compile(r"\W*(?:\d{4}|\d{6}|\d[\dOIlS]{4}),? [^\W\d_]{3}")
 _PHONE_LINE = re.compile(r"[\s(+]*(?=(?:\D*\d){7})[\d\s()+/,\-]{8,60}")
@@ -139,7 +137,7 @@ def _short(lines: list[_Line]) -> tuple[Choice[Located], ...]:
         if _starts(line) and line.street and line.number:
             return (Choice(_joined([line]), 0.5),)
     for line, below in zip(lines[1:12], lines[2:13], strict=False):
-        if line.street and "," in line.text and not (line.bars or line.form) and _STOP.search(below.text):
+        if line.street and "," in line.text and not (line.bars or line.form) and _STOP.search(lowered(below.text)):
             return (Choice(_joined([line]), 0.3),)
     return ()
 
@@ -154,7 +152,7 @@ def _head(page: Page) -> list[_Line]:
 def _text(row: Sequence[Cell]) -> Located:
     """The text of a row, without a telephone or tax number at the end of a line of an address."""
     text = repaired(join_lines([cell.text for cell in row[:12]])[:300])
-    stop = _STOP.search(text) or _PHONE_AT_END.search(text)
+    stop = _STOP.search(lowered(text)) or _PHONE_AT_END.search(text)
     if stop and stop.start() > 8 and _line(text[: stop.start()], False).signed:
         return text[: stop.start()].rstrip(" ,;:(")
     return text
@@ -162,10 +160,11 @@ def _text(row: Sequence[Cell]) -> Located:
 
 def _line(located: Located, own: bool) -> _Line:
     text = str(located)
-    street, region = bool(_STREET.search(text)), _is_region(text)
+    low = lowered(text)
+    street, region = bool(_STREET.search(low)), _is_region(low)
     postcode = _has_postcode(text) or region and bool(_NEAR_POSTCODE.match(text))
-    stops = bool(_STOP.search(text) or _PHONE_LINE.fullmatch(text))
-    stops = stops or bool(_OTHER_STOP.search(text)) and not (street or postcode)
+    stops = bool(_STOP.search(low) or _PHONE_LINE.fullmatch(text))
+    stops = stops or bool(_OTHER_STOP.search(low)) and not (street or postcode)
     bars = own or stops or bool(_CODE_LINE.search(text)) or not street and _is_dated(text)
     return _Line(located, street, region, postcode, bool(_NUMBER.search(text)), has_legal_form(text), stops, bars)
 
@@ -206,7 +205,7 @@ def _first(lines: list[_Line], start: int) -> int:
 def _starts(line: _Line) -> bool:
     if line.bars or len(line.text) > 120 or line.form and not (line.street and (line.number or line.postcode)):
         return False
-    placed = line.number or line.postcode or line.region or bool(re.search(r"[,\d]", line.text))
+    placed = line.number or line.postcode or line.region or bool(_PLACED.search(line.text))
     return line.street and placed or line.number and "," in line.text or line.postcode and (line.number or line.region)
 
 
@@ -221,12 +220,12 @@ def _leads(lines: list[_Line], start: int) -> bool:
 
 def _is_dated(text: str) -> bool:
     """Tells a line with a date or an amount; one with a street has neither (`12-14-16, Jalan Besar`)."""
-    return next(find_dates(text), None) is not None or any(amount.decimals == 2 for amount in find_amounts(text))
+    return bool(dates_in(text)) or has_cents(text)
 
 
-def _is_region(text: str) -> bool:
-    """Tells whether a line names a region, slips of OCR forgiven."""
-    return bool(_REGION.search(text)) or any(map(_like_region, re.findall(r"[a-z]{5,11}", text.lower())[:12]))
+def _is_region(low: str) -> bool:
+    """Tells whether a line in lower case names a region, slips of OCR forgiven."""
+    return bool(_REGION.search(low)) or any(map(_like_region, _WORD.findall(low)[:12]))
 
 
 @lru_cache(maxsize=2048)
@@ -257,7 +256,7 @@ def _end(lines: list[_Line], start: int) -> int:
 
 def _is_last(lines: list[_Line], index: int) -> bool:
     """Tells whether a line below the postcode has a number and a place, such as a branch's, and ends the address."""
-    ends = index + 1 < len(lines) and _STOP.search(lines[index + 1].text)
+    ends = index + 1 < len(lines) and _STOP.search(lowered(lines[index + 1].text))
     return bool(ends) and bool(re.match(r"\W*\d{1,5}\s?-\s?[^\W\d_]{3}", lines[index].text))
 
 

@@ -7,10 +7,11 @@ a four-digit year in front and a month by name need no order, and an impossible 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from compiled_ai.library.places import LocatedDate, place_in
 
@@ -80,6 +81,13 @@ _BLURRED = re.compile(
 )
 """One of two slashes that OCR took for something else or doubled: `06704/20`, `06/08120`, `06-08/20`."""
 _LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")
+_DIGITS = re.compile(r"\d")
+_EIGHT = re.compile(r"\d\d{7}")
+_NAME = re.compile("|".join(sorted({name[:3] for name in _MONTHS})))
+"""How the names of months begin."""
+_MOST_KEPT = 100
+"""What was found in texts of so many characters is kept for the next time."""
+Hit = tuple[date, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +98,9 @@ class DateRange:
     end: LocatedDate
 
 
-@dataclass(frozen=True, slots=True)
-class FoundDate:
+class FoundDate(NamedTuple):
+    """A date in a text: its first and the character after its last."""
+
     value: LocatedDate
     start: int
     end: int
@@ -125,16 +134,22 @@ def parse_range(text: str, *, order: Order = "mdy", base: date | None = None) ->
 
 def find_dates(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundDate]:
     """Yields every date of a text in order, with the characters it stands on; repairs digits that OCR misread."""
-    found = _scan(text, order, base)
-    repaired = _repaired(text) if _TWO_DIGITS.search(text) else text
-    if repaired != text and (not found or len(repaired) == len(text)):
-        found = _scan(repaired, order, base)
-    for value, start, end in found:
+    for value, start, end in dates_in(text, order, base):
         yield FoundDate(LocatedDate.of(value, place_in(text, start, end)), start, end)
 
 
-_Hit = tuple[date, int, int]
-_TWO_DIGITS = re.compile(r"\d.*\d", re.DOTALL)
+def dates_in(text: str, order: Order = "mdy", base: date | None = None) -> Sequence[Hit]:
+    """Returns what `find_dates` yields, each as a plain date with its first and the character after its last."""
+    return _short_hits(str(text), order, base) if len(text) <= _MOST_KEPT else _all_hits(text, order, base)
+
+
+def _all_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
+    found = _scan(text, order, base)
+    if not (_is_numeric(text) or "/" in text):
+        return found
+    repaired = _repaired(text)
+    again = repaired != text and (not found or len(repaired) == len(text))
+    return _scan(repaired, order, base) if again else found
 
 
 def _repaired(text: str) -> str:
@@ -142,24 +157,44 @@ def _repaired(text: str) -> str:
     return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), _BLURRED.sub(r"\1/\2/\3", text))
 
 
-def _scan(text: str, order: Order, base: date | None) -> list[_Hit]:
-    hits: list[_Hit] = []
-    for pattern in _PATTERNS if any(map(str.isdigit, text[:64])) or any(map(str.isdigit, text)) else ():
+@lru_cache(maxsize=4096)
+def _short_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
+    """Short texts are asked again and again: a cell by each label beside it."""
+    return tuple(_all_hits(text, order, base))
+
+
+def _scan(text: str, order: Order, base: date | None) -> list[Hit]:
+    if not _DIGITS.search(text):
+        return []
+    hits: list[Hit] = []
+    for pattern in _patterns(text):
         hits += _hits(pattern, text, order, base)
-    if not hits:
+    if not hits and _EIGHT.search(text):
         hits += _hits(_COMPACT, text, order, base)
     if base is not None:
         for pattern in _SHORT:
             hits += _hits(pattern, text, order, base)
     hits.sort(key=lambda hit: (hit[1], -hit[2]))
-    kept: list[_Hit] = []
+    kept: list[Hit] = []
     for hit in hits:
         if not kept or hit[1] >= kept[-1][2]:
             kept.append(hit)
     return kept
 
 
-def _hits(pattern: re.Pattern[str], text: str, order: Order, base: date | None) -> Iterator[_Hit]:
+def _patterns(text: str) -> Iterator[re.Pattern[str]]:
+    """The patterns that may match: the others need two equal separators, or the name of a month."""
+    if _is_numeric(text):
+        yield from _PATTERNS[:2]
+    if _NAME.search(text.lower()):
+        yield from _PATTERNS[2:]
+
+
+def _is_numeric(text: str) -> bool:
+    return text.count("/") > 1 or text.count("-") > 1 or text.count(".") > 1
+
+
+def _hits(pattern: re.Pattern[str], text: str, order: Order, base: date | None) -> Iterator[Hit]:
     for match in pattern.finditer(text):
         value = _date_of(match.groupdict(), order, base)
         if value is not None:
@@ -168,8 +203,8 @@ def _hits(pattern: re.Pattern[str], text: str, order: Order, base: date | None) 
 
 def _date_of(parts: dict[str, str | None], order: Order, base: date | None) -> date | None:
     if parts.get("month"):
-        month = _MONTHS[(parts["month"] or "").lower()]
-        return _day(parts.get("year"), month, int(parts["day"] or 0), base)
+        month = _MONTHS.get((parts["month"] or "").lower())
+        return _day(parts.get("year"), month, int(parts["day"] or 0), base) if month else None
     first, second, third = parts["a"] or "", parts["b"] or "", parts.get("c")
     if len(first) == 4:
         return _day(first, int(second), int(third or 0), base)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from compiled_ai.library.dates import find_dates
-from compiled_ai.library.labels import is_label
+from compiled_ai.library.dates import dates_in, find_dates
+from compiled_ai.library.labels import is_label, lowered
 from compiled_ai.library.names import (
     first_form,
     is_registration,
@@ -28,8 +28,7 @@ _HEADING = re.compile(
     r"\b(?:tax ?invoice|invoice|receipt|resit|cash (?:sale|bill)s?|bill|statement|order|quotation|delivery|guest check|"
     r"customer|copy|duplicate|reprint(?:ed)?|original|welcome|hours|signature|"
     r"tel|telephone|fax|phone|hotline|whatsapp|e-?mail|www|gst|sst|vat|tax|reg|roc|"
-    r"co\.? ?no|company no|page|date|time|cashier|table|thanks?|feedback|voucher|goods)\b",
-    re.IGNORECASE,
+    r"co\.? ?no|company no|page|date|time|cashier|table|thanks?|feedback|voucher|goods)\b"
 )
 _GREETING = re.compile(
     r"\.com\b|\.my\b|\w@[\w.]{1,40}\.[a-z]{2}|\bthank|\btq\b|\bshopping with\b|\bplease\b", re.IGNORECASE
@@ -37,7 +36,8 @@ _GREETING = re.compile(
 _PLACE = re.compile(
     r"^\W*(?:no\.? ?\d|lot |jalan|jln|lorong|taman|pusat |level \d|unit |ground floor|\d+[,\-/ ])", re.IGNORECASE
 )
-_STREET = re.compile(r"\b(?:jalan|jln|lorong|persiaran|lebuh|street|road|avenue)\b", re.IGNORECASE)
+_STREET = re.compile(r"\b(?:jalan|jln|lorong|persiaran|lebuh|street|road|avenue)\b")
+_DIGIT = re.compile(r"\d")
 _HOUSE = re.compile(
     r"\b\d{5}\b|^\W{0,4}(?:no|lot|unit|ptd?)\b\W{0,4}(?:ptd? )?\w{0,6}\d|^\d{1,6}[\w\-/]{0,12},", re.IGNORECASE
 )
@@ -45,8 +45,7 @@ _TRADES = re.compile(
     r"\b(?:restoran|restaurant|cafe|kopitiam|kedai|syarikat|perniagaan|farmasi|pharmacy|pasaraya|pasar|mini ?mart|mart|"
     r"(?:super|hyper|mini)?market|hardware|stationery|bakery|cake|shop|stores?|books?|gifts?|deco|klinik|clinic|station|"
     r"stesen|petrol|services?|electrical|motors?|auto|tyres?|marketing|industries|holdings|group|foods?|seafood|kitchen|"
-    r"cuisine|confectionery|fresh|boutique|salon|optical|furniture|machinery|engineering|ventures?|resources)\b",
-    re.IGNORECASE,
+    r"cuisine|confectionery|fresh|boutique|salon|optical|furniture|machinery|engineering|ventures?|resources)\b"
 )
 """Words by which shops and firms are called: a line with one is a name rather than a logo, a branch or a person."""
 _OTHERS = re.compile(
@@ -142,7 +141,7 @@ def _height(text: Located) -> float:
 
 def _line(text: Located) -> _Line:
     plain = str(text)
-    street = bool(_STREET.search(plain)) and bool(re.search(r"\d", plain))
+    street = bool(_DIGIT.search(plain)) and bool(_STREET.search(lowered(plain)))
     place = street or bool(_HOUSE.search(plain)) and "," in plain
     return _Line(text, last_form(plain), _is_name(plain), place, is_registration(plain))
 
@@ -155,7 +154,7 @@ def _points(head: _Head, index: int) -> float:
     above = str(head.lines[begin - 1].text) if begin else ""
     other = _OTHERS.search(text[: line.form.start()] if line.form else text) or _OTHERS.search(above)
     points = 5.0 * bool(line.form) + 3.0 * _is_registered(head.lines, index) + 2.0 * (index == head.names[0])
-    points += 1.5 * bool(_TRADES.search(text)) - 2.0 * (_height(line.text) > 1.35 * head.height)
+    points += 1.5 * bool(_TRADES.search(lowered(text))) - 2.0 * (_height(line.text) > 1.35 * head.height)
     points += 1.0 * (head.address - 2 <= index < head.address) - 4.0 * (index > head.address)
     points -= 3.0 * (index > head.begun) + 0.25 * max(0, index - head.names[0] - 4)
     points -= 8.0 * bool(other) + 4.0 * text.lstrip().startswith(("(", "-", "*"))
@@ -235,8 +234,8 @@ def _is_name(line: str) -> bool:
     """Tells whether a text may be a name. A registration number at its end does not count."""
     letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, str(without_codes(line))))
     plain = len(line) <= 60 and letters >= 3 and digits * 2 <= letters
-    other = _HEADING.search(line) or _GREETING.search(line) or is_label(line) >= 0.9
-    return plain and not other and next(find_dates(line), None) is None
+    other = _HEADING.search(lowered(line)) or _GREETING.search(line) or is_label(line) >= 0.9
+    return plain and not other and not dates_in(line)
 
 
 def _texts(page: Page) -> list[Located]:

@@ -104,11 +104,16 @@ def _begins(text: str, at: int) -> bool:
     return not before.isalnum() or not text[at].isalnum() or (before.islower() and text[at].isupper())
 
 
+def lowered(text: str) -> str:
+    """The text in lower case, with every character where it was (a few letters have longer lower-case forms)."""
+    plain = str(text).lower()
+    return plain if len(plain) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in str(text))
+
+
 @lru_cache(maxsize=4)
 def _lowered(text: str) -> str:
-    """The text in lower case, with every character where it was (a few letters have longer lower-case forms)."""
-    lowered = text.lower()
-    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    """A whole page in lower case: asked for by each label that is looked for."""
+    return lowered(text)
 
 
 @lru_cache(maxsize=4)
@@ -281,8 +286,8 @@ def _shorter_words() -> frozenset[str]:
 
 def is_word(word: str, known: str) -> bool:
     """Tells whether a word is a known one of five letters or more, but for one slip of OCR."""
+    if len(known) < 5 or abs(len(word) - len(known)) > 1:
+        return False
     from rapidfuzz.distance import Levenshtein
 
-    return (
-        abs(len(word) - len(known)) <= 1 and len(known) >= 5 and Levenshtein.distance(word, known, score_cutoff=1) <= 1
-    )
+    return Levenshtein.distance(word, known, score_cutoff=1) <= 1

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from compiled_ai.library.places import LocatedDecimal, place_in
 
@@ -25,11 +24,16 @@ _SYMBOLS = {
     "RM": "MYR",
     "US$": "USD",
     "S$": "SGD",
+    "A$": "AUD",
+    "C$": "CAD",
+    "HK$": "HKD",
+    "RMB": "CNY",
 }
-_CODES = (
+_ANY_CODE = (
     "USD|EUR|GBP|MYR|SGD|JPY|CNY|RMB|INR|AUD|CAD|NZD|CHF|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|IDR|THB|PHP|HKD|KRW|AED"
 )
-_CURRENCY = rf"US\$|S\$|A\$|C\$|HK\$|[$€£¥₹₩]|RM|{_CODES}"
+_CODES = frozenset(_ANY_CODE.split("|"))
+_CURRENCY = rf"US\$|S\$|A\$|C\$|HK\$|[$€£¥₹₩]|RM|{_ANY_CODE}"
 _DIGITS = re.compile(
     r"\d{1,3}(?:[,.'\u00a0]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d{1,15}(?:[.,]\d{1,6})?(?!\d)|(?<![\d.,])[.,]\d{2}(?!\d)"
 )
@@ -38,10 +42,12 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    rf"(?:\s?(?P<currency>[€£%]|(?:{_CODES})\b))?(?P<close>\s?\))?(?P<tail>-(?!\w)|\s?CR\b)?", re.IGNORECASE
+    rf"(?:\s?(?P<currency>[€£%]|(?:{_ANY_CODE})\b))?(?P<close>\s?\))?(?P<tail>-(?!\w)|\s?CR\b)?", re.IGNORECASE
 )
 _SIGNS = frozenset("-\u2212(")
 _MARKS = frozenset("$€£¥₹₩:.-\u2212(")
+_CENTS = re.compile(r"[.,]\d\d(?!\d)")
+_CLOSING = frozenset("€£%)-")
 _LOOKALIKE = str.maketrans(
     {"O": "0", "o": "0", "Q": "0", "D": "0", "I": "1", "l": "1", "|": "1", "!": "1", "i": "1"}
 ) | str.maketrans({"Z": "2", "z": "2", "S": "5", "s": "5", "b": "6", "G": "6", "B": "8", "g": "9"})
@@ -56,8 +62,18 @@ _TORN = re.compile(
 """An amount with two decimals that OCR tore apart or gave other marks: `$1 ,915.00`, `$13, 160. 00`, `$1,91500`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Written(NamedTuple):
+    """An amount as it is written in a text: what `Amount` says, without a place."""
+
+    value: Decimal
+    start: int
+    end: int
+    currency: str | None
+    decimals: int
+    percent: bool
+
+
+class Amount(NamedTuple):
     """One amount found in a text, and how it is written."""
 
     value: LocatedDecimal
@@ -97,37 +113,70 @@ def parse_number(text: str, *, decimal_mark: DecimalMark = "auto") -> LocatedDec
 
 def find_amounts(text: str, *, decimal_mark: DecimalMark = "auto") -> Iterator[Amount]:
     """Yields every number of a text in order, except the parts of dates, times, and codes such as `SS21/39`."""
+    for found in amounts_in(text, decimal_mark):
+        yield Amount(LocatedDecimal.of(found.value, place_in(text, found.start, found.end)), *found[1:])
+
+
+def amounts_in(text: str, mark: DecimalMark = "auto") -> Iterator[Written]:
+    """Yields what `find_amounts` does, without places."""
     for match in _DIGITS.finditer(text):
-        found = _amount(text, match.start(), match.end(), decimal_mark)
+        found = _amount(text, *match.span(), mark)
         if found is not None:
             yield found
 
 
-def _amount(text: str, start: int, end: int, mark: DecimalMark) -> Amount | None:
+def has_cents(text: str) -> bool:
+    """Tells whether a text has an amount with two decimals."""
+    return _CENTS.search(text) is not None and any(found.decimals == 2 for found in amounts_in(text))
+
+
+def _amount(text: str, start: int, end: int, mark: DecimalMark) -> Written | None:
     head = _BEFORE.search(text[max(0, start - 9) : start]) if _is_marked(text, start) else None
-    tail = _AFTER.match(text, end)
-    sign = (head.group("sign") or head.group("inner") or "").strip() if head else ""
-    currency = (head.group("currency") if head else None) or (tail.group("currency") if tail else None)
-    closed = bool(tail and tail.group("close"))
-    first = start - len(head.group()) if head else start
-    if head and (sign == "(" and not closed or not (sign or head.group("currency"))):
-        first = start - len(head.group()) + head.start("currency") - head.start() if head.group("currency") else start
-        sign = ""
-    elif head and not head.group("currency"):
-        first = start - len(head.group()) + head.start("sign" if head.group("sign") else "inner") - head.start()
+    tail = _AFTER.match(text, end) if _is_followed(text, end) else None
+    first, sign, symbol = _ahead(head, start, closed=bool(tail and tail.group("close")))
     if _part_of_code(text, first, start, end):
         return None
-    last = tail.end() if tail and (sign == "(" or not closed) else end
-    value, decimals = _value(text[start:end], mark)
-    negative = bool(sign) or bool(tail and tail.group("tail"))
-    place = place_in(text, first, last)
-    code = None if currency in (None, "%") else _currency(currency or "")
-    return Amount(LocatedDecimal.of(-value if negative else value, place), first, last, code, decimals, currency == "%")
+    read = _value(text[start:end], mark)
+    if read is None:
+        return None
+    value, decimals = read
+    last = end
+    if tail:
+        symbol = symbol or tail.group("currency")
+        last = tail.end() if sign == "(" or not tail.group("close") else end
+        sign = sign or tail.group("tail") or ""
+    currency = _SYMBOLS.get(symbol.upper(), symbol.upper()) if symbol and symbol != "%" else None
+    return Written(-value if sign else value, first, last, currency, decimals, symbol == "%")
+
+
+def _ahead(head: re.Match[str] | None, start: int, *, closed: bool) -> tuple[int, str, str | None]:
+    """Where an amount begins with the signs in front of its digits, its sign and its currency."""
+    if head is None:
+        return start, "", None
+    before, currency, inner = head.groups()
+    sign = "" if (before or inner or "").strip() == "(" and not closed else (before or inner or "").strip()
+    begins = (
+        head.start(0 if sign and before else "currency" if currency else "inner") if sign or currency else head.end()
+    )
+    return start - head.end() + begins, sign, currency
 
 
 def _is_marked(text: str, start: int) -> bool:
-    before = text[max(0, start - 2) : start].rstrip()
-    return bool(before) and (before[-1] in _MARKS or before[-1].isalpha())
+    """Tells whether a sign or a currency may stand in front of digits: only then it is worth a closer look."""
+    mark = text[start - 2 if start > 2 else 0 : start].rstrip()[-1:]
+    if not mark.isalpha():
+        return mark in _MARKS
+    word = text[max(0, start - 9) : start].rstrip()[-3:].upper()
+    return word in _CODES or word.endswith("RM")
+
+
+def _is_followed(text: str, end: int) -> bool:
+    """Tells whether a currency, a bracket or a sign may stand behind digits."""
+    mark = text[end : end + 2].lstrip()[:1]
+    if not mark.isalpha():
+        return mark in _CLOSING
+    word = text[end : end + 4].lstrip()[:3].upper()
+    return word in _CODES or word.startswith("CR")
 
 
 def _part_of_code(text: str, first: int, start: int, end: int) -> bool:
@@ -146,12 +195,16 @@ def _part_of_code(text: str, first: int, start: int, end: int) -> bool:
     return bool(after) and after in "/:-.," and second.isdigit()
 
 
-def _value(digits: str, mark: DecimalMark) -> tuple[Decimal, int]:
+def _value(digits: str, mark: DecimalMark) -> tuple[Decimal, int] | None:
+    """The value of printed digits, and how many stand behind its mark; `None` where they contradict the mark."""
+    if mark == "auto" and digits.replace(".", "", 1).isdecimal():
+        return Decimal(digits), len(digits.partition(".")[2])
     plain = digits.replace("'", "").replace("\u00a0", "")
     point = _decimal_point(plain, mark)
-    whole = re.sub(r"[.,]", "", plain[:point]) if point >= 0 else re.sub(r"[.,]", "", plain)
-    fraction = plain[point + 1 :] if point >= 0 else ""
-    return Decimal(f"{whole or '0'}.{fraction}" if fraction else whole or "0"), len(fraction)
+    if point < 0:
+        return Decimal(plain.replace(".", "").replace(",", "")), 0
+    whole, fraction = plain[:point].replace(".", "").replace(",", ""), plain[point + 1 :]
+    return (Decimal(f"{whole or '0'}.{fraction}"), len(fraction)) if fraction.isdecimal() else None
 
 
 def _decimal_point(plain: str, mark: DecimalMark) -> int:
@@ -166,11 +219,6 @@ def _decimal_point(plain: str, mark: DecimalMark) -> int:
     if grouped and (plain[last] == "," or not alone):
         return -1 if alone or plain.count(plain[last]) > 1 or plain[last] == "," else last
     return last
-
-
-def _currency(symbol: str) -> str:
-    symbol = symbol.upper()
-    return _SYMBOLS.get(symbol, {"A$": "AUD", "C$": "CAD", "HK$": "HKD", "RMB": "CNY"}.get(symbol, symbol))
 
 
 def currency_of(text: str) -> str | None:
@@ -192,7 +240,7 @@ def torn_amounts(text: str) -> Iterator[Amount]:
     for match in _TORN.finditer(text):
         value = Decimal(re.sub(r"\D", "", match.group("whole")) + "." + match.group("cents"))
         place = place_in(text, match.start(), match.end())
-        code = _currency(match.group()[0]) if match.group()[0] in _SYMBOLS else "USD"
+        code = _SYMBOLS.get(match.group()[0], "USD")
         yield Amount(LocatedDecimal.of(value, place), match.start(), match.end(), code, 2)
 
 

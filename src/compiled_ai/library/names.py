@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from compiled_ai.library.labels import words
+from compiled_ai.library.labels import lowered, words
 from compiled_ai.library.places import Located, Place, place_of
 
 _FORMS = (
@@ -20,12 +20,13 @@ _STRICT = re.compile(
     r"(?<![^\W_])(?:s[do0][nh]\W{0,3}[b8][hn][d0]|s/b|berhad|bhd|pte\.?\s?ltd|pty\.?\s?ltd|ltd|llc|l\.l\.c\.?|"
     r"llp|inc|incorporated|corp|corporation|"
     r"gmbh|s\.?a\.?r\.?l|s\.r\.l|b\.v|n\.v|plc|plt|limited|enterprise|enterprises|trading|"
-    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )company(?=\.?\s*(?:\(|$))|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])",
-    re.IGNORECASE,
+    r"(?<=\w )co(?=\.?\s*$)|(?<=\w )company(?=\.?\s*(?:\(|$))|(?<=\w )sb(?=\s*(?:\(|$)))(?![^\W_])"
 )
 _CODE = re.compile(r"\s*[(\[{][^()\[\]{}]{0,30}\d[^()\[\]{}]{0,30}[)\]}]?\s*[.,;:]*\s*$")
 _BARE_CODE = re.compile(r"\s+\(?\s?(?:[A-Z]{1,3}\s?)?\d{4,12}\s?-\s?[A-Z0-9]\s?\)?\W*$")
 _DIGIT = re.compile(r"\d")
+_BRACKETS = re.compile(r"\([^()\d]*\)")
+_MORE = re.compile(r"[^\W\d_]{2,}|\d")
 _LEADING_CODE = re.compile(r"^\W*#?\d{4,}\W+(?=[^\W\d_]{2})|^\W*[*=#]+\s*(?=[^\W\d_])")
 _TWO_WORDS = re.compile(r"(?<![^\W_])(\w{2,4})\W{1,3}(\w{2,4})(?=\W*$|\W*\()")
 _REGISTRATION = re.compile(
@@ -85,16 +86,16 @@ def is_registration(line: str) -> bool:
 
 def first_form(line: str) -> re.Match[str] | None:
     """The first legal form of a line."""
-    return _STRICT.search(str(line)[:200])
+    return _STRICT.search(lowered(line[:200]))
 
 
 def last_form(line: str) -> re.Match[str] | None:
     """The legal form of a name, to its end: of `ABC Trading Sdn Bhd`, `Enterprise (M) Sdn Bhd` the last word."""
     last = None
     text = str(line)[:200]
-    for found in _STRICT.finditer(text):
-        between = re.sub(r"\([^()\d]*\)", "", text[last.end() : found.start()]) if last is not None else ""
-        if re.search(r"[^\W\d_]{2,}|\d", between):
+    for found in _STRICT.finditer(lowered(text)):
+        between = _BRACKETS.sub("", text[last.end() : found.start()]) if last is not None else ""
+        if _MORE.search(between):
             break
         last = found
     return last or _blurred_form(text)
@@ -134,8 +135,11 @@ def _common(word: str) -> str:
 
 def join_lines(parts: list[Located]) -> Located:
     """Joins the lines of a name or an address by single spaces, with their places."""
-    spans = tuple(span for part in parts if part.place for span in part.place.spans)
-    return Located(" ".join(str(part).strip() for part in parts), Place(spans) if spans else None)
+    text = " ".join([str(part).strip() for part in parts])
+    if len(parts) == 1:
+        return parts[0] if text == parts[0] else Located(text, parts[0].place)
+    spans = tuple(span for part in parts if (place := part.place) for span in place.spans)
+    return Located(text, Place(spans) if spans else None)
 
 
 _PARTICLES = words("van von de der den del della di da la le bin binti al el ibn dos das du st ter ten")

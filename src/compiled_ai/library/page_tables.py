@@ -5,12 +5,13 @@ Called as `Page.table("Description", "Qty", "Amount")`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compiled_ai.library.cells import join
 from compiled_ai.library.labels import find_label, fuzzy_positions
-from compiled_ai.library.places import Located, Place
+from compiled_ai.library.places import Located
 
 if TYPE_CHECKING:
     from compiled_ai.library.layout import Cell, Page
@@ -37,23 +38,22 @@ def table(
     found = _header(page, headers)
     if found is None:
         return ()
-    last, columns = found
+    last, given = found
+    columns = _Columns(given)
     records: list[Record] = []
     idle = 0
-    wanted = frozenset(headers)
-    ends = [word.casefold() for word in stop]
-    for index in range(last + 1, len(page.rows)):
+    ends = tuple(word.casefold() for word in stop)
+    for index in range(last + 1, page.height):
         row = page.row(index)
         if not row:
             continue
-        if any(str(row[0].text).casefold().startswith(word) for word in ends) or idle > 2 or len(records) >= most:
+        if str(row[0].text).casefold().startswith(ends) or idle > 2 or len(records) >= most:
             break
-        record = {name: text for name, text in _record(row, columns).items() if name in wanted}
-        idle = _add(records, record, len(columns), idle, headers)
+        idle = _add(records, columns.record(row), idle, headers)
     return tuple(records)
 
 
-def _add(records: list[Record], record: Record, columns: int, idle: int, headers: Sequence[str]) -> int:
+def _add(records: list[Record], record: Record, idle: int, headers: Sequence[str]) -> int:
     """Adds a row to the records; returns how many rows in a row had nothing of the table."""
     if all(str(text).casefold().rstrip("s:.") == name.casefold().rstrip("s:.") for name, text in record.items()):
         return idle + (not record)
@@ -62,7 +62,7 @@ def _add(records: list[Record], record: Record, columns: int, idle: int, headers
         return 0
     name, text = next(iter(record.items()))
     if records and name in records[-1] and idle == 0:
-        records[-1][name] = _joined((records[-1][name], text))
+        records[-1][name] = join((records[-1][name], text))
         return 0
     return idle + 1
 
@@ -101,30 +101,45 @@ def _x(cell: Cell, offset: int) -> float:
     return cell.x0 + offset * (cell.x1 - cell.x0) / max(1, len(cell.text))
 
 
-def _record(row: Sequence[Cell], columns: Sequence[_Column]) -> Record:
-    parts: dict[str, list[Located]] = {}
-    for cell in row:
-        for name, text in _assigned(cell, columns):
-            parts.setdefault(name, []).append(text)
-    return {name: _joined(texts) for name, texts in parts.items()}
+class _Columns:
+    """The columns of a table, and which of them a cell stands in; cells of equal edges are looked up once."""
+
+    def __init__(self, columns: Sequence[_Column]) -> None:
+        self._columns = columns
+        self._known: dict[tuple[float, float], tuple[str, list[_Column]]] = {}
+
+    def record(self, row: Sequence[Cell]) -> Record:
+        """The texts of a row by header; what stands in other columns is left out."""
+        record: Record = {}
+        for cell in row:
+            name, over = self._under(cell.x0, cell.x1)
+            if len(over) > 1 and " " in cell.text:
+                for word, column in _divided(cell, over):
+                    _append(record, column.name, word)
+            else:
+                _append(record, name, cell.text)
+        return record
+
+    def _under(self, x0: float, x1: float) -> tuple[str, list[_Column]]:
+        """The nearest column's name, and all columns that stand over a cell."""
+        found = self._known.get((x0, x1))
+        if found is None:
+            over = [column for column in self._columns if column.x0 < x1 and x0 < column.x1]
+            found = self._known[x0, x1] = (_nearest(x0, x1, self._columns).name, over)
+        return found
 
 
-def _assigned(cell: Cell, columns: Sequence[_Column]) -> list[tuple[str, Located]]:
-    """The columns that a cell stands in: a cell under several headers is divided between its words."""
-    over = [column for column in columns if column.x0 < cell.x1 and cell.x0 < column.x1]
-    if len(over) < 2 or " " not in cell.text:
-        return [(_nearest(cell.x0, cell.x1, columns).name, cell.text)]
-    found: list[tuple[str, Located]] = []
+def _divided(cell: Cell, over: Sequence[_Column]) -> Iterator[tuple[Located, _Column]]:
+    """The words of a cell that stands under several headers, each with the nearest one."""
     at = 0
     for word in str(cell.text).split(" "):
-        column = _nearest(_x(cell, at), _x(cell, at + len(word)), over)
-        part = cell.text[at : at + len(word)]
-        if found and found[-1][0] == column.name:
-            found[-1] = (column.name, _joined((found[-1][1], part)))
-        else:
-            found.append((column.name, part))
+        yield cell.text[at : at + len(word)], _nearest(_x(cell, at), _x(cell, at + len(word)), over)
         at += len(word) + 1
-    return found
+
+
+def _append(record: Record, name: str, text: Located) -> None:
+    if name:
+        record[name] = join((record[name], text)) if name in record else text
 
 
 def _nearest(x0: float, x1: float, columns: Sequence[_Column]) -> _Column:
@@ -133,8 +148,3 @@ def _nearest(x0: float, x1: float, columns: Sequence[_Column]) -> _Column:
         columns,
         key=lambda column: (min(x1, column.x1) - max(x0, column.x0), -abs((x0 + x1) - (column.x0 + column.x1))),
     )
-
-
-def _joined(parts: Sequence[Located]) -> Located:
-    spans = tuple(span for part in parts if part.place for span in part.place.spans)
-    return Located(" ".join(parts), Place(spans) if spans else None)

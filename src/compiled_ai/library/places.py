@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, overload
+from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, cast, overload
 
 
 class Span(NamedTuple):
@@ -27,9 +27,15 @@ class Span(NamedTuple):
     box: int | None = None
     edges: tuple[float, float, float, float] | None = None
 
-    def within(self, start: int, end: int) -> Span:
-        """Returns the piece `start` to `end` of this piece (character positions from its beginning)."""
-        return Span(self.start + start, self.start + end, self.line, self.column + start, self.box, self.edges)
+
+Extent = tuple[int, int, int, int, int | None, tuple[float, float, float, float] | None]
+"""What a `Span` says, as a plain tuple: a page has thousands of texts, and few are asked for their place."""
+
+
+def part_of(extent: Extent, start: int, end: int) -> Extent:
+    """Returns the extent of the characters `start` to `end` of a text, which count from its beginning."""
+    first, _, line, column, box, edges = extent
+    return first + start, first + end, line, column + start, box, edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +90,45 @@ def _span_json(span: Span) -> dict[str, Any]:
     return described
 
 
-class Located(str):
+class _Placed:
+    """A value with a place, which is made of its extent when somebody asks for it."""
+
+    __slots__ = ()
+    _at: Place | Extent | None = None
+
+    @property
+    def place(self) -> Place | None:
+        """Where the value was read; `None` for one that carries no place."""
+        at = self._at
+        return Place((Span(*at),)) if type(at) is tuple else cast("Place | None", at)
+
+
+class Located(_Placed, str):
     """Text that knows its place. `strip`, slices, `split`, `replace`, case changes and `removeprefix` keep it."""
 
-    place: Place | None
+    __slots__ = ("_at",)
 
-    def __new__(cls, text: object = "", place: Place | None = None) -> Located:
-        self = super().__new__(cls, text)
-        self.place = place
+    def __new__(cls, text: object = "", place: Place | Extent | None = None) -> Located:
+        self = str.__new__(cls, text)
+        self._at = place
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Located, (str.__str__(self), self.place))
 
+    def extent(self, start: int, end: int) -> Place | Extent | None:
+        """The extent of the characters `start` to `end`; the whole place where it does not tell them apart."""
+        at = self._at
+        one = at if type(at) is tuple else at.spans[0] if isinstance(at, Place) and len(at.spans) == 1 else None
+        return part_of(one, start, end) if one and one[1] - one[0] == len(self) else at
+
     def _piece(self, start: int, end: int) -> Located:
-        place = self.place
-        if place and len(place.spans) == 1 and place.spans[0].end - place.spans[0].start == len(self):
-            place = Place((place.spans[0].within(start, end),))
-        return Located(str.__getitem__(self, slice(start, end)), place)
+        if start == 0 and end == len(self):
+            return self
+        return Located(str.__getitem__(self, slice(start, end)), self.extent(start, end))
 
     def _changed(self, text: str) -> Located:
-        return Located(text, self.place)
+        return Located(text, self._at)
 
     def __getitem__(self, key: SupportsIndex | slice) -> Located:
         if isinstance(key, slice):
@@ -193,15 +217,13 @@ class Located(str):
         return found
 
 
-class LocatedDate(date):
+class LocatedDate(_Placed, date):
     """A date that knows its place."""
 
-    place: Place | None = None
-
     @classmethod
-    def of(cls, value: date, place: Place | None) -> LocatedDate:
+    def of(cls, value: date, place: Place | Extent | None) -> LocatedDate:
         self = cls(value.year, value.month, value.day)
-        self.place = place
+        self._at = place
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -212,42 +234,38 @@ def _date_from(year: int, month: int, day: int, place: Place | None) -> LocatedD
     return LocatedDate.of(date(year, month, day), place)
 
 
-class LocatedDecimal(Decimal):
+class LocatedDecimal(_Placed, Decimal):
     """A number that knows its place. Rounding and the sign keep it; arithmetic gives a plain `Decimal`."""
 
-    place: Place | None = None
-
     @classmethod
-    def of(cls, value: Decimal, place: Place | None) -> LocatedDecimal:
+    def of(cls, value: Decimal, place: Place | Extent | None) -> LocatedDecimal:
         self = cls(value)
-        self.place = place
+        self._at = place
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_decimal_from, (format(self, "f"), self.place))
 
     def quantize(self, *arguments: Any, **named: Any) -> LocatedDecimal:
-        return LocatedDecimal.of(Decimal.quantize(self, *arguments, **named), self.place)
+        return LocatedDecimal.of(Decimal.quantize(self, *arguments, **named), self._at)
 
     def normalize(self, context: Any = None) -> LocatedDecimal:
-        return LocatedDecimal.of(Decimal.normalize(self, context), self.place)
+        return LocatedDecimal.of(Decimal.normalize(self, context), self._at)
 
     def __abs__(self) -> LocatedDecimal:
-        return LocatedDecimal.of(Decimal.__abs__(self), self.place)
+        return LocatedDecimal.of(Decimal.__abs__(self), self._at)
 
     def __neg__(self) -> LocatedDecimal:
-        return LocatedDecimal.of(Decimal.__neg__(self), self.place)
+        return LocatedDecimal.of(Decimal.__neg__(self), self._at)
 
 
-class LocatedInteger(int):
+class LocatedInteger(_Placed, int):
     """A whole number that knows its place."""
 
-    place: Place | None = None
-
     @classmethod
-    def of(cls, value: int, place: Place | None) -> LocatedInteger:
+    def of(cls, value: int, place: Place | Extent | None) -> LocatedInteger:
         self = cls(value)
-        self.place = place
+        self._at = place
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -276,18 +294,16 @@ class Choice(Generic[V]):
 
 def place_of(value: object) -> Place | None:
     """Returns where a value was read, or `None` for a value that carries no place (a computed or plain one)."""
-    if isinstance(value, (Located, LocatedDate, LocatedDecimal, LocatedInteger)):
-        return value.place
-    return None
+    return value.place if isinstance(value, _Placed) else None
 
 
 @overload
-def located(value: str, place: Place | None) -> Located: ...
+def located(value: str, place: Place | Extent | None) -> Located: ...
 @overload
-def located(value: date, place: Place | None) -> LocatedDate: ...
+def located(value: date, place: Place | Extent | None) -> LocatedDate: ...
 @overload
-def located(value: Decimal, place: Place | None) -> LocatedDecimal: ...
-def located(value: str | date | Decimal, place: Place | None) -> Located | LocatedDate | LocatedDecimal:
+def located(value: Decimal, place: Place | Extent | None) -> LocatedDecimal: ...
+def located(value: str | date | Decimal, place: Place | Extent | None) -> Located | LocatedDate | LocatedDecimal:
     """Returns the same value with a place: use it after a change that lost it, such as `re.sub`."""
     if isinstance(value, str):
         return Located(value, place)

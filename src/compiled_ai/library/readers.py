@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import partial
-from typing import Literal, cast
+from functools import lru_cache, partial
+from typing import Literal, NamedTuple, cast
 
-from compiled_ai.library.dates import Order, find_dates, find_ranges
-from compiled_ai.library.money import find_amounts, repair_digits, torn_amounts
+from compiled_ai.library.dates import Order, dates_in, find_ranges
+from compiled_ai.library.money import Written, amounts_in, has_cents, repair_digits, torn_amounts
 
 Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
 Dated = tuple[date, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A value read from a piece of text: characters `start` to `end` of it, and 1.0 for a sure one."""
 
     value: str | date | Decimal | tuple[Dated, Dated]
@@ -33,35 +32,39 @@ class Reader:
     """Reads the first value of a kind from a text."""
 
     read: Callable[[str], Reading | None]
-    scan: Callable[[str], Iterator[Reading]] | None = None
+    scan: Callable[[str], Iterable[Reading]] | None = None
     """Reads every value of a text in one pass, where that is not the same as reading on behind the last one."""
     wide: bool = False
     """The value may go on in the next cell of its row."""
-    digits: bool = False
-    """No value without a digit."""
+    sign: re.Pattern[str] | None = None
+    """What every text has in which `scan` finds something (for amounts: something that is surer than 0.3)."""
     words: bool = False
     """The value is free text."""
 
     def __call__(self, text: str) -> Reading | None:
         return self.read(text)
 
-    def all(self, text: str) -> Iterator[Reading]:
-        """Yields every value of a text, in order."""
-        if self.digits and not _DIGIT.search(text):
-            return
-        if self.scan is not None:
-            yield from self.scan(text)
-            return
+    def all(self, text: str) -> Iterable[Reading]:
+        """Returns every value of a text, in order; amounts without decimals and currency may be left out."""
+        if self.sign is not None and not self.sign.search(text):
+            return ()
+        return self._onwards(text) if self.scan is None else self.scan(text)
+
+    def _onwards(self, text: str) -> Iterator[Reading]:
         at = 0
         while at < len(text):
             reading = self.read(text[at:])
             if reading is None or reading.end <= 0:
                 return
-            yield replace(reading, start=reading.start + at, end=reading.end + at)
+            yield reading._replace(start=reading.start + at, end=reading.end + at)
             at += reading.end
 
 
 _DIGIT = re.compile(r"\d")
+_DATED = re.compile(r"[/.\-](?:(?<=/)|.{1,4}[.\-])|[^\W\d_]{3}|\d{8}")
+"""What every text with a date has: a slash, two other separators, the name of a month, or eight digits."""
+_PRICED = re.compile(r"[.,$\u20ac\u00a3\u00a5\u20b9\u20a9]|[^\W\d_]")
+"""What stands in or beside an amount that has decimals or a currency."""
 
 
 def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, symbols: bool = False) -> Reader:
@@ -73,18 +76,18 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         return Reader(lambda text: _by_pattern(kind, text))
     if kind == "date":
         dates = partial(_dates, order=order, base=base)
-        return Reader(lambda text: next(dates(text), None), dates, digits=True)
+        return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DATED)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
-        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, digits=True)
+        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DATED)
     if kind == "money":
         bare = 0.6 if symbols else 1.0
-        return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), digits=True)
+        return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), sign=_PRICED)
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
     words = kind in ("text", "name")
-    return Reader(_READERS[kind], _SCANS.get(kind), digits=not words and kind != "email", words=words)
+    return Reader(_READERS[kind], _SCANS.get(kind), sign=None if words or kind == "email" else _DIGIT, words=words)
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
@@ -95,9 +98,9 @@ def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
     return Reading(match.group(group), match.start(group), match.end(group), 1.0)
 
 
-def _dates(text: str, order: Order, base: date | None) -> Iterator[Reading]:
-    for found in find_dates(text, order=order, base=base):
-        yield Reading(found.value, found.start, found.end, 1.0)
+@lru_cache(maxsize=4096)
+def _dates(text: str, order: Order, base: date | None) -> tuple[Reading, ...]:
+    return tuple(Reading(value, start, end, 1.0) for value, start, end in dates_in(text, order, base))
 
 
 def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
@@ -106,11 +109,16 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
 
 
-def _amounts(text: str, bare: float) -> Iterator[Reading]:
-    for found in find_amounts(text):
-        if not found.percent:
-            sure = (1.0 if found.currency else bare) if found.decimals == 2 else 0.9 if found.currency else 0.3
-            yield Reading(Decimal(found.value), found.start, min(found.end, len(text)), sure)
+@lru_cache(maxsize=4096)
+def _amounts(text: str, bare: float) -> tuple[Reading, ...]:
+    found = (one for one in amounts_in(text) if not one.percent)
+    return tuple(Reading(one.value, one.start, one.end, _sureness(one, bare)) for one in found)
+
+
+def _sureness(amount: Written, bare: float) -> float:
+    if amount.decimals == 2:
+        return 1.0 if amount.currency else bare
+    return 0.9 if amount.currency else 0.3
 
 
 def _money(text: str, bare: float) -> Reading | None:
@@ -119,7 +127,7 @@ def _money(text: str, bare: float) -> Reading | None:
     for attempt in (_amounts(text, bare), _torn(text), _amounts(repair_digits(text), bare)):
         for reading in attempt:
             if best is None or reading.confidence > best.confidence:
-                best = replace(reading, end=min(reading.end, len(text)))
+                best = reading._replace(end=min(reading.end, len(text)))
             if reading.confidence == 1.0:
                 return best
         if best and 0.6 <= best.confidence < 0.9:
@@ -133,14 +141,14 @@ def _torn(text: str) -> Iterator[Reading]:
 
 
 def _numbers(text: str) -> Iterator[Reading]:
-    for one in find_amounts(text):
-        yield Reading(Decimal(one.value), one.start, one.end, 1.0)
+    for one in amounts_in(text):
+        yield Reading(one.value, one.start, one.end, 1.0)
 
 
 def _percents(text: str) -> Iterator[Reading]:
-    for one in find_amounts(text):
+    for one in amounts_in(text):
         if one.percent:
-            yield Reading(Decimal(one.value), one.start, one.end, 1.0)
+            yield Reading(one.value, one.start, one.end, 1.0)
 
 
 _TRIM = " \t:;,.-=*|_\u2013"
@@ -168,7 +176,7 @@ def _name(text: str) -> Reading | None:
     digits = sum(map(str.isdigit, named))
     if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
         return None
-    if next(find_dates(value), None) or any(found.decimals == 2 for found in find_amounts(value)):
+    if dates_in(value) or has_cents(value):
         return None
     words = len(value.split())
     if _ELSEWHERE.search(value):
@@ -187,12 +195,12 @@ def _identifier(text: str) -> Reading | None:
 
 
 def _identifiers(text: str) -> Iterator[Reading]:
-    known = list(find_dates(text))
-    dates = [found.start for found in known]
+    known = dates_in(text)
+    dates = [start for _, start, _ in known]
     for match in _IDENTIFIER.finditer(text):
         start, end = match.span()
         near = bisect_left(dates, end) - 1
-        if near >= 0 and start < known[near].end or text[end : end + 1] in ("%", ":"):
+        if near >= 0 and start < known[near][2] or text[end : end + 1] in ("%", ":"):
             continue
         code = match.group()
         digits = sum(map(str.isdigit, code))
@@ -216,7 +224,7 @@ def _email(text: str) -> Reading | None:
 
 def _phone(text: str) -> Reading | None:
     for match in _PHONE.finditer(text):
-        if 7 <= sum(map(str.isdigit, match.group())) <= 15 and not next(find_dates(match.group()), None):
+        if 7 <= sum(map(str.isdigit, match.group())) <= 15 and not dates_in(match.group()):
             return Reading(match.group().strip(), match.start(), match.start() + len(match.group().rstrip()), 1.0)
     return None
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from compiled_ai.library.labels import is_word, words
-from compiled_ai.library.places import Choice, Located, LocatedDecimal, place_in
+from compiled_ai.library.places import Choice, Located, LocatedDecimal
 from compiled_ai.library.readers import reader
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def totals(page: Page) -> tuple[Total, ...]:
     row before, alone.
     """
     found: list[Total] = []
-    for index, row in enumerate(page.rows[:5000]):
-        for cells in _named(row[:40]):
+    for index in range(min(page.height, 5000)):
+        if not any(_LETTER.search(text) and _role(text[:90]) for text in page.texts(index)[:40]):
+            continue
+        for cells in _named(page.row(index)[:40]):
             line = _line(page, index, cells)
             if line is not None:
                 found.append(line)
@@ -193,7 +195,7 @@ def _named(row: Sequence[Cell]) -> list[list[Cell]]:
     before = ""
     for cell in row:
         text = str(cell.text)[:90]
-        if not parts or (_DIGIT.search(before) and _letters(text) >= 3 and _role(tuple(_words(text)))):
+        if not parts or (_DIGIT.search(before) and _letters(text) >= 3 and _role(text)):
             parts.append([])
         parts[-1].append(cell)
         before = text
@@ -207,7 +209,7 @@ def _letters(text: str) -> int:
 def _line(page: Page, index: int, cells: Sequence[Cell]) -> Total | None:
     """The sum that a row, or a part of it, names."""
     label = _label(cells)
-    role = _role(tuple(_words(label))) if label is not None else None
+    role = _role(str(label)) if label is not None else None
     if label is None or role is None:
         return None
     amounts = _amounts(cells)
@@ -227,19 +229,24 @@ def _label(row: Sequence[Cell]) -> Located | None:
 
 def _words(label: str) -> list[str]:
     """The words of a label in lower case; digits that OCR saw within words are letters: `T0TAL`."""
-    return [word for word in re.split(r"[\W\d_]+", _DIGIT_IN_WORD.sub(_as_letter, label).lower()) if word]
+    return _NAME.findall(_DIGIT_IN_WORD.sub(_as_letter, label).lower())
 
 
 def _as_letter(match: re.Match[str]) -> str:
     return "O" if match.group() == "0" else "I"
 
 
+_MONEY = reader("money", "mdy", None)
 _DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
+_NAME = re.compile(r"[^\W\d_]+")
 _DIGIT_IN_WORD = re.compile(r"(?<=[^\W\d_])[01](?=[^\W\d_])")
 
 
 @lru_cache(maxsize=2048)
-def _role(named: tuple[str, ...]) -> Role | None:
+def _role(label: str) -> Role | None:
+    """What a label says that its amounts are."""
+    named = _words(label)
     known = set(named)
     squashed = "".join(named)
     summed = bool(known & _TOTAL) or squashed in _NET or squashed.startswith(("total", "grandtotal", "nettotal"))
@@ -297,13 +304,11 @@ def _like_total(named: Sequence[str]) -> bool:
 
 def _amounts(row: Sequence[Cell]) -> list[LocatedDecimal]:
     """The amounts of a line, from left to right."""
-    reads = reader("money", "mdy", None)
     found: list[LocatedDecimal] = []
     for cell in row[:40]:
-        for reading in reads.all(str(cell.text[:120])):
+        for reading in _MONEY.all(str(cell.text)[:120]):
             if isinstance(reading.value, Decimal) and reading.confidence >= 0.85:
-                place = place_in(cell.text, reading.start, reading.end)
-                found.append(LocatedDecimal.of(reading.value, place))
+                found.append(LocatedDecimal.of(reading.value, cell.text.extent(reading.start, reading.end)))
     return found
 
 
