@@ -92,8 +92,8 @@ class Tally:
     """Processes that had ended before they were to be killed."""
 
 
-def killed_after(seconds: float, work: Callable[[], object]) -> bool:
-    """Forks, works in the child, kills it after a time; says whether it was still alive."""
+def forked(work: Callable[[], object]) -> int:
+    """Does the work in a child, which ends with 0 if it succeeded; returns the child's process id."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -102,6 +102,12 @@ def killed_after(seconds: float, work: Callable[[], object]) -> bool:
             code = 0
         finally:
             os._exit(code)
+    return child
+
+
+def killed_after(seconds: float, work: Callable[[], object]) -> bool:
+    """Forks, works in the child, kills it after a time; says whether it was still alive."""
+    child = forked(work)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
@@ -113,14 +119,7 @@ def killed_after(seconds: float, work: Callable[[], object]) -> bool:
 def finished(work: Callable[[], object]) -> float:
     """Forks, waits for the child to end, and returns how long that took."""
     started = time.perf_counter()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
+    child = forked(work)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
         raise RuntimeError("a process failed by itself; its message is above")
     return time.perf_counter() - started

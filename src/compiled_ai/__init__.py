@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compiled_ai.api import (
         Artifact,
+        batch,
         check_golden,
         compile,
         explain,
@@ -36,6 +37,7 @@ __all__ = [
     "Artifact",
     "CompiledAIError",
     "Settings",
+    "batch",
     "check_golden",
     "compile",
     "explain",

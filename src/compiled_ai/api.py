@@ -4,6 +4,7 @@
 compiled = compile("examples/invoice_fields.yaml", model="recorded:examples/invoice_fields/recordings")
 artifact = load_artifact(compiled.digest)
 result = artifact.run({"document": text})           # or: await artifact.run_async({...})
+summary = artifact.batch("documents.jsonl", "fields.jsonl", mapping={"document": "text"}, keep=["id"])
 ```
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiled_ai.config import Settings, load_settings
+from compiled_ai.config import Settings, load_settings, make_home
 
 if TYPE_CHECKING:
     from compiled_ai.artifact import SealedArtifact
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from compiled_ai.models import Model
     from compiled_ai.plan import CompilePlan
     from compiled_ai.reading import ReadLimits, ReadText
+    from compiled_ai.runtime.batch import BatchResult
     from compiled_ai.runtime.explain import Explanation
     from compiled_ai.runtime.local import RunResult
     from compiled_ai.spec.model import WorkflowSpec
@@ -80,6 +82,50 @@ class Artifact:
         with _open_store(self.settings) as opened:
             return run_local(self.sealed, given, store=opened, model=model, once=once)
 
+    def batch(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        mapping: Mapping[str, str] | None = None,
+        keep: Sequence[str] = (),
+        store: bool = True,
+        **options: Any,
+    ) -> BatchResult:
+        """Runs every record of a file or a query, and writes a line for each, in order (`batch`).
+
+        Args:
+            source: JSONL, CSV (`.csv`), Parquet (`.parquet`), or `sql:CONNECTION:SELECT ...`.
+            target: JSONL, `{"index", "run_id", "status", "output", ...kept columns}`; whole when it has this name.
+            mapping: input field to column, where they are not called the same.
+            keep: columns that the output repeats.
+            store: keep the runs in the run store of these settings.
+            options: `workers`, `model`, `resume`, `strict`, `max_errors`, `limits`, `progress` as
+                `compiled_ai.runtime.batch.run_batch` says. A script that has workers calls this under
+                `if __name__ == "__main__":`.
+
+        Raises:
+            UsageError: a column or an input is not there, or what is resumed was changed. Nothing has run.
+            RunFailed: more than `max_errors` lines failed.
+        """
+        from contextlib import nullcontext
+
+        from compiled_ai.runtime.batch import run_batch
+        from compiled_ai.runtime.loading import programs_of
+
+        given = source if str(source).startswith("sql:") else Path(source)
+        with _open_store(self.settings) if store else nullcontext() as opened:
+            return run_batch(
+                self.sealed,
+                given,
+                Path(target),
+                mapping=mapping,
+                keep=keep,
+                store=opened,
+                programs=programs_of(self.settings.artifacts),
+                **options,
+            )
+
     async def run_async(self, given: Mapping[str, Any], **options: Any) -> RunResult:
         """As `run`, in a thread, so that a model call does not hold up the event loop."""
         from asyncio import to_thread
@@ -109,6 +155,7 @@ class Artifact:
 def _open_store(settings: Settings) -> Any:
     from compiled_ai.runtime.store import RunStore
 
+    make_home(settings)
     if settings.store_url.startswith("sqlite:///"):
         Path(settings.store_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     return RunStore.open(settings.store_url, home=settings.home, durability=settings.durability)
@@ -125,8 +172,10 @@ def make_plan(path: str | Path) -> CompilePlan:
     """Reads and plans a specification; calls nothing."""
     from compiled_ai.catalog import load_catalog
     from compiled_ai.plan import make_plan as planned
+    from compiled_ai.plan import read_spec
 
-    return planned(load_spec(path), load_catalog())
+    catalog = load_catalog()
+    return planned(read_spec(path, catalog), catalog)
 
 
 def compile(
@@ -172,6 +221,11 @@ def load_artifact(name: str, *, settings: Settings | None = None) -> Artifact:
 def run(name: str, given: Mapping[str, Any], **options: Any) -> RunResult:
     """Runs one input on an artifact by name: `load_artifact(name).run(given, ...)`."""
     return load_artifact(name).run(given, **options)
+
+
+def batch(name: str, source: str | Path, target: str | Path, **options: Any) -> BatchResult:
+    """Runs many records on an artifact by name: `load_artifact(name).batch(source, target, ...)`."""
+    return load_artifact(name).batch(source, target, **options)
 
 
 def explain(run_id: str, *, settings: Settings | None = None) -> Explanation:

@@ -182,12 +182,19 @@ def _docstring(spec: WorkflowSpec) -> str:
 
 
 def _plain(text: str) -> str:
-    """Makes an author's text harmless inside a docstring or a comment."""
-    return text.replace("\\", "/").replace('"""', "'''").strip().strip('"')
+    """Makes an author's text harmless inside a docstring."""
+    return text.replace("\\", "/").replace('"""', "'''").strip()
+
+
+def _quoted(text: str) -> str:
+    """An author's text as a docstring of one paragraph; a space keeps a last quote apart from those that end it."""
+    plain = _plain(text)
+    return f'"""{plain} """' if plain.endswith('"') else f'"""{plain}"""'
 
 
 def _comment(text: str, *, indent: int = 0) -> str:
-    folded = " ".join(_plain(text).split())
+    """An author's text as comment lines, word for word: nothing but the end of a line ends a comment."""
+    folded = " ".join(text.split())
     lines = textwrap.wrap(folded, _WIDTH - indent - 2) or [""]
     return "\n".join(f"# {line}" for line in lines)
 
@@ -496,11 +503,11 @@ def _write_class(name: str, fields: Sequence[Field], doc: str, written: dict[str
     for each in fields:
         for inner in _objects(each.type):
             _write_class(inner.class_name or "object", inner.fields, f"Part of {name}.", written)
-    lines = ["@dataclass(frozen=True, slots=True)", f"class {name}:", f'    """{_plain(doc)}"""', ""]
+    lines = ["@dataclass(frozen=True, slots=True)", f"class {name}:", f"    {_quoted(doc)}", ""]
     for each in fields:
         lines.append(f"    {each.identifier}: {each.type.python()}")
         if each.description:
-            lines.append(f'    """{_plain(each.description)}"""')
+            lines.append(f"    {_quoted(each.description)}")
     written[name] = "\n".join(lines)
 
 

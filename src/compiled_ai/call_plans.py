@@ -11,6 +11,7 @@ from compiled_ai.catalog import Catalog, EffectModule
 from compiled_ai.errors import suggest
 from compiled_ai.library.types import FieldType
 from compiled_ai.spec.model import CallStep, Mark, WorkflowSpec
+from compiled_ai.spec.types import UNKNOWN
 
 _AFTER_A_CRASH: dict[Repeats, str] = {
     "reads": "It changes nothing, and is made again after a crash.",
@@ -33,6 +34,8 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
     """Yields what connections and call steps say that their modules do not take, and what steps ask beyond `allow`."""
     for connection in spec.connections:
         module = catalog.effects.get(connection.module)
+        if not connection.module:
+            continue  # the specification names none that is known, and has been told so
         if module is None or not module.connects:
             hint = suggest(connection.module, [each.name for each in catalog.effects.values() if each.connects])
             yield CallFault("plan.module", f"No connection has module {connection.module!r}.{hint}", connection.mark)
@@ -45,7 +48,10 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
             hint = suggest(step.module, catalog.effects)
             yield CallFault("plan.module", f"Unknown module {step.module!r}.{hint}", step.mark, step.name)
             continue
-        for message in module.check_settings(step.settings) or tuple(_beyond(spec, step, module)):
+        undeclared = _undeclared(spec, step, module)
+        if undeclared is not None:
+            yield CallFault("plan.setting", undeclared, step.mark, step.name)
+        for message in module.check_settings(step.settings) or (() if undeclared else _beyond(spec, step)):
             yield CallFault("plan.setting", message, step.mark, step.name)
 
 
@@ -53,15 +59,23 @@ def _calls(spec: WorkflowSpec) -> list[CallStep]:
     return [step for step in spec.steps if isinstance(step, CallStep)]
 
 
-def _beyond(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> Iterator[str]:
-    """What a call step asks for beyond what its connection declares."""
+def _undeclared(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> str | None:
     name = step.settings.get("connection")
     known = {each.name: each for each in spec.connections if each.module == step.module}
-    if module.connects and name not in known:
-        hint = suggest(str(name), known)
-        yield f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"
-        return
-    yield from faults(declared_call(spec, step))
+    lost = [each.name for each in spec.connections if not each.module]
+    if not module.connects or name in known or name in lost:
+        return None
+    hint = suggest(str(name), known)
+    return f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"
+
+
+def _beyond(spec: WorkflowSpec, step: CallStep) -> tuple[str, ...]:
+    """What a call step asks for beyond what its connection declares; nothing where that cannot be known."""
+    connection = next((each for each in spec.connections if each.name == step.settings.get("connection")), None)
+    types = [*(field.type for field in step.result), *(parameter.type for parameter in step.arguments.values())]
+    if (connection is not None and not connection.module) or any(kind is UNKNOWN for kind in types):
+        return ()
+    return faults(declared_call(spec, step))
 
 
 def declared_call(spec: WorkflowSpec, step: CallStep) -> Declared:

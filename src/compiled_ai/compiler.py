@@ -39,12 +39,11 @@ from compiled_ai.familiarity import learn_layouts
 from compiled_ai.generate import Refused, build_request, extract_candidate
 from compiled_ai.golden_history import count_read, ever_shown, remember_shown
 from compiled_ai.models import Budget, Model, Reply, Request, Transcript, ask_all, merged, open_model
-from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan
+from compiled_ai.plan import CompilePlan, FunctionPlan, make_plan, read_spec
 from compiled_ai.records import Finding, StageResult, Usage, ValidationReport
 from compiled_ai.runtime.keys import KeyRing, TextSealer
 from compiled_ai.sandbox import Sandbox
 from compiled_ai.selection import Candidate, choose_members, heard, standing, weakest_field
-from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import GoldenCase
 from compiled_ai.spec.rules.table_changes import row_files
 from compiled_ai.validation import open_sandbox, validate, with_sealed
@@ -97,8 +96,9 @@ class _Compiler:
 
     def compile(self) -> Compilation:
         started = time.perf_counter()
-        spec = load_spec(self.path)
-        plan = make_plan(spec, load_catalog(), ever_shown=ever_shown(self.settings.artifacts / spec.slug))
+        catalog = load_catalog()
+        spec = read_spec(self.path, catalog)
+        plan = make_plan(spec, catalog, ever_shown=ever_shown(self.settings.artifacts / spec.slug))
         self._require_keys(plan)
         self.layouts = learn_layouts(spec)
         model = self._model(plan)

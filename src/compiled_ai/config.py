@@ -57,6 +57,18 @@ def load_settings(environment: Mapping[str, str] | None = None, *, working_direc
     )
 
 
+def make_home(settings: Settings) -> Path:
+    """Makes the home if it is not there; raises `ConfigError` naming it if it cannot be made or written."""
+    home, remedy = settings.home, "Set COMPILED_AI_HOME to a folder that can be written."
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise ConfigError(f"The home {str(home)!r} cannot be made: {fault.strerror}.", remedy=remedy) from fault
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise ConfigError(f"The home {str(home)!r} cannot be written.", remedy=remedy)
+    return home
+
+
 def _home(env: Mapping[str, str], start: Path) -> Path:
     named = env.get("COMPILED_AI_HOME")
     if named:

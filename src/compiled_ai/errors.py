@@ -30,6 +30,7 @@ Messages are one or two sentences: what was wrong with the value, then what to d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -42,8 +43,8 @@ class CompiledAIError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, remedy: str = "", details: Any = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = one_stop(message)
+        super().__init__(self.message)
         self.remedy = remedy
         self.details = details
         """JSON-compatible facts for `--json`: findings, a report, paths."""
@@ -178,3 +179,16 @@ def suggest(wrong: str, known: Iterable[str], *, show: int = 8) -> str:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(names[:show]) + (", ..." if len(names) > show else "")
     return f"{hint} Known: {listed}."
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns `1 case`, `2 cases`: a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+_TWO_STOPS = re.compile(r"(?<![.'\"/])\.\.(?=\s|$)")
+
+
+def one_stop(text: str) -> str:
+    """Takes the second full stop off a sentence that quotes another one, which had its own."""
+    return _TWO_STOPS.sub(".", text)

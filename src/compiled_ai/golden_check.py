@@ -24,7 +24,7 @@ from typing import Any
 
 from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import canonical_json, digest_json, parse_json
-from compiled_ai.errors import InputError, NotFound, SpecError, UsageError
+from compiled_ai.errors import InputError, NotFound, SpecError, UsageError, counted
 from compiled_ai.library.agreement import normalised
 from compiled_ai.library.types import FieldType
 from compiled_ai.records import Finding
@@ -77,7 +77,8 @@ class GoldenReport:
             for finding in self.findings
         ]
         errors = sum(finding.severity == "error" for finding in self.findings)
-        end = f"{self.file}: {self.cases} cases, {errors} errors, {len(told) - errors} suspicions"
+        counts = (counted(self.cases, "case"), counted(errors, "error"), counted(len(told) - errors, "suspicion"))
+        end = f"{self.file}: {', '.join(counts)}"
         return "\n".join([*told, *(f"note: {text}" for text in self.notes), end])
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from compiled_ai.canonical import canonical_json
-from compiled_ai.errors import InputError, NotFound, UsageError, suggest
+from compiled_ai.errors import InputError, NotFound, UsageError, counted, suggest
 from compiled_ai.golden_labels import (
-    DateOrder,
     Labels,
     Misread,
+    Writing,
     cell_finding,
     date_order,
+    decimal_mark,
     label_of,
     read_labels,
     texts,
@@ -95,7 +96,8 @@ class Imported:
             *(f"no column for output {name!r}: it has no labels" for name in self.unlabelled),
             *(f"note: {warning}" for warning in self.warnings),
         ]
-        end = f"{self.cases} cases in {self.groups} groups, labels for {', '.join(self.fields)}: {self.out}"
+        count = f"{counted(self.cases, 'case')} in {counted(self.groups, 'group')}"
+        end = f"{count}, labels for {', '.join(self.fields)}: {self.out}"
         return "\n".join([*told, end])
 
 
@@ -133,8 +135,9 @@ def import_golden(
     if not matched and not findings:
         first = lonely[0] if lonely else "there are no rows"
         raise UsageError(f"No row names a file in {str(folder)!r}: {first}.", remedy="Is --key the right column?")
-    order = date_order(_dates(sheet, columns), options.date_order)
-    read_rows = [_values_of(row, columns, order, findings) for row, _ in matched]
+    order = date_order(_cells(sheet, columns, ("date",)), options.date_order)
+    writing = Writing(order, decimal_mark(_cells(sheet, columns, ("money", "decimal", "float", "integer"))))
+    read_rows = [_values_of(row, columns, writing, findings) for row, _ in matched]
     documents = _read_all([name for _, name in matched], folder, options, findings, progress)
     if findings:
         refuse(tuple(findings))
@@ -224,14 +227,11 @@ def _one(kinds: Mapping[str, FieldType], fits: Callable[[FieldType], bool]) -> s
     return found[0] if found else None
 
 
-def _dates(sheet: Labels, columns: _Columns) -> list[GridCell]:
-    dated = [column for name, column in columns.expected.items() if _is_date(columns.kinds.get(name))]
-    dated += [column for name, column in columns.inputs.items() if _is_date(columns.input_kinds.get(name))]
-    return texts(sheet.rows, dated)
-
-
-def _is_date(kind: FieldType | None) -> bool:
-    return kind is not None and kind.kind == "date"
+def _cells(sheet: Labels, columns: _Columns, kinds: Sequence[str]) -> list[GridCell]:
+    """All cells of the columns whose fields are of these kinds."""
+    mapped = [(columns.kinds.get(name), column) for name, column in columns.expected.items()]
+    mapped += [(columns.input_kinds.get(name), column) for name, column in columns.inputs.items()]
+    return texts(sheet.rows, [column for kind, column in mapped if kind is not None and kind.kind in kinds])
 
 
 # ---------------------------------------------------------------- rows and files
@@ -302,10 +302,10 @@ class _RowValues:
     expected: Mapping[str, Any]
 
 
-def _values_of(row: Row, columns: _Columns, order: DateOrder, findings: list[Finding]) -> _RowValues:
+def _values_of(row: Row, columns: _Columns, writing: Writing, findings: list[Finding]) -> _RowValues:
     before = len(findings)
-    inputs = dict(_values(row, columns.inputs, columns.input_kinds, order, findings))
-    expected = dict(_values(row, columns.expected, columns.kinds, order, findings))
+    inputs = dict(_values(row, columns.inputs, columns.input_kinds, writing, findings))
+    expected = dict(_values(row, columns.expected, columns.kinds, writing, findings))
     if not expected and len(findings) == before:
         first = next(iter(columns.expected.values()))
         findings.append(cell_finding(row[first], first, "the row has no label. Fill one in, or delete the row."))
@@ -316,7 +316,7 @@ def _values(
     row: Row,
     columns: Mapping[str, str],
     kinds: Mapping[str, FieldType],
-    order: DateOrder,
+    writing: Writing,
     findings: list[Finding],
 ) -> Iterator[tuple[str, Any]]:
     """Yields fields with their values as their types have them; blank cells are left out."""
@@ -325,7 +325,7 @@ def _values(
         if cell.value is None or not cell.text:
             continue
         try:
-            value = label_of(cell, kind, order)
+            value = label_of(cell, kind, writing)
         except Misread as fault:
             findings.append(cell_finding(cell, column, str(fault)))
             continue

@@ -1,7 +1,8 @@
 """A sheet of labels as people keep it, XLSX or CSV, read by the types of a specification's outputs.
 
 Every fault is told with the cell that it stands in (`labels.xlsx[Sheet1]!C14`, `labels.csv:14`). Nothing is guessed: a
-date such as `03/04/2024` is an error until another date of the sheet, or the person, says which number is the month.
+date such as `03/04/2024` is an error until another date of the sheet, or the person, says which number is the month,
+and `45,50` until another amount of the sheet says which mark stands before the cents.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from compiled_ai.spec.rules.tables import Grid, GridCell, csv_grid
 from compiled_ai.spec.sheets import read_sheet
 
 DateOrder = Literal["mdy", "dmy", "ymd"]
+DecimalMark = Literal[".", ","]
 ORDERS: tuple[DateOrder, ...] = ("mdy", "dmy", "ymd")
 NULL = "null"
 """What a cell says if the document states no value; an empty cell is no label at all."""
 _NUMERIC_DATE = re.compile(r"\s*(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4}|\d{2})\s*")
+_ONE_MARK = re.compile(r"[^\d.,]*(\d+)([.,])(\d+)[^\d.,]*")
+_LAST_MARK = re.compile(r"[^\d.,]*\d[\d.,]*([.,])\d+[^\d.,]*")
 _TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
 
@@ -135,7 +139,29 @@ def date_order(cells: Iterable[GridCell], asked: str | None) -> DateOrder:
     return next(iter(told), "mdy")
 
 
-def label_of(cell: GridCell, kind: FieldType | None, order: DateOrder) -> Any:
+def decimal_mark(cells: Iterable[GridCell]) -> DecimalMark | None:
+    """Finds out what stands before the cents, by cells such as `1.234,50` or `12.50`; `None` if that stays open."""
+    told = {mark for cell in cells if isinstance(cell.value, str) and (mark := _told_mark(cell.value))}
+    return told.pop() if len(told) == 1 else None
+
+
+def _told_mark(text: str) -> DecimalMark | None:
+    last, one = _LAST_MARK.fullmatch(text), _ONE_MARK.fullmatch(text)
+    if last and {".", ","} <= set(text):
+        return "," if last[1] == "," else "."
+    return "." if one and one[2] == "." and len(one[3]) != 3 else None
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a sheet writes what can be written in two ways."""
+
+    order: DateOrder = "mdy"
+    decimal: DecimalMark | None = None
+    """`None`: the sheet does not tell."""
+
+
+def label_of(cell: GridCell, kind: FieldType | None, writing: Writing) -> Any:
     """Returns a cell as JSON value of a field; without a type every label but true and false is text.
 
     Raises `Misread`.
@@ -144,61 +170,76 @@ def label_of(cell: GridCell, kind: FieldType | None, order: DateOrder) -> Any:
         return None
     if kind is None:
         return cell.value if isinstance(cell.value, bool) else cell.text
-    return _READERS.get(kind.kind, _as_text)(cell, order)
+    return _READERS.get(kind.kind, _as_text)(cell, writing)
 
 
-def _as_text(cell: GridCell, _: DateOrder) -> str:
+def _as_text(cell: GridCell, _: Writing) -> str:
     return cell.text
 
 
-def _as_date(cell: GridCell, order: DateOrder) -> str:
+def _as_date(cell: GridCell, writing: Writing) -> str:
     if isinstance(cell.value, date) and not isinstance(cell.value, datetime):
         return cell.value.isoformat()
-    found = [one.value for one in find_dates(cell.text, order=order)] if isinstance(cell.value, str) else []
+    found = [one.value for one in find_dates(cell.text, order=writing.order)] if isinstance(cell.value, str) else []
     if len(found) != 1:
         raise Misread(f"{cell.text!r} is not one date. Write it as 2024-05-31.")
     return found[0].isoformat()
 
 
-def _number(cell: GridCell) -> Decimal:
+def _number(cell: GridCell, mark: DecimalMark | None, *, doubtful: str) -> Decimal:
+    """Reads a number; `doubtful` are the marks that say nothing by themselves if they stand before three digits."""
     if isinstance(cell.value, Decimal):
         return cell.value
-    found = parse_amount(cell.value) if isinstance(cell.value, str) else None
+    found = parse_amount(_plainly(cell.value, mark, doubtful)) if isinstance(cell.value, str) else None
     if found is None:
         raise Misread(f"{cell.text!r} is no number. Write it as 1234.50.")
     return Decimal(found)
 
 
-def _as_money(cell: GridCell, _: DateOrder) -> str:
-    return plain_number(_number(cell))
+def _plainly(text: str, mark: DecimalMark | None, doubtful: str) -> str:
+    """The same number with a point before its fraction and nothing between thousands, if it has one mark only."""
+    found = _ONE_MARK.fullmatch(text)
+    if found is None:
+        return text
+    whole, alone, rest = found.groups()
+    grouped = len(rest) == 3 and len(whole) <= 3 and not whole.startswith("0")
+    if alone == (mark or ".") and not (mark is None and grouped and alone in doubtful):
+        return text.replace(alone, ".")
+    if grouped and (mark is not None or alone not in doubtful):
+        return text.replace(alone, "")
+    raise Misread(f"{text!r} may be {whole}.{rest} or {whole}{rest}. Write the one that it is, with a point or none.")
 
 
-def _as_number(cell: GridCell, _: DateOrder) -> Decimal:
-    return _number(cell)
+def _as_money(cell: GridCell, writing: Writing) -> str:
+    return plain_number(_number(cell, writing.decimal, doubtful=".,"))
 
 
-def _as_integer(cell: GridCell, _: DateOrder) -> int:
-    number = _number(cell)
+def _as_number(cell: GridCell, writing: Writing) -> Decimal:
+    return _number(cell, writing.decimal, doubtful=",")
+
+
+def _as_integer(cell: GridCell, writing: Writing) -> int:
+    number = _number(cell, writing.decimal, doubtful="")
     if number != number.to_integral_value():
         raise Misread(f"{cell.text!r} is no whole number.")
     return int(number)
 
 
-def _as_boolean(cell: GridCell, _: DateOrder) -> bool:
+def _as_boolean(cell: GridCell, _: Writing) -> bool:
     value = _TRUTH.get(cell.text.casefold())
     if value is None:
         raise Misread(f"{cell.text!r} is neither true nor false. Write yes or no.")
     return value
 
 
-def _as_json(cell: GridCell, _: DateOrder) -> Any:
+def _as_json(cell: GridCell, _: Writing) -> Any:
     try:
         return parse_json(cell.text)
     except InputError as fault:
         raise Misread(f"{cell.text!r} is not JSON. Write lists and objects as JSON.") from fault
 
 
-_READERS: Mapping[str, Callable[[GridCell, DateOrder], Any]] = {
+_READERS: Mapping[str, Callable[[GridCell, Writing], Any]] = {
     "date": _as_date,
     "money": _as_money,
     "decimal": _as_number,

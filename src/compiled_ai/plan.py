@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from compiled_ai.call_plans import brought, call_faults, told_of_calls
 from compiled_ai.catalog import Catalog, Pack, Prompt, Protection, PureModule, Sink, Template, strictest
-from compiled_ai.errors import SpecError, suggest
+from compiled_ai.errors import suggest
 from compiled_ai.library.types import Field, FieldType
 from compiled_ai.pools import Pools, split
 from compiled_ai.records import Finding
 from compiled_ai.showing import MOST_CHARACTERS, ShownCase, choose_by_layout, choose_cases
+from compiled_ai.spec.findings import refuse
+from compiled_ai.spec.loader import load_spec
 from compiled_ai.spec.model import FunctionStep, GoldenCase, Mark, Parameter, RuleStep, WorkflowSpec
 
 USUAL_LINES = 20
@@ -154,6 +157,15 @@ def _function_json(function: FunctionPlan) -> dict[str, Any]:
     }
 
 
+def read_spec(path: str | Path, catalog: Catalog) -> WorkflowSpec:
+    """Reads a specification and holds it against the catalogue.
+
+    Raises:
+        SpecError: with every finding of both, in the order of the file.
+    """
+    return load_spec(path, against=lambda spec: plan_faults(spec, catalog))
+
+
 def make_plan(
     spec: WorkflowSpec,
     catalog: Catalog,
@@ -172,15 +184,9 @@ def make_plan(
     Raises:
         SpecError: the specification names a template, pack, module or setting that the catalogue does not have.
     """
-    faults = [
-        *_template_faults(spec, catalog),
-        *_module_faults(spec, catalog),
-        *_call_faults(spec, catalog),
-        *_pattern_faults(spec),
-        *_case_faults(spec, catalog),
-    ]
+    faults = tuple(plan_faults(spec, catalog))
     if faults:
-        raise SpecError("; ".join(str(fault) for fault in faults), details=tuple(faults))
+        refuse(faults)
     packs = tuple(catalog.packs[use.name] for use in spec.packs)
     pools = split(spec.golden, spec.examples, ever_shown=ever_shown)
     visible = pools.shown if may_show(spec, packs) else ()
@@ -212,6 +218,15 @@ def may_show(spec: WorkflowSpec, packs: Sequence[Pack]) -> bool:
 
 
 # ---------------------------------------------------------------- what the catalogue does not have
+
+
+def plan_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[Finding]:
+    """Yields what a specification asks for that the catalogue does not have, or does not allow."""
+    yield from _template_faults(spec, catalog)
+    yield from _module_faults(spec, catalog)
+    yield from _call_faults(spec, catalog)
+    yield from _pattern_faults(spec)
+    yield from _case_faults(spec, catalog)
 
 
 def _fault(spec: WorkflowSpec, rule: str, message: str, mark: Mark | None = None, step: str | None = None) -> Finding:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from compiled_ai.errors import one_stop
 
 Severity = Literal["error", "warning"]
 StageName = Literal["security", "syntax", "execution", "accuracy"]
@@ -36,6 +38,11 @@ class Finding(Record):
     step: str | None = None
     caught_by: str | None = None
     """The tool that saw it (`policy`, `bandit`, `mypy`, ...); never sent to a model."""
+
+    @field_validator("message")
+    @classmethod
+    def _one_stop(cls, message: str) -> str:
+        return one_stop(message)
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
@@ -133,6 +140,8 @@ class RunRecord(Record):
     output: Any = None
     evidence: Any = None
     """Output path to the place in the source that the value was read at (spans), or `{"dropped": REASON}`."""
+    abstained: Any = None
+    """What is null because nobody can be sure: a list of `{"step", "item", "field", "reason"}`, where there is any."""
     error: str | None = None
     started_at: str
     finished_at: str | None = None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from compiled_ai.artifact import SealedArtifact
-from compiled_ai.canonical import parse_json
+from compiled_ai.canonical import kind_of, parse_json
 from compiled_ai.errors import InputError, NotFound, UsageError, suggest
 from compiled_ai.library.agreement import MetricName
 from compiled_ai.library.dates import parse_date
@@ -88,7 +88,7 @@ def _cases(golden: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             except (InputError, UnicodeDecodeError) as fault:
                 raise InputError(f"{place}: {fault}") from fault
             if not isinstance(case, dict):
-                raise InputError(f"{place}: a case is a JSON object, not {type(case).__name__}.")
+                raise InputError(f"{place}: a case is a JSON object, not {kind_of(case)}.")
             yield place, case
 
 
@@ -132,7 +132,7 @@ def _by_step(case: Mapping[str, Any], key: str, place: str) -> Mapping[str, Any]
     given = case.get(key) or {}
     if not isinstance(given, dict):
         raise InputError(
-            f"{place}: {key!r} is {type(given).__name__}.",
+            f"{place}: {key!r} is {kind_of(given)}.",
             remedy="Write an object from step to result, or leave it out.",
         )
     return given
@@ -152,7 +152,7 @@ def _expected(
     else:
         told = _column(case, labels, place)
     if not isinstance(told, dict):
-        raise InputError(f"{place}: {labels!r} is {type(told).__name__}, not an object of labels.")
+        raise InputError(f"{place}: {labels!r} is {kind_of(told)}, not an object of labels.")
     kinds = {field.name: field.type for field in program.output_type.fields}
     unknown = [name for name in told if name not in kinds]
     if unknown:

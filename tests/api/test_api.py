@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def test_the_public_names_are_these_and_each_is_documented() -> None:
         "Artifact",
         "CompiledAIError",
         "Settings",
+        "batch",
         "check_golden",
         "compile",
         "explain",
@@ -77,6 +79,18 @@ def test_an_artifact_runs_sync_and_async_and_is_explained(settings: Settings, ar
     explained = compiled_ai.explain(first.run_id, settings=settings)
     assert explained.verdict == "reproduced"
     assert "waiting &gt; 7" in explained._repr_html_()
+
+
+def test_an_artifact_runs_many_records(settings: Settings, artifact: compiled_ai.Artifact) -> None:
+    source, target = settings.home / "in.jsonl", settings.home / "out.jsonl"
+    source.write_text('{"number": "T-1", "waiting": 9}\n{"number": "T-2", "waiting": 1}\n', "utf-8")
+    summary = artifact.batch(str(source), target, mapping={"ticket": "number"}, keep=["number"], workers=0)
+    lines = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+    assert (summary.lines, summary.completed) == (2, 2)
+    assert [(line["number"], line["output"]["outcome"]) for line in lines] == [("T-1", "URGENT"), ("T-2", "NORMAL")]
+    assert compiled_ai.explain(lines[0]["run_id"], settings=settings).verdict == "reproduced"
+    unrecorded = artifact.batch(source, target, mapping={"ticket": "number"}, workers=0, store=False)
+    assert unrecorded.completed == 2
 
 
 def test_an_artifact_shows_itself(artifact: compiled_ai.Artifact) -> None:

@@ -73,7 +73,9 @@ def _type(class_name: str, field: str) -> dict[str, Any]:
     return {"kind": "object", "class_name": class_name, "fields": fields}
 
 
-def _seal(artifacts: Path, *, factor: int = 2, version: str = "1.0.0", provisional: str | None = None) -> Path:
+def _seal(
+    artifacts: Path, *, factor: int = 2, version: str = "1.0.0", provisional: str | None = None, golden: bool = True
+) -> Path:
     program = {
         "interface": 1,
         "workflow": "doubling",
@@ -101,7 +103,7 @@ def _seal(artifacts: Path, *, factor: int = 2, version: str = "1.0.0", provision
     }
     source = WORKFLOW.replace("FACTOR", str(factor))
     function = source[source.index("def double") : source.index("\n\n\nasync def run")] + "\n"
-    golden = {"id": "a", "input": {"amount": 4}, "expected": {"twice": 8}}
+    case = {"id": "a", "input": {"amount": 4}, "expected": {"twice": 8}}
     return seal(
         artifacts,
         workflow="doubling",
@@ -114,7 +116,7 @@ def _seal(artifacts: Path, *, factor: int = 2, version: str = "1.0.0", provision
         },
         evidence={
             "report.json": canonical_json({"provisional": provisional}),
-            "golden.jsonl": canonical_json(golden) + "\n",
+            **({"golden.jsonl": canonical_json(case) + "\n"} if golden else {}),
         },
         functions={"double": SealedFunction(["functions/double.py"])},
     )
@@ -347,25 +349,29 @@ def test_another_version_of_a_module_is_an_environment_difference(artifacts: Pat
     assert loaded.environment_differences()[0].startswith("module:compiled_ai.library.values: 0000")
 
 
-def test_an_export_runs_every_golden_case_without_this_library(artifacts: Path, tmp_path: Path) -> None:
-    loaded = _load(_seal(artifacts), artifacts)
-    package = export_package(loaded, tmp_path / "out")
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-S",
-            "-I",
-            "-c",
-            f"import sys, runpy; sys.path.insert(0, {str(tmp_path / 'out')!r});"
-            f"sys.argv = ['doubling', 'check']; runpy.run_module({package.name!r}, run_name='__main__')",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
+def _checked(artifacts: Path, tmp_path: Path, *, golden: bool) -> subprocess.CompletedProcess[str]:
+    """What `python -m PACKAGE check` of an export says, where this library is not installed."""
+    package = export_package(_load(_seal(artifacts, golden=golden), artifacts), tmp_path / "out")
+    script = (
+        f"import sys, runpy; sys.path.insert(0, {str(tmp_path / 'out')!r});"
+        f"sys.argv = ['doubling', 'check']; runpy.run_module({package.name!r}, run_name='__main__')"
     )
+    command = [sys.executable, "-S", "-I", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+
+def test_an_export_runs_every_golden_case_without_this_library(artifacts: Path, tmp_path: Path) -> None:
+    ran = _checked(artifacts, tmp_path, golden=True)
     assert (ran.returncode, ran.stdout.strip()) == (0, "1 of 1 golden cases identical"), ran.stderr
     assert "compiled_ai" not in "".join(path.read_text("utf-8") for path in (tmp_path / "out").rglob("workflow.py"))
+
+
+def test_an_export_without_golden_cases_has_nothing_to_check(artifacts: Path, tmp_path: Path) -> None:
+    ran = _checked(artifacts, tmp_path, golden=False)
+    assert (ran.returncode, ran.stdout.strip()) == (
+        0,
+        "nothing to check: no golden case was exported (there was none, or a compliance pack protects them)",
+    ), ran.stderr
 
 
 def test_an_export_does_not_overwrite_a_folder(artifacts: Path, tmp_path: Path) -> None:

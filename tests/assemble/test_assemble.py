@@ -176,6 +176,31 @@ logic_requirements:
     assert "\nimport os" not in assembled.source
 
 
+def test_author_text_keeps_its_quotes() -> None:
+    text = r"""
+metadata: {name: quotes}
+inputs: [{name: kind, type: string, description: 'one of "a" and "b"'}]
+logic_requirements:
+  - step: s
+    type: deterministic_rule
+    when: kind != "b"
+    logic: IF kind = "a" THEN YES ELSE NO
+    validation: ['matches(outcome, "\\w+") = true AND outcome != "NO"']
+properties: ['inputs.kind != "c"']
+outputs: [{name: outcome, description: '"YES" or "NO"'}]
+"""
+    source = _assemble(text, {}).source
+    compile(source, "workflow.py", "exec")
+    for shown in (
+        '"""one of "a" and "b" """',
+        '""""YES" or "NO" """',
+        r'# line 9: matches(outcome, "\\w+") = true AND outcome != "NO"' + "\n",
+        '# line 7: when kind != "b"\n',
+        '# line 10: inputs.kind != "c"\n',
+    ):
+        assert shown in source, shown
+
+
 def test_a_template_without_a_slot_is_refused() -> None:
     plan = make_plan(load_spec_text(RICH, file="spec.yaml"), load_catalog())
     with pytest.raises(CompileFailed, match="lacks the slot 'flow'"):

@@ -8,7 +8,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
 from compiled_ai.errors import ConfigError
-from compiled_ai.runtime.calls.connections import find_connection
+from compiled_ai.runtime.calls.connections import find_connection, require_secret
 
 
 class _Ring(KeyringBackend):
@@ -35,6 +35,14 @@ def test_a_connection_is_found_by_its_name_in_upper_case() -> None:
 def test_a_connection_without_an_address_names_its_variable() -> None:
     with pytest.raises(ConfigError, match="'api' has no address. Set COMPILED_AI_CONNECTION_API"):
         find_connection("api", {})
+
+
+def test_a_secret_can_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert require_secret("kafka", {"COMPILED_AI_SECRET_KAFKA": "s"}) == "s"
+    monkeypatch.setattr(keyring, "get_password", _Ring({"compiled-ai/kafka": "from the ring"}).get_password)
+    assert require_secret("kafka", {"COMPILED_AI_SECRET_KAFKA": "keyring:kafka"}) == "from the ring"
+    with pytest.raises(ConfigError, match="There is no secret 'kafka'. Set COMPILED_AI_SECRET_KAFKA"):
+        require_secret("kafka", {})
 
 
 def test_a_value_can_stand_in_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,16 @@ def test_a_value_is_never_part_of_the_statement(members: Path) -> None:
     assert called(finding(), id="x' OR '1'='1").result == []
 
 
+def test_a_value_that_the_database_cannot_hold_fails_the_call(members: Path) -> None:
+    reading = {"connection": "db", "statement": "SELECT plan FROM members WHERE active = :n"}
+    for settings, result in ((reading, result_of(plan="string")), (NOTE, CHANGED)):
+        name = "note" if settings is NOTE else "n"
+        effect = called(call_step("database", settings, ALLOW, result, **{name: "integer"}), **{name: 2**70})
+        assert (effect.state, effect.result) == ("failed", None)
+        assert effect.error == "A value cannot be bound (OverflowError)."
+    assert rows(members, "SELECT * FROM log") == []
+
+
 def test_a_colon_in_a_text_binds_nothing(members: Path) -> None:
     statement = "SELECT ':quoted 12:30 %s%% \\:x' AS plan FROM members WHERE id = :id AND plan <> ':id'"
     [row] = called(finding(statement), id="M1").result

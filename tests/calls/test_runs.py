@@ -16,6 +16,7 @@ from compiled_ai.catalog import load_catalog
 from compiled_ai.errors import CallFailed, ConfigError, InputError, SpecError, UsageError
 from compiled_ai.plan import make_plan
 from compiled_ai.runtime.calls.double import CallDouble
+from compiled_ai.runtime.explain import explain
 from compiled_ai.runtime.keys import KeyRing, new_key
 from compiled_ai.runtime.local import resume, run
 from compiled_ai.runtime.rerun import rerun
@@ -198,6 +199,24 @@ def test_nothing_found_does_what_the_step_declares(members: Path) -> None:
     assert fallback.output == {"plan": "NONE"}
     failed = run(program_of(FIND, more=""), given(id="nobody"))
     assert failed.error == "Step 'find' gave no valid result: nothing was found."
+
+
+def test_explain_says_on_the_steps_line_that_the_fallback_stood_in_for_no_row(store: RunStore) -> None:
+    program = program_of(FIND, more=", on_none: fallback, fallback: {plan: NONE}")
+    missing, found = (run(program, given(id=id), store=store) for id in ("nobody", "M1"))
+    told = explain(missing.run_id, store=store, artifacts=lambda _: program)
+    [line] = [line for line in told.text().splitlines() if line.startswith("  find (call)")]
+    assert line.endswith("nothing was found: the fallback stood in")
+    assert told.to_json()["stood_in"] == [{"step": "find", "item": 0, "problems": ["nothing was found"]}]
+    assert "stood in" not in explain(found.run_id, store=store, artifacts=lambda _: program).text()
+
+
+def test_explain_says_where_the_fallback_of_a_rule_stood_in(store: RunStore) -> None:
+    rule = 'IF id = "M1" THEN YES, fallback: {outcome: YES, reason: nobody said}'
+    program = program_of(f"  - {{step: judge, type: deterministic_rule, logic: {rule}}}")
+    done = run(program, given(id="other"), store=store)
+    told = explain(done.run_id, store=store, artifacts=lambda _: program).text()
+    assert "A fallback stood in:\n  judge: no branch applies" in told
 
 
 def test_a_fallback_for_nothing_found_hides_no_failure(service: Service) -> None:

@@ -83,7 +83,7 @@ logic_requirements:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ('{"ticket": "T", "waiting": "9"}', "waiting: expected integer, got str '9'"),
+        ('{"ticket": "T", "waiting": "9"}', "waiting: expected integer, got text '9'"),
         ('{"ticket": "T", "waiting": 9, "wating": 9}', "Did you mean 'waiting'?"),
         ('{"ticket": "T"}', "waiting: required, and there is no value"),
         ('{"ticket": "T", "waiting": NaN}', "NaN is not a JSON number"),

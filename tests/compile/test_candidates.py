@@ -20,6 +20,7 @@ from compiled_ai.export import export_package
 from compiled_ai.golden_history import count_read
 from compiled_ai.models import Request, ScriptedModel
 from compiled_ai.pools import split
+from compiled_ai.runtime.batch import run_batch
 from compiled_ai.runtime.explain import explain
 from compiled_ai.runtime.keys import KeyRing
 from compiled_ai.runtime.local import run
@@ -239,6 +240,22 @@ def _doubtful() -> list[str]:
     return [reader(number) for number in (WRONG_ON_NR, WRONG_TOO, NO_NR)]
 
 
+def _is_on_record(artifact: Any, told: list[dict[str, Any]], settings: Settings) -> None:
+    """A run, and the line of a batch, keep on what they abstained and why; `explain` says it."""
+    source, target = settings.home / "slips.jsonl", settings.home / "read.jsonl"
+    source.write_text('{"slip": "Nr. 1234\\nTown Cork"}\n{"slip": "No. 1234\\nTown Cork"}\n', "utf-8")
+    with RunStore.open(settings.store_url, home=settings.home) as store:
+        run_batch(artifact.sealed, source, target, store=store)
+        doubtful, sure = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+        assert doubtful["abstained"] == told and "abstained" not in sure
+        assert store.load(doubtful["run_id"]).abstained == told
+        assert store.load(sure["run_id"]).abstained is None
+        explained = explain(doubtful["run_id"], store=store, artifacts=lambda _: artifact.sealed)
+    assert explained.verdict == "reproduced"
+    assert explained.to_json()["abstained"] == told
+    assert f"; null, since {told[0]['reason']}" in explained.text()
+
+
 def test_where_a_committee_disagrees_it_abstains_with_a_reason(desk: Desk) -> None:
     compiled = desk.compile("{committee: 3}", _doubtful())
     artifact = load_artifact(str(compiled.folder), settings=desk.settings)
@@ -247,6 +264,7 @@ def test_where_a_committee_disagrees_it_abstains_with_a_reason(desk: Desk) -> No
     told = result.to_json()["abstained"]
     assert [each["field"] for each in told] == ["number"]
     assert told[0]["reason"].startswith("1 of 3 functions agree on 'number'; that is right in 0.")
+    _is_on_record(artifact, told, desk.settings)
     sure = artifact.run({"slip": "No. 1234\nTown Cork"}, store=False)
     assert sure.output == {"number": "1234", "town": "Cork"}
     assert "abstained" not in sure.to_json()

@@ -148,6 +148,15 @@ def test_our_own_library_lends_what_it_defines_and_nothing_that_it_imported() ->
         assert check_code(fine.replace("number", name), allowed_imports=allowed, mode="function")
 
 
+def test_a_module_of_our_library_that_lists_its_names_lends_just_these() -> None:
+    allowed = frozenset({"compiled_ai.library.*"})
+    head = "from compiled_ai.library.layout import Cell, Page"
+    fine = f"{head}\n\ndef f(x: Cell) -> Page:\n    return Page.from_text(x.text)\n"
+    assert check_code(fine, allowed_imports=allowed, mode="function") == ()
+    for name in ("Find", "table"):
+        assert check_code(fine.replace("Cell", name), allowed_imports=allowed, mode="function")
+
+
 def test_files_are_judged_as_the_command_line_prints_it(tmp_path: Path) -> None:
     good, bad, odd = tmp_path / "good.py", tmp_path / "bad.py", tmp_path / "odd.py"
     good.write_text("def f(x: int) -> int:\n    return x\n")

@@ -125,6 +125,54 @@ def test_every_wrong_cell_is_named_at_once_and_nothing_is_written(desk: Desk) ->
     assert not desk.out.exists() and list(desk.folder.glob("letters/*")) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "ways"),
+    [("45,50", "45.50 or 4550"), ("1,234", "1.234 or 1234"), ("1.234", "1.234 or 1234"), ("$0,5", "0.5 or 05")],
+)
+def test_an_amount_that_may_be_two_is_named_and_nothing_is_written(desk: Desk, written: str, ways: str) -> None:
+    assert desk.refuses([["one", "Oakes", written, None, ""]]) == [
+        f"labels.xlsx[Labels]!C2: column 'Gross Total': {written!r} may be {ways}. "
+        "Write the one that it is, with a point or none."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("telling", "written", "read"),
+    [
+        ("1.234,50", "45,50", "45.50"),
+        ("1.234,50", "1.234", "1234"),
+        ("1,234.50", "1,234", "1234"),
+        ("12.50", "1,234", "1234"),
+        ("1,234,567.5", "1,234,567", "1234567"),
+    ],
+)
+def test_another_amount_of_the_sheet_tells_what_stands_before_the_cents(
+    desk: Desk, telling: str, written: str, read: str
+) -> None:
+    desk(desk.sheet([["one", "Oakes", telling, None, ""], ["two", "Elm", written, None, ""]]))
+    assert desk.cases()[1]["expected"]["gross_total"] == read
+
+
+def test_an_amount_unlike_the_others_of_the_sheet_is_named(desk: Desk) -> None:
+    (found,) = desk.refuses([["one", "Oakes", "12.50", None, ""], ["two", "Elm", "45,50", None, ""]])
+    assert found.startswith("labels.xlsx[Labels]!C3: column 'Gross Total': '45,50' may be 45.50 or 4550.")
+    both = desk.refuses(
+        [["one", "Oakes", "1.234,50", None, ""], ["two", "Elm", "12.50", None, ""], ["three", "E", "4,5", None, ""]]
+    )
+    assert [each.partition(": ")[0] for each in both] == ["labels.xlsx[Labels]!C4"], "the sheet tells nothing"
+
+
+def test_a_whole_number_with_thousands_is_no_fraction(desk: Desk) -> None:
+    header = [*HEADER, "Copies"]
+    desk(desk.sheet([["one", "Oakes", None, None, "", "1,234"], ["two", "Elm", None, None, "", "12"]], header))
+    assert [case["expected"]["copies"] for case in desk.cases()] == [1234, 12]
+
+
+def test_one_case_is_one_case(desk: Desk) -> None:
+    page = desk(desk.sheet(ROWS[:1])).page()
+    assert "\n1 case in 1 group, labels for vendor" in f"\n{page}"
+
+
 def test_documents_that_cannot_be_read_are_named_and_nothing_is_written(desk: Desk) -> None:
     (desk.papers / "two.txt").write_bytes(b"\0\1")
     (desk.papers / "three.pdf").write_bytes(pdf(""))

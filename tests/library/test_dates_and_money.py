@@ -108,6 +108,34 @@ def test_the_decimal_mark_can_be_fixed() -> None:
     assert parse_amount("1.234", decimal_mark=".") == Decimal("1.234")
 
 
+def test_an_amount_that_contradicts_its_decimal_mark_is_none() -> None:
+    assert parse_amount("1.234,56", decimal_mark=".") is None
+    assert parse_amount("1,234.56", decimal_mark=",") is None
+    assert [one.value for one in find_amounts("1.234,56 and 7.50", decimal_mark=".")] == [Decimal("7.50")]
+
+
+@pytest.mark.parametrize("text", ["augu\u017ft 5, 2020", "janv\u0130er 5, 2020", "5 \u017fep 2020"])
+def test_a_month_in_letters_that_only_look_alike_is_no_date(text: str) -> None:
+    assert parse_date(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "start", "end"),
+    [
+        ("due -$ 5.00", "-5.00", 4, 11),
+        ("due ($5.00) now", "-5.00", 4, 11),
+        ("due ($5.00 now", "5.00", 5, 10),
+        ("due RM: 5.00", "5.00", 4, 12),
+        ("due 5.00 USD", "5.00", 4, 12),
+        ("form 5.00", "5.00", 5, 9),
+        ("5.00 criminal", "5.00", 0, 4),
+    ],
+)
+def test_the_signs_and_currencies_beside_an_amount_belong_to_it(text: str, value: str, start: int, end: int) -> None:
+    (found,) = find_amounts(text)
+    assert (found.value, found.start, found.end) == (Decimal(value), start, end)
+
+
 def test_numbers_percentages_and_currencies() -> None:
     assert parse_number("12.5%") == Decimal("12.5")
     assert parse_number("x 12.5") is None

@@ -182,3 +182,20 @@ def test_a_hostile_page_of_a_megabyte_ends_soon(text: str) -> None:
     page.labelled("Amount Due", kind="name")
     issuer(page), issuer_address(page)
     assert time.process_time() - started < 60  # a blow-up takes hours; how fast it is, bench/documents.py says
+
+
+def test_a_search_gives_the_same_values_and_places_before_and_after_the_cells_were_made() -> None:
+    text = "Line\tRate   01/02/20 - 01/31/20 | $5.00\n\n  7   (3.50)   Jan 5, 2020  RM 2.00\n"
+    fresh, used = Page.from_text(text), Page.from_text(text)
+    assert [cell.text for cell in used.cells][:2] == ["Line", "Rate"]
+    for kind in ("money", "date", "number"):
+        one, other = fresh.find_all(kind), used.find_all(kind)
+        assert one == other and [*map(place_of, one)] == [*map(place_of, other)] and one
+    places = [place for value in fresh.find_all("money") if (place := place_of(value))]
+    assert [text[place.start : place.end] for place in places] == ["$5.00", "(3.50)", "RM 2.00"]
+
+
+def test_a_row_of_boxes_is_searched_box_by_box() -> None:
+    page = Page.from_boxes([[0, 0, 20, 10, "TOTAL 1.00"], [40, 1, 60, 11, "RM 2.50"], [0, 40, 20, 50, "3.75"]])
+    places = [place_of(value) for value in page.find_all("money")]
+    assert [place.boxes for place in places if place] == [(0,), (1,), (2,)]

@@ -249,6 +249,7 @@ def test_the_quick_way_gives_what_the_stepper_gives(program: Programs) -> None:
     from compiled_ai.runtime.stepper import Done, Stepping
 
     triage = program("triage")
+    assert triage.build_input is not None
     for age in (3, 41):
         for plan in ("gold", "silver", "tin"):
             for amount in (1, 812, 90000):
@@ -257,13 +258,14 @@ def test_the_quick_way_gives_what_the_stepper_gives(program: Programs) -> None:
                     outcome = Stepping(triage, given).advance()
                 except UsageError:
                     outcome = None
-                quick = triage.decide_alone(dict(given))
+                typed = triage.build_input(tuple(given.values()))
+                quick = None if typed is None else triage.decide_alone(typed)
                 assert (quick is not None) == isinstance(outcome, Done)
                 if quick is not None and isinstance(outcome, Done):
-                    assert quick.output == canonical_json(outcome.output)
-                    assert triage.input_text(quick.given) == canonical_json(triage.encode_input(quick.given))
+                    assert quick == canonical_json(outcome.output)
+                    assert triage.input_text(typed) == canonical_json(triage.encode_input(typed))
 
 
 def test_the_quick_way_leaves_effects_to_the_stepper(program: Programs) -> None:
-    assert program("lines").decide_alone({"claim_id": "c", "notes": ["n"]}) is None
-    assert program("triage").decide_alone({"claim_id": "c"}) is None
+    lines = program("lines")
+    assert lines.decide_alone(lines.decode_input({"claim_id": "c", "notes": ["n"]})) is None

@@ -145,10 +145,10 @@ def test_a_reply_that_breaks_the_rules_is_asked_again_with_the_reason(program: P
 @pytest.mark.parametrize(
     ("reply", "problem"),
     [
-        ({"bmi": "27.5"}, "bmi: expected float, got str '27.5'"),
-        ({"has_t2d_diagnosis": "yes"}, "has_t2d_diagnosis: expected boolean, got str 'yes'"),
+        ({"bmi": "27.5"}, "bmi: expected float, got text '27.5'"),
+        ({"has_t2d_diagnosis": "yes"}, "has_t2d_diagnosis: expected boolean, got text 'yes'"),
         ({"weight": 80}, "weight: unknown field."),
-        ("the patient is well", "the reply is no JSON object but str"),
+        ("the patient is well", "the reply is no JSON object but text"),
     ],
 )
 def test_a_reply_of_another_type_is_never_coerced(program: Programs, chart: Chart, reply: Any, problem: str) -> None:
@@ -418,7 +418,7 @@ def test_an_output_that_breaks_its_type_is_no_decision() -> None:
     wrong = changed("extract", "        judge_result.verdict,\n", "        7,  # type: ignore\n")
     outcome = advance(wrong, {"document": "Total: 12.50", "limit": None}, ())
     assert isinstance(outcome, Failed)
-    assert (outcome.code, outcome.problems) == ("output", ("verdict: expected string, got int 7",))
+    assert (outcome.code, outcome.problems) == ("output", ("verdict: expected string, got number 7",))
 
 
 def test_numbers_are_computed_in_the_pinned_context() -> None:

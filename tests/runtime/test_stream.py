@@ -85,7 +85,7 @@ def ended(process: subprocess.Popen[bytes]) -> str:
 @pytest.mark.parametrize(
     ("source", "sink", "said"),
     [
-        ("kafka://host/topic", "-", "'kafka' is no kind of stream"),
+        ("amqp://host/queue", "-", "'amqp' is no kind of stream"),
         ("-", "ftp://host/x", "'ftp' is no kind of stream"),
         ("redis://localhost/0", "-", "names no stream"),
         ("redis://localhost/0?stream=x&grup=y", "-", "'grup' is no option"),
@@ -312,7 +312,7 @@ def test_a_slow_sink_holds_the_source_up(program: Programs, tmp_path: Path) -> N
     taken = 0
 
     class Endless:
-        name, keeps_place = "endless", False
+        place, name, keeps_place = "endless", "endless", False
 
         async def messages(self, after: str | None) -> Any:
             nonlocal taken
@@ -330,6 +330,11 @@ def test_a_slow_sink_holds_the_source_up(program: Programs, tmp_path: Path) -> N
             pass
 
     class Stuck(Endless):
+        place = "stuck"
+
+        async def open(self) -> None:
+            pass
+
         async def write(self, lines: Any) -> None:
             await asyncio.sleep(2)
             os.kill(os.getpid(), signal.SIGTERM)
@@ -390,3 +395,16 @@ def test_a_stream_does_not_feed_on_what_it_writes(program: Programs, tmp_path: P
     with pytest.raises(UsageError, match="is output and dead letters at once"):
         run_stream(program("extract"), str(source), str(letters), **options)
     assert source.read_text() == "{bad\n"
+
+
+def test_a_stream_that_is_stopped_by_its_errors_ends_though_more_is_waiting(program: Programs, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("{bad\n" * 5000)
+    options: Any = {"store": None, "state": tmp_path / "s", "workers": 1, "max_errors": 0}
+    asked_to_end = threading.Timer(45, os.kill, (os.getpid(), signal.SIGTERM))
+    asked_to_end.start()
+    with pytest.raises(RunFailed, match="records failed, and 0 may"):
+        run_stream(program("extract"), str(source), str(tmp_path / "out.jsonl"), **options)
+    assert asked_to_end.is_alive(), "it ended by itself"
+    asked_to_end.cancel()
+    asked_to_end.join()

@@ -202,7 +202,7 @@ def test_yes_is_no_boolean() -> None:
         + RULE
         + "golden: [{id: x, input: {a: 1, b: yes}, expected: {outcome: NO}}]"
     )
-    assert refused(text) == ["spec.yaml:4:35: input.b: expected boolean, got str 'yes'."]
+    assert refused(text) == ["spec.yaml:4:35: input.b: expected boolean, got text 'yes'."]
 
 
 def test_numbers_are_read_from_their_text_and_never_through_a_double() -> None:
@@ -226,7 +226,7 @@ golden:
 def test_a_number_with_an_endless_exponent_is_no_number() -> None:
     text = "inputs: {a: decimal}\n" + RULE + "golden: [{id: x, input: {a: 1e999999999}, expected: {outcome: NO}}]"
     assert refused(text) == [
-        "spec.yaml:4:29: input.a: expected decimal (a plain decimal number), got str '1e999999999'."
+        "spec.yaml:4:29: input.a: expected decimal (a plain decimal number), got text '1e999999999'."
     ]
 
 
@@ -262,7 +262,7 @@ def test_each_fault_of_a_golden_file_is_located_at_its_line(tmp_path: Path) -> N
         ":2:46: Not valid JSON: Expecting value. Write one case on each line.",
         ":4:1: A case is an object {id, input, expected}.",
         ":5:1: Unknown key 'extra' in a case. Known: effects, expected, group, id, input, reviews.",
-        ":5:1: input.a: expected integer, got str 'x'.",
+        ":5:1: input.a: expected integer, got text 'x'.",
         ":5:1: expected.outcome: 'MAYBE' is not one of the allowed values. Known: NO, OK.",
         ":6:1: Case 'one' is there twice, first in line 1. Give each case its own id.",
         ":7:1: Not valid JSON: NaN is not a JSON number. Write one case on each line.",

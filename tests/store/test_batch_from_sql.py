@@ -73,7 +73,7 @@ def test_a_query_that_gives_other_rows_than_before_is_refused(extract: Program, 
         ("sql:papers:SELECT absent FROM papers", "The query of sql:papers failed: no such column"),
         ("sql:papers:SELECT id, id FROM papers", "Column 'id' occurs twice"),
         ("sql:papers:SELECT id FROM papers", "The file has no column 'document'"),
-        ("sql:nowhere:SELECT 1", "The connection 'nowhere' has no address. Set COMPILED_AI_CONNECTION_NOWHERE"),
+        ("sql:nowhere:SELECT 1", "Connection 'nowhere' has no address. Set COMPILED_AI_CONNECTION_NOWHERE"),
     ],
 )
 def test_a_source_that_is_wrong_is_refused_before_anything_runs(
@@ -100,7 +100,7 @@ def test_a_database_that_cannot_be_reached_or_held_to_reading_is_refused(
             run()
     with monkeypatch.context() as patch:
         patch.setenv("COMPILED_AI_CONNECTION_PAPERS", f"sqlite:///{tmp_path}/no/where.db")
-        with pytest.raises(ConfigError, match="The connection 'papers' cannot be opened"):
+        with pytest.raises(ConfigError, match="_PAPERS cannot be opened: unable to open database file. Correct it"):
             run()
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigError, match=r"pip install 'compiled-ai\[database\]'"):
@@ -119,9 +119,7 @@ def test_postgresql_is_read_and_not_written(
         wipes = "RETURNS INT LANGUAGE SQL AS 'DELETE FROM papers; SELECT 1'"
         connection.execute(f"CREATE OR REPLACE FUNCTION wipe() {wipes}")
     monkeypatch.setenv("COMPILED_AI_CONNECTION_PAPERS", postgres_url.replace("postgresql:", "postgresql+psycopg:"))
-    run_batch(
-        extract, "sql:papers:SELECT document, n::int FROM papers ORDER BY n", tmp_path / "out.jsonl", workers=1
-    )
+    run_batch(extract, "sql:papers:SELECT document, n::int FROM papers ORDER BY n", tmp_path / "out.jsonl", workers=1)
     assert outputs(tmp_path / "out.jsonl")[-1]["output"]["total"] == "2000"
     with pytest.raises(UsageError, match="read-only transaction"):
         run_batch(extract, "sql:papers:SELECT wipe()::text AS document", tmp_path / "out2.jsonl", workers=0)

@@ -60,7 +60,7 @@ def test_scrambled_pages_are_refused(sqlite_place: Place) -> None:
 def test_a_file_that_is_no_database_is_refused(sqlite_place: Place) -> None:
     file = Path(sqlite_place.url.removeprefix("sqlite:///"))
     file.write_text("claim_id,amount\n" * 200)
-    with pytest.raises(StoreFailed, match="not a database"):
+    with pytest.raises(StoreFailed, match="is no SQLite database"):
         sqlite_place.open()
     assert file.read_text().startswith("claim_id")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from store_samples import ALL_ENCRYPTED, Place, run_record
 
-from compiled_ai.canonical import Canonical, canonical_json, object_writer
+from compiled_ai.canonical import Canonical, canonical_json
 from compiled_ai.errors import StoreFailed
-from compiled_ai.runtime.store import CLEAR, Protection, RunStore
+from compiled_ai.runtime.store import CLEAR, CompletedRun, Protection, RunStore
 
 NANOSECONDS = 1_790_000_000_123_456_000
 
@@ -22,11 +22,37 @@ def test_a_run_from_a_form_is_the_run_that_a_record_makes(
     )
     form = store.form(usual.artifact, usual.workflow, usual.environment, protection)
     given, output = canonical_json(usual.input), canonical_json(usual.output)
-    quick = form.completed("other", given, output, NANOSECONDS, NANOSECONDS + 10**9, reference)
+    quick = CompletedRun("other", given, output, NANOSECONDS, NANOSECONDS + 10**9)
     store.save(usual, protection)
-    assert store.save_prepared([quick]) == set()
+    assert store.save_prepared([form.completed(quick, reference)]) == set()
     assert store.load("other").model_copy(update={"run_id": usual.run_id}) == store.load(usual.run_id)
     assert len(store.find("C-1")) == (2 if reference else 0)
+    assert store.verify().findings == ()
+
+
+def test_many_plain_runs_are_stored_as_each_alone_would_be(store: RunStore) -> None:
+    """Of 777 runs, since a statement takes 250, 25 or 1."""
+    times = {"started_at": "2026-09-21T14:13:20.123456Z", "finished_at": "2026-09-21T14:13:21.123456Z"}
+    usual = run_record(**times, reference={})
+    form = store.form(usual.artifact, usual.workflow, usual.environment)
+    given, output = canonical_json(usual.input), canonical_json(usual.output)
+    runs = [CompletedRun(f"r-{n:04}", given, output, NANOSECONDS, NANOSECONDS + 10**9) for n in range(777)]
+    assert form.is_plain and store.save_completed(form, runs[:1]) == set()
+    assert store.save_completed(form, runs) == {"r-0000"}
+    assert store.verify().findings == () and store.verify().runs == 777
+    for run_id in ("r-0000", "r-0001", "r-0499", "r-0776"):
+        assert store.load(run_id) == usual.model_copy(update={"run_id": run_id, "reference": {}})
+
+
+def test_what_runs_differ_in_is_stored_for_each(store: RunStore) -> None:
+    """They are written together as far as they follow each other with the same workflow, artifact, and status."""
+    differing = [(("a", "b")[n // 2 % 2], ("completed", "failed")[n // 3 % 2]) for n in range(12)]
+    records = [
+        run_record(run_id=f"r-{n:02}", workflow=workflow, status=status, reference={})
+        for n, (workflow, status) in enumerate(differing)
+    ]
+    store.save_many(records)
+    assert [store.load(record.run_id) for record in records] == records
     assert store.verify().findings == ()
 
 
@@ -67,8 +93,5 @@ def test_chains_of_a_dead_process_are_closed_for_it(place: Place, store: RunStor
     assert [chain.closed_at is not None for chain in store.chains() if not chain.own] == [True]
 
 
-def test_an_object_that_is_written_over_and_over_is_canonical() -> None:
-    value = {"b%d": 'x"\n', "a": None, "é": [1, {"z": True}]}
-    write = object_writer(list(value))
-    assert write([value[name] for name in sorted(value)]) == canonical_json(value)
+def test_canonical_text_that_is_there_already_is_written_as_it_is() -> None:
     assert canonical_json({"kept": Canonical('{"a":1}')}) == '{"kept":{"a":1}}'

@@ -162,8 +162,7 @@ def test_without_a_server_binary_the_way_to_one_is_told(tmp_path: Path) -> None:
         (("worker", "--address", "localhost:1"), "No Temporal server answers at 'localhost:1'"),
         (("worker", "--dev", "--address", "far.example:7233"), "--dev starts a server here, not at 'far.example:7233'"),
         (("worker", "--metrics", "graphite"), "--metrics is 'graphite'. Write prometheus:HOST:PORT or otlp:URL."),
-        (("worker", "--tls-cert", "x.pem"), "A certificate and its key go together. Give --tls-cert and --tls-key."),
-        (("worker", "--tls-ca", "none.pem"), "'none.pem' cannot be read: No such file or directory."),
+        (("worker", "--profile", "nowhere"), "Temporal's settings cannot be read (profile 'nowhere'): "),
         (("submit", "claim_routing", "--input", CLAIM, "--deadline", "soon"), "--deadline is 'soon'."),
         (("submit", "claim_routing", "--input", "{}", "--address", "localhost:1"), "No Temporal server answers"),
     ):

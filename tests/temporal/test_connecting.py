@@ -53,22 +53,70 @@ def test_an_api_key_switches_tls_on(monkeypatch: pytest.MonkeyPatch) -> None:
     _, config = made_with(Connection())
     assert config.api_key == "secret"
     assert config.tls
-    _, config = made_with(Connection(api_key="other"))
-    assert (config.api_key, config.tls) == ("other", True)
 
 
-def test_certificates_are_read_for_mutual_tls(tmp_path: Path) -> None:
-    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
-    for name, file in files.items():
-        file.write_text(name)
-    _, config = made_with(
-        Connection(
-            tls_ca=files["ca"], tls_cert=files["cert"], tls_key=files["key"], tls_server_name="temporal.example"
-        )
-    )
+PROFILES = """
+[profile.default]
+address = "laptop.example:7233"
+
+[profile.cloud]
+address = "cloud.example:7233"
+namespace = "claims.a1b2c"
+api_key = "secret"
+
+[profile.cloud.tls]
+server_name = "temporal.example"
+client_cert_path = "CERT"
+client_key_path = "KEY"
+server_ca_cert_path = "CA"
+"""
+
+
+@pytest.fixture
+def profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of the `temporal` command, with two profiles."""
+    text, file = PROFILES, tmp_path / "temporal.toml"
+    for name in ("CERT", "KEY", "CA"):
+        (tmp_path / f"{name}.pem").write_text(name)
+        text = text.replace(f'"{name}"', f'"{tmp_path / name}.pem"')
+    file.write_text(text)
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(file))
+    return tmp_path
+
+
+def test_a_profile_brings_address_namespace_key_and_certificates(profiles: Path) -> None:
+    namespace, config = made_with(Connection(profile="cloud"))
+    assert (namespace, config.target_host, config.api_key) == ("claims.a1b2c", "cloud.example:7233", "secret")
     assert config.tls == TLSConfig(
-        server_root_ca_cert=b"ca", client_cert=b"cert", client_private_key=b"key", domain="temporal.example"
+        server_root_ca_cert=b"CA", client_cert=b"CERT", client_private_key=b"KEY", domain="temporal.example"
     )
+    namespace, config = made_with(Connection(profile="cloud", address="near.example:7233", namespace="given"))
+    assert (namespace, config.target_host, config.api_key) == ("given", "near.example:7233", "secret")
+
+
+def test_the_environment_names_a_profile_and_goes_before_it(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert made_with(Connection())[1].target_host == "laptop.example:7233"
+    monkeypatch.setenv("TEMPORAL_PROFILE", "cloud")
+    assert made_with(Connection())[1].target_host == "cloud.example:7233"
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "other")
+    assert made_with(Connection())[0] == "other"
+
+
+def test_certificates_come_from_the_environment_too(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(profiles / "CERT.pem"))
+    monkeypatch.setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", str(profiles / "KEY.pem"))
+    assert made_with(Connection())[1].tls == TLSConfig(client_cert=b"CERT", client_private_key=b"KEY")
+
+
+def test_a_profile_that_is_not_there_is_named(profiles: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read \(profile 'clod'\): .*[^.]\. Correct TEMPORAL_\* or the"):
+        made_with(Connection(profile="clod"))
+
+
+def test_a_certificate_that_is_not_there_is_told(profiles: Path) -> None:
+    (profiles / "CERT.pem").unlink()
+    with pytest.raises(ConfigError, match=r"Temporal's settings cannot be read \(profile 'cloud'\): .*CERT\.pem"):
+        made_with(Connection(profile="cloud"))
 
 
 def test_a_broken_profile_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def list_artifacts(as_json: Json = False) -> None:
     from compiled_ai.canonical import parse_json
 
     rows = []
-    for workflow, labels, folder in all_artifacts(load_settings().artifacts):
+    settings = load_settings()
+    for workflow, labels, folder in all_artifacts(settings.artifacts):
         manifest = parse_json((folder / "identity" / "manifest.json").read_text("utf-8"))
         report = parse_json((folder / "evidence" / "report.json").read_text("utf-8"))
         rows.append(
@@ -71,7 +72,8 @@ def list_artifacts(as_json: Json = False) -> None:
         ],
         header=("workflow", "version", "digest", "", ""),
     )
-    emit(rows, as_json=as_json, text=text if rows else "No artifacts yet. Compile a specification first.")
+    none = f"No artifacts in {str(settings.home)!r} yet. Compile a specification first."
+    emit(rows, as_json=as_json, text=text if rows else none)
 
 
 def inspect(name: Name, as_json: Json = False) -> None:

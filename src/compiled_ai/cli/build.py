@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from compiled_ai.cli.output import emit, jsonable, note
-from compiled_ai.config import load_settings
+from compiled_ai.config import load_settings, make_home
 from compiled_ai.errors import CompiledAIError, ConfigError, SpecError, UsageError, Waiting
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="a specification, YAML")]
@@ -68,15 +68,13 @@ def check(specs: Specs, as_json: Json = False) -> None:
     Example: compiled-ai check examples/prior_auth_glp1.yaml
     """
     from compiled_ai.catalog import load_catalog
-    from compiled_ai.plan import make_plan
-    from compiled_ai.spec.loader import load_spec
+    from compiled_ai.plan import read_spec
 
     catalog = load_catalog()
     results: list[dict[str, Any]] = []
     for path in specs:
         try:
-            spec = load_spec(path)
-            make_plan(spec, catalog)
+            spec = read_spec(path, catalog)
             found = [finding.model_dump(mode="json", exclude_none=True) for finding in spec.warnings]
             results.append({"file": str(path), "status": "ok", "findings": found})
         except SpecError as error:
@@ -105,10 +103,10 @@ def plan(spec: Spec, as_json: Json = False) -> None:
     """
     from compiled_ai.catalog import load_catalog
     from compiled_ai.cli.pages import describe_plan, plan_page
-    from compiled_ai.plan import make_plan
-    from compiled_ai.spec.loader import load_spec
+    from compiled_ai.plan import make_plan, read_spec
 
-    planned = make_plan(load_spec(spec), load_catalog())
+    catalog = load_catalog()
+    planned = make_plan(read_spec(spec, catalog), catalog)
     described = describe_plan(planned)
     emit(described, as_json=as_json, text=plan_page(described))
 
@@ -132,7 +130,7 @@ def compile_command(
     from compiled_ai.models import Budget, merged
 
     settings = load_settings()
-    note(f"home: {settings.home}")
+    note(f"home: {make_home(settings)}")
     budget = Budget(max_tokens=max_tokens, max_usd=_usd(max_usd)) if max_tokens or max_usd else None
     options = CompileOptions(
         model=model or None,

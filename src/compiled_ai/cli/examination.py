@@ -50,7 +50,7 @@ def _python(_: Settings) -> Iterator[Check]:
 
 def _home(settings: Settings) -> Iterator[Check]:
     nearest = next((path for path in (settings.home, *settings.home.parents) if path.exists()), Path("/"))
-    if not os.access(nearest, os.W_OK):
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         yield _check("home", "wrong", f"{settings.home} cannot be written", "Set COMPILED_AI_HOME to another folder.")
     else:
         yield _check("home", "ok", f"{settings.home}{'' if settings.home.exists() else ' (made on first use)'}")

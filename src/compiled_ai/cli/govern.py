@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compiled_ai.cli.output import emit, jsonable, note, table
-from compiled_ai.config import Settings, load_settings
-from compiled_ai.errors import NotFound, UsageError
+from compiled_ai.config import Settings, load_settings, make_home
+from compiled_ai.errors import NotFound, UsageError, counted
 
 if TYPE_CHECKING:
     from compiled_ai.runtime.store import RunStore
@@ -49,11 +49,16 @@ def open_store(settings: Settings, *, writes: bool) -> Iterator[RunStore]:
     if not writes and settings.store_url.startswith("sqlite:///"):
         place = Path(settings.store_url.removeprefix("sqlite:///"))
         if not place.exists():
+            if not settings.home.exists():
+                raise NotFound(
+                    f"There is no home {str(settings.home)!r} yet, and no run store.",
+                    remedy="Run something first, or correct COMPILED_AI_HOME.",
+                )
             raise NotFound(f"There is no run store at {str(place)!r} yet.", remedy="Run something first.")
+    if writes:
+        note(f"home: {make_home(settings)}")
     if settings.store_url.startswith("sqlite:///"):
         Path(settings.store_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    if writes:
-        note(f"home: {settings.home}")
     with RunStore.open(settings.store_url, home=settings.home, durability=settings.durability) as store:
         yield store
 
@@ -129,7 +134,8 @@ def runs_verify(
     """
     with open_store(load_settings(), writes=False) as store:
         report = store.verify(anchor)
-    lines = [f"{report.status}: {report.runs} runs, {report.events} events, {report.chains} chains"]
+    counts = (counted(report.runs, "run"), counted(report.events, "event"), counted(report.chains, "chain"))
+    lines = [f"{report.status}: {', '.join(counts)}"]
     lines += [f"  {finding.kind}: {finding.message}" for finding in report.findings]
     lines += [f"  cannot see: {what}" for what in report.cannot_see]
     emit(report.as_json(), as_json=as_json, text="\n".join(lines))
@@ -150,7 +156,7 @@ def runs_anchor(
     emit(
         {"file": str(file), "chains": len(made.heads), "events": made.events},
         as_json=as_json,
-        text=f"Wrote {file}: {len(made.heads)} chains, {made.events} events.",
+        text=f"Wrote {file}: {counted(len(made.heads), 'chain')}, {counted(made.events, 'event')}.",
     )
 
 
@@ -172,7 +178,7 @@ def runs_purge(
     settings = load_settings()
     with open_store(settings, writes=True) as store:
         purged = store.purge(run or (), before=before or None, by=by, reason=reason)
-    emit({"purged": list(purged)}, as_json=as_json, text=f"Purged {len(purged)} runs.")
+    emit({"purged": list(purged)}, as_json=as_json, text=f"Purged {counted(len(purged), 'run')}.")
 
 
 # ---------------------------------------------------------------------------------------------- reviews
@@ -183,12 +189,17 @@ def review_list(as_json: Json = False) -> None:
 
     Example: compiled-ai review list
     """
+    from compiled_ai.cli.review_page import brief
+
     with open_store(load_settings(), writes=False) as store:
         waiting = store.reviews()
     rows = [_review(each) for each in waiting]
     text = table(
-        [(row["review_id"], row["workflow"], row["step"], row["opened_at"], row["reason"]) for row in rows],
-        header=("review", "workflow", "step", "opened", "reason"),
+        [
+            (row["review_id"], row["workflow"], row["step"], row["opened_at"], brief(row["proposed"]), row["reason"])
+            for row in rows
+        ],
+        header=("review", "workflow", "step", "opened", "proposed", "reason"),
     )
     emit(rows, as_json=as_json, text=text if rows else "Nothing waits for a person.")
 
@@ -206,17 +217,14 @@ def review_show(review: ReviewId, as_json: Json = False) -> None:
 
     Example: compiled-ai review show 0197
     """
-    from compiled_ai.cli.output import dumps
+    from compiled_ai.cli.review_page import review_page
     from compiled_ai.cli.runs import program_source
     from compiled_ai.runtime.reviews import preview
 
     settings = load_settings()
     with open_store(settings, writes=False) as store:
         shown = preview(store.review(review), store, program_source(settings))
-    text = "\n".join(
-        f"{name}: {dumps(value) if isinstance(value, (dict, list)) else value}" for name, value in shown.items()
-    )
-    emit(shown, as_json=as_json, text=text)
+    emit(shown, as_json=as_json, text=review_page(shown))
 
 
 def review_decide(
@@ -276,7 +284,7 @@ def keys_rotate(as_json: Json = False) -> None:
     """
     with open_store(load_settings(), writes=True) as store:
         count = store.rotate()
-    emit({"rewrapped": count}, as_json=as_json, text=f"{count} keys wrapped anew.")
+    emit({"rewrapped": count}, as_json=as_json, text=f"{counted(count, 'key')} wrapped anew.")
 
 
 def gate_code(

@@ -16,6 +16,7 @@ from compiled_ai.cli.runs import Json, Map, Model, NoStore, parse_maps, program_
 from compiled_ai.config import load_settings
 
 Keep = Annotated[list[str] | None, typer.Option("--keep", metavar="COLUMN", help="copied to the output")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="processes; one per processor if not given")]
 MaxErrors = Annotated[int, typer.Option("--max-errors", min=-1, help="stop when more records have failed")]
 
 
@@ -33,7 +34,7 @@ def batch(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="JSONL, one line for each record")],
     maps: Map = None,
     keep: Keep = None,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="processes; one per processor if not given")] = 0,
+    workers: Workers = 0,
     model: Model = "",
     resume: Annotated[
         bool, typer.Option("--resume", help="go on after the last checkpoint, or fill in lines that waited")
@@ -82,12 +83,17 @@ def batch(
 def stream(
     name: Name,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="-, FILE to follow, http(s)://..., redis://HOST/DB?stream=NAME")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="-, FILE to follow, http(s)://..., redis://HOST/DB?stream=NAME, kafka://HOST/TOPIC"
+        ),
     ],
-    sink: Annotated[str, typer.Argument(metavar="SINK", help="-, FILE, or redis://HOST/DB?stream=NAME")],
+    sink: Annotated[
+        str, typer.Argument(metavar="SINK", help="-, FILE, redis://HOST/DB?stream=NAME, or kafka://HOST/TOPIC")
+    ],
     maps: Map = None,
     keep: Keep = None,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="processes; one per processor if not given")] = 0,
+    workers: Workers = 0,
     model: Model = "",
     title: Annotated[str, typer.Option("--name", help="of the stream: run ids and its place follow from it")] = "",
     max_errors: MaxErrors = -1,

@@ -114,6 +114,7 @@ def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:
     lines = [f"{result.status}  run {result.run_id}  artifact {result.artifact[:12]}"]
     lines += [dumps(result.output)] if result.output is not None else []
     lines += [f"error: {result.error}"] if result.error else []
+    lines += [f"{each['step']}: {each['field']} is null: {each['reason']}" for each in result.abstained]
     for effect in shown["effects"]:
         if effect["kind"] == "call" and effect.get("error"):
             lines.append(f"{effect['step']}: {effect['state'].replace('_', ' ')}: {effect['error']}")

@@ -17,7 +17,7 @@ from compiled_ai.cli.govern import open_store
 from compiled_ai.cli.many import Keep, MaxErrors
 from compiled_ai.cli.output import emit, note
 from compiled_ai.cli.runs import Map, parse_maps
-from compiled_ai.config import Settings, load_settings
+from compiled_ai.config import Settings, load_settings, make_home
 from compiled_ai.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON document on s
 Address = Annotated[str, typer.Option("--address", metavar="HOST:PORT", help="server; else TEMPORAL_ADDRESS")]
 Namespace = Annotated[str, typer.Option("--namespace", help="else TEMPORAL_NAMESPACE, else 'default'")]
 Queue = Annotated[str, typer.Option("--task-queue", help="common queue; those of artifacts are named after it")]
-Tls = Annotated[bool, typer.Option("--tls", help="TLS; an API key (TEMPORAL_API_KEY) switches it on")]
-Cert = Annotated[Path | None, typer.Option("--tls-cert", metavar="PEM", help="own certificate, for mutual TLS")]
-Key = Annotated[Path | None, typer.Option("--tls-key", metavar="PEM", help="its key")]
-Authority = Annotated[Path | None, typer.Option("--tls-ca", metavar="PEM", help="who signed the server's certificate")]
+Profile = Annotated[
+    str,
+    typer.Option("--profile", metavar="NAME", help="of the `temporal` command: TLS, API key; else TEMPORAL_PROFILE"),
+]
 DEV_PORT = 7233
 
 
@@ -50,10 +50,7 @@ def worker(
     address: Address = "",
     namespace: Namespace = "",
     task_queue: Queue = "compiled-ai",
-    tls: Tls = False,
-    tls_cert: Cert = None,
-    tls_key: Key = None,
-    tls_ca: Authority = None,
+    profile: Profile = "",
     dev: Annotated[bool, typer.Option("--dev", help="start a development server here as well")] = False,
     max_concurrent: Annotated[int, typer.Option("--max-concurrent", help="activities of an artifact at once")] = 16,
     drain: Annotated[float, typer.Option("--drain", metavar="SECONDS", help="time to finish on SIGTERM")] = 30.0,
@@ -72,7 +69,7 @@ def worker(
     settings = load_settings()
     loaded = [open_artifact(settings, name) for name in names or _all_digests(settings)]
     chosen = WorkerSettings(queue=task_queue, max_concurrent=max_concurrent, drain_seconds=drain, model=model or None)
-    connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    connection = _connection(address, namespace, profile)
     with open_store(settings, writes=True) as store:
         asyncio.run(_serve(settings, loaded, store, chosen, connection, metrics, dev))
 
@@ -86,19 +83,10 @@ def _all_digests(settings: Settings) -> list[str]:
     return found
 
 
-def _connection(
-    address: str, namespace: str, tls: bool, cert: Path | None, key: Path | None, authority: Path | None
-) -> Connection:
+def _connection(address: str, namespace: str, profile: str) -> Connection:
     from compiled_ai.runtime.temporal.connecting import Connection
 
-    return Connection(
-        address=address or None,
-        namespace=namespace or None,
-        tls=tls,
-        tls_cert=cert,
-        tls_key=key,
-        tls_ca=authority,
-    )
+    return Connection(address=address or None, namespace=namespace or None, profile=profile or None)
 
 
 async def _serve(
@@ -149,8 +137,8 @@ async def _server(settings: Settings, connection: Connection, metrics: str, dev:
         raise UsageError(
             f"--dev starts a server here, not at {connection.address!r}.", remedy="Give --address localhost:PORT."
         )
-    settings.home.mkdir(parents=True, exist_ok=True)
-    async with dev_server(keys, port=int(port), database=settings.home / "temporal.db", runtime=runtime) as client:
+    histories = make_home(settings) / "temporal.db"
+    async with dev_server(keys, port=int(port), database=histories, runtime=runtime) as client:
         yield client
 
 
@@ -175,10 +163,7 @@ def submit(
     address: Address = "",
     namespace: Namespace = "",
     task_queue: Queue = "compiled-ai",
-    tls: Tls = False,
-    tls_cert: Cert = None,
-    tls_key: Key = None,
-    tls_ca: Authority = None,
+    profile: Profile = "",
     as_json: Json = False,
 ) -> None:
     """Starts a run, or a batch, on a Temporal server. With --wait exit codes are those of `run` and `batch`.
@@ -192,7 +177,7 @@ def submit(
     require_temporal()
     settings = load_settings()
     loaded = open_artifact(settings, name)
-    connection = _connection(address, namespace, tls, tls_cert, tls_key, tls_ca)
+    connection = _connection(address, namespace, profile)
     many = {"--map": maps, "--keep": keep, "--resume": resume, "--strict": strict, "--max-errors": max_errors >= 0}
     if batch is None:
         if wrong := next((option for option, is_given in many.items() if is_given), None):
@@ -260,21 +245,28 @@ async def _submit(
     from compiled_ai.runtime.loading import as_program
     from compiled_ai.runtime.temporal.connecting import connect, ensure_search_attributes
     from compiled_ai.runtime.temporal.messages import queue_of
-    from compiled_ai.runtime.temporal.submitting import Submission, has_worker, wait_for
+    from compiled_ai.runtime.temporal.submitting import Submission, wait_for
     from compiled_ai.runtime.temporal.submitting import submit as start
 
     client = await connect(connection, KeyRing.from_environment(home=settings.home))
     searchable = await ensure_search_attributes(client)
     how = Submission(version=loaded.version, queue=queue, deadline=deadline, searchable=searchable)
     started = await start(client, as_program(loaded), value, store, how)
-    if not await has_worker(client, queue_of(loaded.digest, queue)):
-        note(
-            f"No worker holds {loaded.workflow}@{loaded.version} at the moment: the run waits, and loses nothing. "
-            f"Start one: compiled-ai worker {loaded.digest[:12]}"
-        )
+    await note_if_unserved(client, queue_of(loaded.digest, queue), loaded, what="run")
     if wait:
         await wait_for(client, started.run_id)
     return started
+
+
+async def note_if_unserved(client: Client, queue: str, loaded: Any, *, what: str) -> None:
+    """Tells whoever submits that nobody takes it at the moment, and the command that helps."""
+    from compiled_ai.runtime.temporal.submitting import has_worker
+
+    if not await has_worker(client, queue):
+        note(
+            f"No worker holds {loaded.workflow}@{loaded.version} at the moment: the {what} waits, and loses nothing. "
+            f"Start one: compiled-ai worker {loaded.digest[:12]}"
+        )
 
 
 def take_up_again(settings: Settings, store: RunStore, run_id: str, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from compiled_ai.cli.output import emit, note
+from compiled_ai.cli.output import emit
 from compiled_ai.errors import NotFound
 
 if TYPE_CHECKING:
@@ -57,21 +57,17 @@ async def _submit(
     from dataclasses import replace
 
     from compiled_ai.cli.progress import progress_bar
+    from compiled_ai.cli.temporal import note_if_unserved
     from compiled_ai.runtime.keys import KeyRing
     from compiled_ai.runtime.loading import as_program
     from compiled_ai.runtime.temporal.batch_messages import batch_queue_of
     from compiled_ai.runtime.temporal.batch_submitting import submit_batch, wait_for_batch
     from compiled_ai.runtime.temporal.connecting import connect, ensure_search_attributes
-    from compiled_ai.runtime.temporal.submitting import has_worker
 
     client = await connect(connection, KeyRing.from_environment(home=settings.home))
     how = replace(wanted.how, searchable=await ensure_search_attributes(client))
     start = await submit_batch(client, as_program(loaded), wanted.source, wanted.target, store, how)
-    if not await has_worker(client, batch_queue_of(loaded.digest, how.queue)):
-        note(
-            f"No worker holds {loaded.workflow}@{loaded.version} at the moment: the batch waits, and loses nothing. "
-            f"Start one: compiled-ai worker {loaded.digest[:12]}"
-        )
+    await note_if_unserved(client, batch_queue_of(loaded.digest, how.queue), loaded, what="batch")
     if not wanted.wait:
         return start, None
     with ExitStack() as opened:

@@ -122,8 +122,8 @@ def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
     places: dict[str, list[int]] = {}
     starts: list[int] = []
     ends: list[int] = []
-    for match in _FUZZY_WORD.finditer(_lowered(text)):
-        places.setdefault(match.group(), []).append(len(starts))
+    for index, match in enumerate(_FUZZY_WORD.finditer(_lowered(text))):
+        places.setdefault(match.group(), []).append(index)
         starts.append(match.start())
         ends.append(match.end())
     return places, starts, ends

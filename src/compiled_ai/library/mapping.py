@@ -71,7 +71,7 @@ def _put(value: Any, steps: tuple[str | int | None, ...], item: Any, path: str) 
     step = steps[0]
     if isinstance(step, str):
         if value is not None and not isinstance(value, Mapping):
-            raise ValueError(f"{path!r} leads through {type(value).__name__} {value!r}, which has no keys.")
+            raise ValueError(f"{path!r} leads through {value!r}, which has no keys.")
         fields = dict(value or {})
         fields[step] = _put(fields.get(step), steps[1:], item, path)
         return fields

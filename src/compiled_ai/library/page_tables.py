@@ -112,21 +112,18 @@ class _Columns:
         """The texts of a row by header; what stands in other columns is left out."""
         record: Record = {}
         for cell in row:
-            name, over = self._under(cell.x0, cell.x1)
+            name, over = self._known.get((cell.x0, cell.x1)) or self._under(cell.x0, cell.x1)
             if len(over) > 1 and " " in cell.text:
                 for word, column in _divided(cell, over):
                     _append(record, column.name, word)
-            else:
+            elif name:
                 _append(record, name, cell.text)
         return record
 
     def _under(self, x0: float, x1: float) -> tuple[str, list[_Column]]:
         """The nearest column's name, and all columns that stand over a cell."""
-        found = self._known.get((x0, x1))
-        if found is None:
-            over = [column for column in self._columns if column.x0 < x1 and x0 < column.x1]
-            found = self._known[x0, x1] = (_nearest(x0, x1, self._columns).name, over)
-        return found
+        over = [column for column in self._columns if column.x0 < x1 and x0 < column.x1]
+        return self._known.setdefault((x0, x1), (_nearest(x0, x1, self._columns).name, over))
 
 
 def _divided(cell: Cell, over: Sequence[_Column]) -> Iterator[tuple[Located, _Column]]:

@@ -150,6 +150,15 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class StoodIn:
+    """A fallback that stood in for the result of a step, and why."""
+
+    step: str
+    item: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepCodec:
     """A step with the converters of its result, made once per program."""
 
@@ -163,7 +172,18 @@ class StepCodec:
 class RunContext:
     """The `ctx` of one run (see `library.context.Context` for what each method promises)."""
 
-    __slots__ = ("_branch", "_classes", "_counts", "_recorded", "_steps", "_to_json", "doubts", "dropped", "used")
+    __slots__ = (
+        "_branch",
+        "_classes",
+        "_counts",
+        "_recorded",
+        "_steps",
+        "_to_json",
+        "doubts",
+        "dropped",
+        "stood_in",
+        "used",
+    )
 
     def __init__(
         self,
@@ -183,6 +203,7 @@ class RunContext:
         self.dropped: dict[tuple[str, int], tuple[Dropped, ...]] = {}
         """What was dropped of the result of a step (and item), since it has no place in the source."""
         self.doubts: list[Doubt] = []
+        self.stood_in: list[StoodIn] = []
 
     async def bounded(
         self, step: str, inputs: Mapping[str, object], returns: type[T], *, check: Check[T] | None = None, item: int = 0
@@ -298,6 +319,8 @@ class RunContext:
             except Mismatch as wrong:
                 problems = [f"the function's result does not fit: {wrong}"]
                 return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
+        if check is None and codec.keep is None:
+            return value
         return await self._checked(codec, value, shown, arguments, check, item)
 
     async def _checked(
@@ -491,6 +514,7 @@ class RunContext:
             value = _accept_json(codec, proposed, check) if decided is _APPROVED else decided
             return _typed(value, returns, name)
         if policy == "fallback":
+            self.stood_in.append(StoodIn(name, item, tuple(problems)))
             return _typed(_fallback(codec), returns, name)
         raise StepFailed(
             f"Step {name!r} gave no valid result: {'; '.join(problems) or 'no reason was given'}.",

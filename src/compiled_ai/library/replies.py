@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from compiled_ai.canonical import kind_of
 from compiled_ai.errors import suggest
 from compiled_ai.library.types import Classes, Convert, FieldType, Mismatch, decoder
 
@@ -40,7 +41,7 @@ def read_reply(kind: FieldType, classes: Classes, result: Any, *, decode: Conver
         decode: `decoder(kind, classes)`, if the caller keeps one.
     """
     if not isinstance(result, dict):
-        return Reading(None, None, (f"the reply is no JSON object but {type(result).__name__}",))
+        return Reading(None, None, (f"the reply is no JSON object but {kind_of(result)}",))
     survey = _Survey()
     settled = survey.settle(kind, result, "")
     if survey.missing or survey.problems:

@@ -23,16 +23,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from itertools import product
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
 
-from compiled_ai.canonical import canonical_json, object_writer, plain_number
+from compiled_ai.canonical import canonical_json, plain_number, spoken
 from compiled_ai.errors import InputError, suggest
+from compiled_ai.library.flat import admission, flat_builder, flat_writer
 from compiled_ai.library.places import LocatedInteger
 from compiled_ai.library.values import (
     Box,
@@ -200,25 +200,26 @@ def encoder(kind: FieldType, classes: Classes) -> Convert:
     return _nullable(kind, _ENCODERS[kind.kind](kind, classes))
 
 
-def writer(kind: FieldType, classes: Classes) -> Callable[[Any], str]:
-    """Returns a function from a typed value to its canonical JSON: what `canonical_json` makes of `encoder`'s result.
+def builder(kind: FieldType, classes: Classes) -> Callable[[Sequence[Any]], Any | None] | None:
+    """Returns a function from the JSON values of an object's fields, in their order, to the typed object.
 
-    An object whose values all cross the border as they are is written without the way round by a dict.
+    It gives `None` where only `decoder` can tell. There is no such function for an object with objects in it.
     """
-    encode, admits = encoder(kind, classes), _admission(kind) if kind.kind == "object" else None
-    if admits is None:
-        return lambda value: canonical_json(encode(value))
-    fields = sorted(kind.fields, key=lambda field: field.name)
-    in_order = attrgetter(*[field.identifier for field in kind.fields])
-    read_sorted = attrgetter(*[field.identifier for field in fields])
-    write, build = object_writer([field.name for field in fields]), classes[kind.class_name or ""]
+    return flat_builder(kind, classes[kind.class_name or ""], lambda part: decoder(part, classes))
 
-    def quick(value: Any) -> str:
-        if type(value) is build and admits(in_order(value)):
-            return write(read_sorted(value))
-        return canonical_json(encode(value))
 
-    return quick
+def writer(kind: FieldType, classes: Classes) -> Callable[[Any], str]:
+    """Returns a function from a typed object to its canonical JSON: what `canonical_json` makes of `encoder`'s result.
+
+    It raises `Mismatch` as `encoder`'s function does.
+    """
+    encode = encoder(kind, classes)
+    return flat_writer(
+        kind,
+        classes[kind.class_name or ""],
+        lambda part: encoder(part, classes),
+        lambda value: canonical_json(encode(value)),
+    )
 
 
 def decode_all(kind: FieldType, classes: Classes, value: Any) -> Any:
@@ -273,8 +274,7 @@ def _nullable(kind: FieldType, convert: Convert) -> Convert:
 
 
 def _expected(kind: str, value: Any) -> Mismatch:
-    shown = repr(value)
-    return Mismatch(f"expected {kind}, got {type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}")
+    return Mismatch(f"expected {kind}, got {spoken(value)}")
 
 
 def _text(kind: FieldType, _: Classes) -> Convert:
@@ -419,52 +419,8 @@ def _list(of: Callable[[FieldType, Classes], Convert], build: type) -> Callable[
     return make
 
 
-_Test = Callable[[Any], bool]
-_EXACT: Mapping[str, tuple[type, _Test | None]] = {
-    "text": (str, None),
-    "string": (str, None),
-    "integer": (int, None),
-    "decimal": (Decimal, Decimal.is_finite),
-    "float": (float, math.isfinite),
-    "boolean": (bool, None),
-}
-"""Kinds of which a value of exactly this type (and passing the test) crosses the border as it is, both ways."""
-
-
-def _admission(kind: FieldType) -> Callable[[tuple[Any, ...]], bool] | None:
-    """Returns a test whether all values of an object may cross as they are, or `None` where a look is not enough.
-
-    It makes the border cheap for the usual case: one look at all types at once, then the enumerations.
-    """
-    allowed: list[tuple[type, ...]] = []
-    tests: list[tuple[int, _Test]] = []
-    for index, field in enumerate(kind.fields):
-        part = field.type
-        narrowed = part.pattern or part.max_length is not None or part.minimum is not None or part.maximum is not None
-        if part.kind not in _EXACT or narrowed:
-            return None
-        python, test = _EXACT[part.kind]
-        allowed.append((python, type(None)) if part.optional else (python,))
-        test = frozenset(part.enum).__contains__ if part.enum else test
-        if test is not None:
-            tests.append((index, test))
-    if len(kind.fields) < 2 or math.prod(map(len, allowed)) > 64:
-        return None
-    types = frozenset(product(*allowed))
-
-    def admits(values: tuple[Any, ...]) -> bool:
-        if tuple(map(type, values)) not in types:
-            return False
-        for index, test in tests:  # noqa: SIM110  (a generator would cost more than the loop)
-            if values[index] is not None and not test(values[index]):
-                return False
-        return True
-
-    return admits
-
-
 def _decode_object(kind: FieldType, classes: Classes) -> Convert:
-    convert, admits, build = _decode_parts(kind, classes), _admission(kind), classes[kind.class_name or ""]
+    convert, admits, build = _decode_parts(kind, classes), admission(kind), classes[kind.class_name or ""]
     if admits is None:
         return convert
     count, read = len(kind.fields), itemgetter(*[field.name for field in kind.fields])
@@ -505,7 +461,7 @@ def _decode_parts(kind: FieldType, classes: Classes) -> Convert:
 
 
 def _encode_object(kind: FieldType, classes: Classes) -> Convert:
-    convert, admits, build = _encode_parts(kind, classes), _admission(kind), classes[kind.class_name or ""]
+    convert, admits, build = _encode_parts(kind, classes), admission(kind), classes[kind.class_name or ""]
     if admits is None:
         return convert
     names, read = [field.name for field in kind.fields], attrgetter(*[field.identifier for field in kind.fields])

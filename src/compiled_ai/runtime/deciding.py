@@ -28,14 +28,14 @@ from compiled_ai.runtime.local import (
     reference_of,
     resume,
 )
+from compiled_ai.runtime.quick_lines import QuickLines
 from compiled_ai.runtime.stepper import Outcome, Pending, Program, Stepping, load_program
 
 if TYPE_CHECKING:
-    from compiled_ai.runtime.store import Prepared, Protection, RunForm, RunStore, StoreAddress
+    from compiled_ai.runtime.store import CompletedRun, Prepared, Protection, RunForm, RunStore, StoreAddress
 
 OWN_READINGS = frozenset({"today", "clock", "id"})
 """Effects that this process answers by itself; they need not be on record before they start."""
-_NO_REFERENCE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Handed:
     lines: bytes
     letters: bytes
     counts: dict[str, int]
+    unseen: frozenset[str] = frozenset()
+    """Kept columns that no record had, of all that its worker has read so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,9 @@ class Bench:
     store: RunStore | None
     letters: LetterForm
     owns_store: bool
+    _lines: QuickLines | None = field(init=False)
+    _unseen: set[str] = field(init=False)
+    """Kept columns that no record had so far."""
     _protection: Protection = field(init=False)
     _form: RunForm | None = None
     _texts: dict[int, str] = field(default_factory=dict)
@@ -135,9 +140,17 @@ class Bench:
     _positions: dict[int, str] = field(default_factory=dict)
     _others: dict[int, _Line] = field(default_factory=dict)
     """Lines among them that are not completed."""
-    _runs: dict[int, tuple[Prepared, RawLine]] = field(default_factory=dict)
+    _plain: dict[int, CompletedRun] = field(default_factory=dict)
+    """Runs that are to be stored, ..."""
+    _prepared: dict[int, Prepared] = field(default_factory=dict)
+    """... those with keys, effects or protection, ..."""
+    _raw: dict[int, RawLine] = field(default_factory=dict)
+    """... and the records that both are of."""
 
     def __post_init__(self) -> None:
+        self._unseen = set(self.columns.keep)
+        build, is_quick = self.program.build_input, self.program.decides_alone and self.columns.header is None
+        self._lines = QuickLines(self.columns, build) if build is not None and is_quick else None
         if self.store is not None:
             from compiled_ai.runtime.store import Protection
 
@@ -152,6 +165,7 @@ class Bench:
         if type(item) is bytes or type(item) is list:
             self._decide(index, f"{self.naming}{index:08x}", item)
         elif type(item) is Standing:
+            self._unseen.clear()  # its columns are those of the earlier output
             self._keep(index, self._again(index, item))
         elif type(item) is Named:
             self._positions[index] = item.position
@@ -160,26 +174,39 @@ class Bench:
             self._decide(index, "", cast(RawLine, item))  # unreadable: there will be no run
 
     def lost(self, index: int, item: Item, why: str) -> None:
-        self._runs.pop(index, None)
+        self._plain.pop(index, None)
+        self._prepared.pop(index, None)
+        self._raw.pop(index, None)
         if isinstance(item, Named):
             self._positions[index] = item.position
         raw = item.raw if isinstance(item, (Standing, Named)) else item
         self._keep(index, self._failed(index, None, why, raw, self._kept(self._keeping(raw))))
 
     def hand_over(self) -> Handed:
-        if self._runs and self.store is not None:
-            present = self.store.save_prepared([prepared for prepared, _ in self._runs.values()])
-            for index, (prepared, raw) in self._runs.items() if present else ():
-                if prepared.run_id in present:
-                    self._keep(index, self._on_record(index, prepared.run_id, raw))
+        if self._raw and self.store is not None:
+            self._save(self.store)
         others = self._others.values()
         counts = {"completed": len(self._texts) - len(others)}
         for line in others:
             counts[line.status] = counts.get(line.status, 0) + 1
         text = utf8_json("".join(self._texts.values()))
-        handed = Handed(text, b"".join([line.letter for line in others]), counts)
-        self._texts, self._others, self._runs, self._positions = {}, {}, {}, {}
+        handed = Handed(text, b"".join([line.letter for line in others]), counts, frozenset(self._unseen))
+        self._texts, self._others, self._positions = {}, {}, {}
+        self._plain, self._prepared, self._raw = {}, {}, {}
         return handed
+
+    def _save(self, store: RunStore) -> None:
+        """Stores the runs; for one that is on record already, from before a crash, that record stands."""
+        present: set[str] = set()
+        if self._plain:
+            assert self._form is not None
+            present |= store.save_completed(self._form, list(self._plain.values()))
+        if self._prepared:
+            present |= store.save_prepared(list(self._prepared.values()))
+        for index, raw in self._raw.items() if present else ():
+            run = self._plain.get(index) or self._prepared[index]
+            if run.run_id in present:
+                self._keep(index, self._on_record(index, run.run_id, raw))
 
     def _keep(self, index: int, line: _Line) -> None:
         """Puts a line in its place; it may be the second word on the record."""
@@ -195,28 +222,52 @@ class Bench:
     # ------------------------------------------------------------ one record
 
     def _decide(self, index: int, run_id: str, raw: RawLine) -> None:
-        started, columns, kept_text = time_ns(), self.columns, ""
+        started = time_ns()
+        if type(raw) is bytes and self._lines is not None and (read := self._lines.read(raw)) is not None:
+            given, kept_text = read
+            if self._unseen:
+                self._unseen -= self._lines.seen
+            if (output := self.program.decide_alone(given)) is not None:
+                self._completed(index, run_id, raw, given, output, kept_text, started)
+                return
+        self._decide_usual(index, run_id, raw, started)
+
+    def _decide_usual(self, index: int, run_id: str, raw: RawLine, started: int) -> None:
+        """A record of any kind, and with any fault."""
+        columns, kept_text = self.columns, ""
         try:
             values = columns.values(raw)
             if columns.keep:
                 kept_text = self._kept(columns.kept(values))
-            given = columns.input_of(values)
-            decided = self.program.decide_alone(given)
-            stepping = None if decided is not None else Stepping(self.program, given)
+                self._unseen -= values.keys()
+            stepping = Stepping(self.program, columns.input_of(values))
         except InputError as fault:
             kept_text = kept_text or self._kept(dict.fromkeys(columns.keep))
             self._keep(index, self._failed(index, None, self._told(fault), raw, kept_text))
             return
-        if decided is None:
-            assert stepping is not None
+        if (output := self.program.decide_alone(stepping.input)) is not None:
+            self._completed(index, run_id, raw, stepping.input, output, kept_text, started)
+        else:
             self._step(index, run_id, raw, kept_text, stepping, started)
-            return
-        if self._form is not None:
-            given_text = self.program.input_text(decided.given)
-            reference = reference_of(self.program, given) if self.program.reference else _NO_REFERENCE
-            prepared = self._form.completed(run_id, given_text, decided.output, started, time_ns(), reference)
-            self._runs[index] = (prepared, raw)
-        self._texts[index] = self._text(index, run_id, "completed", decided.output, None, kept_text)
+
+    def _completed(
+        self, index: int, run_id: str, raw: RawLine, given: Any, output: str, kept_text: str, started: int
+    ) -> None:
+        """A run without effects that has its decision."""
+        if (form := self._form) is not None:
+            program = self.program
+            run = form.Run(run_id, program.input_text(given), output, started, time_ns())
+            if form.is_plain and not program.reference:
+                self._plain[index] = run
+            else:
+                self._prepared[index] = form.completed(run, reference_of(program, program.encode_input(given)))
+            self._raw[index] = raw
+        if self._positions:
+            self._texts[index] = self._text(index, run_id, "completed", output, None, kept_text)
+        else:
+            self._texts[index] = (
+                f'{{"index":{index},"run_id":"{run_id}","status":"completed","output":{output}{kept_text}}}\n'
+            )
 
     def _step(self, index: int, run_id: str, raw: RawLine, kept_text: str, stepping: Stepping, started: int) -> None:
         """A run that asks for effects, or that fails."""
@@ -228,7 +279,8 @@ class Bench:
             return
         result = RunResult(stepping, outcome, started, run_id)
         if self.store is not None:
-            self._runs[index] = (self.store.prepare(result.record(), self._protection), raw)
+            self._prepared[index] = self.store.prepare(result.record(), self._protection)
+            self._raw[index] = raw
         self._keep(index, self._line_of(index, result, raw, kept_text))
 
     def _read(self, stepping: Stepping, outcome: Outcome) -> Outcome:
@@ -286,7 +338,7 @@ class Bench:
         if before.artifact != self.program.digest or not same:
             raise UsageError(
                 f"Record {index} comes to run {run_id!r}, which is on record with another input or artifact.",
-                remedy="Restore the input, or begin anew without --resume.",
+                remedy="Restore the input, begin a batch anew without --resume, or give a stream another --name.",
             )
         return self._resumed(index, run_id, raw, self._kept(self._keeping(raw)))
 
@@ -317,6 +369,8 @@ class Bench:
         return _Line(status, text, self.letters.write(index, run_id, error or "", raw, self.columns))
 
     def _line_of(self, index: int, result: RunResult, raw: RawLine | None, kept_text: str) -> _Line:
+        if result.status in ("completed", "failed") and result.abstained:
+            kept_text = self._kept({"abstained": list(result.abstained)}) + kept_text
         if result.status == "failed":
             return self._failed(index, result.run_id, result.error or "", raw, kept_text)
         output = None if result.output is None else canonical_json(result.output)

@@ -81,6 +81,10 @@ class Explanation:
     """Each row of a decision table that decided: function, id, line of `workflow.py`, cells as written."""
     votes: tuple[Mapping[str, Any], ...] = ()
     """Each step with several functions: step, item, and per field what each function said and what came of it."""
+    abstained: tuple[Mapping[str, Any], ...] = ()
+    """What is null because nobody can be sure: step, item, field, reason."""
+    stood_in: tuple[Mapping[str, Any], ...] = ()
+    """Each step whose fallback stood in for a result: step, item, problems."""
     effects: tuple[Mapping[str, Any], ...] = ()
     origins: tuple[Origin, ...] = ()
     specification: Mapping[int, str] = field(default_factory=dict)
@@ -104,6 +108,8 @@ class Explanation:
             "calls": [dict(call) for call in self.calls],
             "rows": [dict(row) for row in self.rows],
             "votes": [dict(vote) for vote in self.votes],
+            "abstained": [dict(each) for each in self.abstained],
+            "stood_in": [dict(each) for each in self.stood_in],
             "effects": [dict(effect) for effect in self.effects],
             "evidence": [
                 {"field": origin.field, "place": origin.place, "text": origin.text} for origin in self.origins
@@ -118,7 +124,15 @@ class Explanation:
 
     def text(self) -> str:
         """The explanation as a page of plain text."""
-        told = (self._rows(), self._votes(), self._source(), self._effects(), self._origins())
+        told = (
+            self._rows(),
+            self._votes(),
+            self._abstained(),
+            self._source(),
+            self._effects(),
+            self._stood_in(),
+            self._origins(),
+        )
         return "\n".join([self._head(), *(line for lines in told for line in lines), self._end()])
 
     def _head(self) -> str:
@@ -136,9 +150,22 @@ class Explanation:
             return []
         parts = ["", "What the functions of a committee say:"]
         for each in self.votes:
-            item = f", item {each['item']}" if each["item"] else ""
-            parts += [f"  {each['step']}{item}, {_vote(vote)}" for vote in each["votes"]]
+            parts += [f"  {_item_of(each)}, {_vote(vote)}" for vote in each["votes"]]
         return parts
+
+    def _abstained(self) -> list[str]:
+        """What stays null without a vote: the votes say it themselves."""
+        voted = {(vote["step"], vote["item"]) for vote in self.votes}
+        left = [each for each in self.abstained if (each["step"], each["item"]) not in voted]
+        told = [f"  {_item_of(each)}, {each['field']}: {each['reason']}" for each in left]
+        return ["", "Not answered (null):", *told] if told else []
+
+    def _stood_in(self) -> list[str]:
+        """Fallbacks of steps that have no effect whose line could say so."""
+        asked = {(effect["step"], effect["item"]) for effect in self.effects}
+        left = [each for each in self.stood_in if (each["step"], each["item"]) not in asked]
+        told = [f"  {_item_of(each)}: {'; '.join(each['problems'])}" for each in left]
+        return ["", "A fallback stood in:", *told] if told else []
 
     def _source(self) -> list[str]:
         if not self.lines:
@@ -158,10 +185,15 @@ class Explanation:
         if not self.effects:
             return []
         parts = ["", "Effects:"]
+        stood_in = {(each["step"], each["item"]): "; ".join(each["problems"]) for each in self.stood_in}
+        last = {(effect["step"], effect["item"]): effect for effect in self.effects}
         for effect in self.effects:
+            key = (effect["step"], effect["item"])
+            end = f"; {stood_in[key]}: the fallback stood in" if key in stood_in and last[key] is effect else ""
             which = "".join(f", {name} {effect[name]}" for name in ("item", "attempt") if effect[name])
             what = canonical_json(effect["result"]) if effect["result"] is not None else effect["error"] or "no result"
-            parts.append(f"  {effect['step']} ({effect['kind']}{which}) {effect['state']}, {effect['origin']}: {what}")
+            told = f"{effect['state']}, {effect['origin']}: {what}{end}"
+            parts.append(f"  {effect['step']} ({effect['kind']}{which}) {told}")
         return parts
 
     def _origins(self) -> list[str]:
@@ -176,6 +208,10 @@ class Explanation:
         told = f": {'; '.join(self.differences)}" if self.differences else ""
         cut = " (the replay was too long to follow to its end)" if self.truncated else ""
         return f"\n{self.verdict}{told}{cut}"
+
+
+def _item_of(told: Mapping[str, Any]) -> str:
+    return f"{told['step']}, item {told['item']}" if told["item"] else str(told["step"])
 
 
 def _vote(vote: Mapping[str, Any]) -> str:
@@ -261,6 +297,10 @@ def explain_traced(record: RunRecord, artifact: Program | ArtifactLike, traced: 
             for doubt in traced.stepping.doubts
             if doubt.votes
         ),
+        abstained=tuple(traced.stepping.abstained),
+        stood_in=tuple(
+            {"step": each.step, "item": each.item, "problems": list(each.problems)} for each in traced.stepping.stood_in
+        ),
         effects=tuple(_effect(effect) for effect in traced.stepping.effects),
         origins=_origins_of(traced, record.input),
         specification=_specification(artifact, lines),
@@ -300,6 +340,8 @@ def differences(record: RunRecord, traced: Traced) -> tuple[str, ...]:
             found.append(f"the run was completed, the replay is not ({_how(outcome)})")
         elif canonical_json(outcome.output) != canonical_json(record.output):
             found.append(f"the replay decides {canonical_json(outcome.output)}")
+        elif isinstance(record.abstained, list) and record.abstained != traced.stepping.abstained:
+            found.append("the replay abstains otherwise")
         elif _places_differ(record.evidence, outcome.evidence):
             found.append("the replay reads the same values at other places")
     elif record.status == "failed" and not isinstance(outcome, Failed):

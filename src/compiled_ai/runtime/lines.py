@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from compiled_ai.canonical import parse_json
+from compiled_ai.canonical import kind_of, parse_json
 from compiled_ai.errors import InputError, UsageError, suggest
 from compiled_ai.library.types import FieldType
 
 LONGEST_LINE = 64 * 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """It may stand before the first line of a file, and belongs to no line."""
-RESERVED = ("index", "run_id", "status", "output", "error")
+RESERVED = ("index", "run_id", "status", "output", "error", "abstained")
 """Names that every output line has or may have; no kept column can take them."""
 
 
@@ -59,7 +59,7 @@ class Columns:
         except UnicodeDecodeError as fault:
             raise InputError(f"The line is not UTF-8 (byte {fault.start}).") from None
         if not isinstance(value, dict):
-            raise InputError(f"The line is no JSON object but {type(value).__name__}.")
+            raise InputError(f"The line is no JSON object but {kind_of(value)}.")
         return value
 
     def _cells(self, cells: list[str]) -> dict[str, Any]:

@@ -89,11 +89,7 @@ class RunResult:
     @property
     def abstained(self) -> tuple[Mapping[str, Any], ...]:
         """What is null because nobody can be sure: `{"step", "item", "field", "reason"}`, without any value."""
-        return tuple(
-            {"step": doubt.step, "item": doubt.item, "field": field, "reason": reason}
-            for doubt in self.stepping.doubts
-            for field, reason in doubt.abstained
-        )
+        return tuple(self.stepping.abstained)
 
     @property
     def error(self) -> str | None:
@@ -134,7 +130,7 @@ class RunResult:
         if self.evidence:
             shown["evidence"] = self.evidence
         if self.abstained:
-            shown["abstained"] = [dict(each) for each in self.abstained]
+            shown["abstained"] = list(self.abstained)
         if self.error is not None:
             shown["error"] = self.error
         if self.reviews:
@@ -170,6 +166,7 @@ class RunResult:
             status=status,
             output=self.output,
             evidence=self.evidence or None,
+            abstained=self.stepping.abstained or None,
             error=self.error,
             started_at=utc_text(self.started_ns),
             finished_at=utc_text(self.finished_ns) if status in ("completed", "failed") else None,
@@ -311,7 +308,8 @@ def go_on(
         program = stepping.program
         result.review_ids = tuple(open_review(store, run_id, request, program) for request in result.reviews)
     else:
-        store.finish(run_id, result.status, result.output, result.error, result.evidence)
+        end = (result.status, result.output, result.error, result.evidence)
+        store.finish(run_id, *end, abstained=stepping.abstained)
     return result
 
 

@@ -9,6 +9,7 @@ item that it died on.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -30,9 +31,10 @@ _TICKS = 4
 """A worker looks at the clock so many times within the time of an item."""
 _UNSEEN = 10
 """Where the system does not tell a process's processor time: so many times the limit by the clock on the wall."""
-_SOON = 0.1
+_SOON = 0.25
 """Seconds after which a worker hands over; chunks grow while they take less than half of it."""
 _LARGEST_CHUNK = 4096
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 _MOST_AHEAD = 64
 """Chunks that may be under way or finished before the oldest one is, ..."""
 _MOST_BYTES_AHEAD = 64 << 20
@@ -198,8 +200,12 @@ class KillablePool(Generic[T]):
     limits: RecordLimits = field(default_factory=RecordLimits)
     buried: Callable[[int], None] = lambda process: None
     """Told the process of each worker that died or was killed."""
+    draws_ahead: bool = True
+    """Draw chunks while all workers are busy, so that none waits for its next one. Not for a supply that blocks."""
     _alive: list[WorkerProcess[T]] = field(default_factory=list)
     _again: deque[Chunk[T]] = field(default_factory=deque)
+    _ready: deque[Chunk[T]] = field(default_factory=deque)
+    """Chunks that were drawn while the workers were busy: who has done one does not wait for the next."""
     _done: dict[int, Piece[T]] = field(default_factory=dict)
     _ahead: deque[Chunk[T]] = field(default_factory=deque)
     """Chunks that are not yielded to their end, in order."""
@@ -215,7 +221,10 @@ class KillablePool(Generic[T]):
         due = -1
         try:
             while not self._ended or self._ahead:
-                self._feed(context, supply)
+                self._hire(context)
+                self._draw(supply)
+                for worker in self._alive:
+                    self._give(worker)
                 if due < 0 and self._ahead:
                     due = self._ahead[0].first  # a batch that goes on after a checkpoint does not begin at 0
                 self._collect()
@@ -227,26 +236,30 @@ class KillablePool(Generic[T]):
         finally:
             self._end()
 
-    def _feed(self, context: Any, supply: Supply[T]) -> None:
-        """Gives every idle worker a chunk."""
+    def _hire(self, context: Any) -> None:
         while len(self._alive) < self.workers and not (self._ended and self._alive):
             self._alive.append(WorkerProcess(context, self.job, self.limits))
-        for worker in self._alive:
-            if worker.ready and worker.chunk is None and (chunk := self._next(supply)) is not None:
-                worker.send(chunk)
 
-    def _next(self, supply: Supply[T]) -> Chunk[T] | None:
-        if self._again:
-            return self._again.popleft()
-        crowded = len(self._ahead) >= _MOST_AHEAD or sum(chunk.size for chunk in self._ahead) > _MOST_BYTES_AHEAD
-        if self._ended or crowded:
-            return None
-        chunk = supply(self._chunk)
-        if chunk is None:
-            self._ended = True
-        else:
-            self._ahead.append(chunk)
-        return chunk
+    def _draw(self, supply: Supply[T]) -> None:
+        """Takes chunks from the supply: one for every idle worker, and if it may draw ahead one more for each."""
+        idle = sum(worker.ready and worker.chunk is None for worker in self._alive)
+        wanted = max(idle - len(self._again), 0) + (self.workers if self.draws_ahead else 0)
+        while not self._ended and len(self._ready) < wanted and not self._is_crowded():
+            chunk = supply(self._chunk)
+            if chunk is None:
+                self._ended = True
+            else:
+                self._ahead.append(chunk)
+                self._ready.append(chunk)
+
+    def _is_crowded(self) -> bool:
+        return len(self._ahead) >= _MOST_AHEAD or sum(chunk.size for chunk in self._ahead) > _MOST_BYTES_AHEAD
+
+    def _give(self, worker: WorkerProcess[T]) -> None:
+        """Gives an idle worker a chunk, if there is one; what a lost worker left comes first."""
+        waiting = self._again or self._ready
+        if waiting and worker.ready and worker.chunk is None:
+            worker.send(waiting.popleft())
 
     def _collect(self) -> None:
         readable = wait([worker.pipe for worker in self._alive], timeout=0.1)
@@ -275,6 +288,7 @@ class KillablePool(Generic[T]):
         if piece.is_last:
             worker.chunk = None
             self._adapt(monotonic() - worker.sent_at)
+            self._give(worker)
 
     def _adapt(self, seconds: float) -> None:
         if seconds < _SOON / 2:
@@ -348,16 +362,28 @@ def _serve(pipe: Connection, job: Job[Any], current: Any, limits: RecordLimits) 
             return
         try:
             _limit_memory(limits)
+            _collect_rarely()
             guard = _Guard(bench, current, limits)
             pipe.send(None)
             while (told := pipe.recv()) is not None:
                 first, items, done, lost = told
                 for handed_over in work(bench, Chunk(first, items, done=done, lost=lost), guard.take):
                     pipe.send(handed_over)
+                    gc.collect(1)
         except CompiledAIError as fault:
             pipe.send(fault)
         finally:
             bench.close()
+
+
+def _collect_rarely() -> None:
+    """What is kept until it is handed over must not be looked through again and again for reference cycles.
+
+    Cycles are collected when something was handed over, and within an item or between them after so many objects.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 class _Guard:

@@ -19,10 +19,10 @@ from decimal import Decimal, getcontext, setcontext
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType, TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from compiled_ai.canonical import canonical_json, digest, parse_json
-from compiled_ai.errors import ArtifactRefused, InputError, StepFailed
+from compiled_ai.canonical import canonical_json, digest, kind_of, parse_json
+from compiled_ai.errors import ArtifactRefused, InputError, StepFailed, one_stop
 from compiled_ai.library.committee import Rules
 from compiled_ai.library.context import EffectRequest
 from compiled_ai.library.evidence import NO_PLACE, keeper
@@ -36,12 +36,14 @@ from compiled_ai.library.replaying import (
     RunContext,
     StepCodec,
     StepInfo,
+    StoodIn,
     answer,
 )
 from compiled_ai.library.types import (
     Convert,
     FieldType,
     Mismatch,
+    builder,
     decode_all,
     decoder,
     encoder,
@@ -140,15 +142,6 @@ class Failed:
 Outcome = Pending | Done | Failed
 
 
-class Decided(NamedTuple):
-    """What came of an input that needed nothing from the outside."""
-
-    given: Any
-    """The typed `Input`."""
-    output: str
-    """Canonical JSON of the output."""
-
-
 class Program:
     """An artifact ready to run: its executed module, its types, and what it declares of each step."""
 
@@ -158,7 +151,9 @@ class Program:
         "_encoders",
         "_encode_input",
         "_alone",
-        "_tells_more",
+        "_numbers",
+        "build_input",
+        "decides_alone",
         "input_text",
         "output_text",
         "classes",
@@ -211,6 +206,8 @@ class Program:
     def _prepare(self, kinds: Sequence[FieldType]) -> None:
         """Makes every converter once: a run of the hot path builds none."""
         self._decode = decoder(self.input_type, self.classes)
+        self.build_input: Callable[[Sequence[Any]], Any | None] | None = builder(self.input_type, self.classes)
+        """The typed `Input` of its JSON values, in the order of its fields; `None` where `decode_input` must tell."""
         self._encode = encoder(self.output_type, self.classes)
         self._encode_input = encoder(self.input_type, self.classes)
         self.places: Mapping[str, int] = {name: index for index, name in enumerate(self.steps)}
@@ -219,7 +216,10 @@ class Program:
         self.output_text: Callable[[Any], str] = writer(self.output_type, self.classes)
         """Canonical JSON of an `Output`, which is checked; raises `Mismatch`."""
         self._alone: RunContext | None = None
-        self._tells_more = any(info.evidence or info.committee or info.layouts for info in self.steps.values())
+        self._numbers = NUMBERS.copy()
+        told = [info.evidence or info.committee or info.layouts for info in self.steps.values()]
+        self.decides_alone: bool = not any(told)
+        """True if nothing but the output is told of a run: `decide_alone` may serve it."""
         self._encoders: dict[type, Convert] = {
             self.classes[kind.class_name]: encoder(kind, self.classes) for kind in _objects(kinds) if kind.class_name
         }
@@ -242,33 +242,34 @@ class Program:
     def decode_input(self, value: Any) -> Any:
         """Returns the typed `Input`; raises `InputError` with every fault of it."""
         if not isinstance(value, Mapping):
-            raise InputError(f"The input must be a JSON object, not {type(value).__name__}.")
+            raise InputError(f"The input must be a JSON object, not {kind_of(value)}.")
         try:
             return self._decode(value if type(value) is dict else dict(value))
         except Mismatch:
             return decode_all(self.input_type, self.classes, dict(value))
 
-    def decide_alone(self, value: dict[str, Any]) -> Decided | None:
-        """Runs an input that needs nothing from the outside: the quick way for many records.
+    def decide_alone(self, given: Any) -> str | None:
+        """Runs a typed input that needs nothing from the outside: the quick way for many records.
 
-        Returns `None` for every other end (an input that does not fit, a failure, an effect that is asked for) and
-        where more than the output is told (places in a document, votes): then a `Stepping` of the same input tells.
-        It gives the same output: a run is a pure function, and here it has no effects.
+        Returns the canonical JSON of the output, and `None` for every other end (a failure, an effect that is asked
+        for) and where more than the output is told (places in a document, votes): then a `Stepping` of the same input
+        tells. It gives the same output: a run is a pure function, and here it has no effects.
         """
-        if self._tells_more:
+        if not self.decides_alone:
             return None
         context, self._alone = self._alone or RunContext({}, self.codecs, self.classes, self.to_json), None
-        outside = getcontext()
-        setcontext(NUMBERS.copy())
+        outside, numbers = getcontext(), self._numbers
+        numbers.clear_flags()  # nothing else of it can change: the code gate refuses whatever would
+        setcontext(numbers)
         try:
-            given = self._decode(value)
             coroutine = self.run(context, given)
             try:
                 coroutine.send(None)
             except StopIteration as end:
                 text = self.output_text(end.value)
-                self._alone = context  # it has not been asked for an effect, and can serve the next run
-                return Decided(given, text)
+                if not context.stood_in:
+                    self._alone = context  # nothing was kept in it: it can serve the next run
+                return text
             coroutine.close()
         except Exception:  # whatever it was, the usual way finds it again and tells it
             pass
@@ -452,7 +453,7 @@ class Stepping:
             dropped = self._dropped() if self._context.dropped else ()
             return Done(self.program.encode_output(value), value, self.program.output_type, dropped)
         except Mismatch as fault:
-            return Failed(f"The output does not fit: {fault}.", code="output", problems=(str(fault),))
+            return Failed(one_stop(f"The output does not fit: {fault}."), code="output", problems=(str(fault),))
 
     def _dropped(self) -> tuple[str, ...]:
         """What was dropped in a step, by the output that shows it, else by step and field."""
@@ -482,6 +483,21 @@ class Stepping:
         """What committees said, in the order of steps and items."""
         places = self.program.places
         return tuple(sorted(self._context.doubts, key=lambda doubt: (places[doubt.step], doubt.item)))
+
+    @property
+    def abstained(self) -> list[dict[str, Any]]:
+        """What is null because nobody can be sure: `{"step", "item", "field", "reason"}`, without any value."""
+        return [
+            {"step": doubt.step, "item": doubt.item, "field": field, "reason": reason}
+            for doubt in self.doubts
+            for field, reason in doubt.abstained
+        ]
+
+    @property
+    def stood_in(self) -> tuple[StoodIn, ...]:
+        """Fallbacks that stood in for results, in the order of steps and items."""
+        places = self.program.places
+        return tuple(sorted(self._context.stood_in, key=lambda each: (places[each.step], each.item)))
 
     def close(self) -> None:
         """Gives the coroutine up; the recorded effects stay."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, cast
 from compiled_ai.canonical import digest
 from compiled_ai.errors import suggest
 from compiled_ai.library.types import Field
+from compiled_ai.records import Finding
 from compiled_ai.spec.cases import CaseReader
 from compiled_ai.spec.drafts import read_drafts
 from compiled_ai.spec.findings import Findings, quote
-from compiled_ai.spec.keys import SPECIFICATION
+from compiled_ai.spec.keys import CALL_MODULES, SPECIFICATION
 from compiled_ai.spec.model import (
     Check,
     Connection,
@@ -26,14 +27,14 @@ from compiled_ai.spec.model import (
     Unfamiliar,
     WorkflowSpec,
 )
-from compiled_ai.spec.modules import known_modules
+from compiled_ai.spec.modules import installed_calls, known_modules
 from compiled_ai.spec.names import Names, slug
 from compiled_ai.spec.outputs import read_accuracy, read_adverse, read_outputs
 from compiled_ai.spec.reach import Group, reach
 from compiled_ai.spec.reading import Folder, Notes, mapping, number, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import read_condition
 from compiled_ai.spec.shapes import check_shape
-from compiled_ai.spec.steps import Flow, read_steps
+from compiled_ai.spec.steps import Flow, read_steps, unknown_name
 from compiled_ai.spec.types import TypeReader
 from compiled_ai.spec.yaml_source import Entry, Fields, Items, Node, Scalar, compose, describe, plain_value, read_source
 
@@ -43,17 +44,24 @@ if TYPE_CHECKING:
 DEFAULT_VERSION = "0.1.0"
 
 
-def load_spec(path: str | Path) -> WorkflowSpec:
-    """Reads a specification's file.
+Against = Callable[[WorkflowSpec], Iterable[Finding]]
+"""Says what else is wrong with a specification. It may be shown one with errors, of which only some steps are left."""
+
+
+def load_spec(path: str | Path, *, against: Against | None = None) -> WorkflowSpec:
+    """Reads a specification's file, and holds it `against` more, if that is given.
 
     Raises:
         SpecError: with every finding of the file as `details`, each located at file:line:column.
     """
     place = Path(path)
-    return load_spec_text(read_source(place, file=str(path)), file=str(path), folder=place.parent)
+    source = read_source(place, file=str(path))
+    return load_spec_text(source, file=str(path), folder=place.parent, against=against)
 
 
-def load_spec_text(source: str, *, file: str = "specification.yaml", folder: Path | None = None) -> WorkflowSpec:
+def load_spec_text(
+    source: str, *, file: str = "specification.yaml", folder: Path | None = None, against: Against | None = None
+) -> WorkflowSpec:
     """Reads a specification from text; files that it names lie relative to `folder`, without which it may name none.
 
     Raises:
@@ -70,6 +78,8 @@ def load_spec_text(source: str, *, file: str = "specification.yaml", folder: Pat
     if spec.packs:
         names = ", ".join(pack.name for pack in spec.packs)
         findings.promote("rules.null_untested", f"({names} makes this an error.)")
+    if against is not None:
+        findings.extend(against(spec))
     findings.raise_any()
     return spec
 
@@ -91,8 +101,8 @@ class _Loader:
         flow = self._flow(inputs, tables, packs, classes)
         steps = read_steps(flow)
         self._constants(tables, steps)
-        complete = len(steps) == len(flow.drafts) and not flow.broken
-        outputs = read_outputs(self.tree.get("outputs"), flow.inputs, steps, self.notes, broken=not complete)
+        complete = flow.complete
+        outputs = read_outputs(self.tree.get("outputs"), flow.inputs, steps, self.notes, follows=flow.follows)
         cases = CaseReader(inputs, outputs, steps, self.notes.findings)
         metadata = mapping(self.tree, "metadata")
         cms = next((pack.mark for pack in packs if pack.name == "CMS_Decision_Timeframes"), None)
@@ -115,7 +125,7 @@ class _Loader:
             accuracy=read_accuracy(self.tree.get("accuracy"), outputs, steps, self.notes),
             examples=self._examples(cases),
             golden=self._golden(cases) if complete else (),
-            properties=self._properties(flow, outputs) if complete else (),
+            properties=self._properties(flow, outputs),
             connections=self._connections(),
             template=text(self.tree, "template"),
             modules=self._modules(),
@@ -227,7 +237,7 @@ class _Loader:
         key = "steps" if self.tree.get("steps") is not None else "logic_requirements"
         drafts = read_drafts(self.tree.get(key), key, inputs, self.notes, classes)
         written = self.tree.get(key)
-        count = len(written.items) if isinstance(written, Items) else 0
+        items = written.items if isinstance(written, Items) else ()
         return Flow(
             Group("inputs", inputs),
             drafts,
@@ -235,7 +245,7 @@ class _Loader:
             tuple(pack.name for pack in packs),
             self.notes,
             Folder(self.folder, self._shown),
-            broken=len(drafts) < count,
+            nameless=tuple(item for item in items if not any(item is draft.node for draft in drafts)),
             lost_tables=tuple(
                 entry.key.text for entry in _entries(self.tree.get("tables")) if entry.key.text not in tables
             ),
@@ -243,10 +253,11 @@ class _Loader:
 
     def _properties(self, flow: Flow, outputs: tuple[Output, ...]) -> tuple[Check, ...]:
         sight = reach([flow.inputs, Group("outputs", tuple(output.field for output in outputs))])
+        sure = flow.complete and len(outputs) >= _count(self.tree.get("outputs"))
         checks: list[Check] = []
         for source in scalars(self.tree.get("properties")):
             reading = read_condition(source, sight, flow.tables, None)
-            flow.note(reading.findings)
+            flow.note(one for one in reading.findings if sure or unknown_name(one) is None)
             if reading.check is not None:
                 checks.append(reading.check)
         return tuple(checks)
@@ -293,7 +304,9 @@ class _Loader:
         found: list[Connection] = []
         for entry in _entries(self.tree.get("connections")):
             module, allow = text(entry.value, "module"), mapping(entry.value, "allow")
-            if module is not None and allow is not None:
+            if module not in (*CALL_MODULES, *installed_calls()) or allow is None:
+                found.append(Connection(entry.key.text, "", {}, entry.key.mark))  # so that nobody calls it undeclared
+            else:
                 found.append(Connection(entry.key.text, module, plain_value(allow), entry.key.mark))
         return tuple(found)
 
@@ -325,6 +338,10 @@ class _Loader:
 
 def _entries(node: Node | None) -> tuple[Entry, ...]:
     return node.entries if isinstance(node, Fields) else ()
+
+
+def _count(node: Node | None) -> int:
+    return len(node.items) if isinstance(node, Items) else len(_entries(node))
 
 
 def _waivers(item: Node) -> dict[str, dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -38,13 +38,16 @@ MODEL_THRESHOLD = Decimal("0.9")
 
 
 def read_outputs(
-    node: Node | None, inputs: Group, steps: Sequence[AnyStep], notes: Notes, *, broken: bool
+    node: Node | None, inputs: Group, steps: Sequence[AnyStep], notes: Notes, *, follows: Callable[[str], bool]
 ) -> tuple[Output, ...]:
-    """Returns the outputs; without `outputs` they are the fields of the last step in the author's order."""
+    """Returns the outputs; without `outputs` they are the fields of the last step in the author's order.
+
+    `follows` tells whether a name is unknown because something else is wrong.
+    """
     if node is None:
         return _last_step(steps, notes)
     sight = reach([inputs, *(group_of(step) for step in steps)])
-    reader = _OutputReader(sight, notes.findings, broken)
+    reader = _OutputReader(sight, notes.findings, follows)
     return reader.all(node)
 
 
@@ -73,10 +76,10 @@ def _last_step(steps: Sequence[AnyStep], notes: Notes) -> tuple[Output, ...]:
 
 
 class _OutputReader:
-    def __init__(self, sight: Reach, findings: Findings, broken: bool) -> None:
+    def __init__(self, sight: Reach, findings: Findings, follows: Callable[[str], bool]) -> None:
         self.sight = sight
         self.findings = findings
-        self.broken = broken
+        self.follows = follows
         self.names = Names()
         self.found: dict[str, Output] = {}
 
@@ -101,7 +104,7 @@ class _OutputReader:
     def _output(self, source: Scalar, name: str, place: Scalar, about: Fields | None) -> None:
         visible = self.sight.find(source.text)
         if visible is None:
-            if not self.broken or source.text in self.sight.ambiguous:
+            if source.text in self.sight.ambiguous or not self.follows(source.text):
                 self.findings.add("unknown_field", self.sight.unknown(source.text), source.mark)
             return
         if name in self.found:

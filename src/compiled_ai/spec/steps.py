@@ -28,10 +28,13 @@ from compiled_ai.spec.model import (
 from compiled_ai.spec.reach import Group, Reach, Visible, parameters, reach
 from compiled_ai.spec.reading import Folder, Notes, mapping, records, scalar, scalars, text, whole
 from compiled_ai.spec.rule_text import RuleReading, read_condition, read_logic
+from compiled_ai.spec.types import UNKNOWN
 from compiled_ai.spec.values import Fitting, json_fields, locate
 from compiled_ai.spec.yaml_source import Fields, Node, Scalar, plain_value
 
 AnyStep = RuleStep | FunctionStep | BoundedStep | CallStep
+_GUESSED = {"outcome": FieldType("string"), "reason": FieldType("text")}
+"""What a rule that cannot be read is taken to yield."""
 _ITEM_IN = re.compile(r"\s*(?P<item>\S.*?)\s+in\s+(?P<list>\S.*?)\s*")
 
 
@@ -57,22 +60,65 @@ class Flow:
     rules: dict[str, RuleReading] = field(default_factory=dict)
     lost_tables: tuple[str, ...] = ()
     """Reference tables that could not be read: their names are known to be unknown."""
-    broken: bool = False
-    """A step's result is unknown, so that unknown names elsewhere may follow from it."""
+    nameless: tuple[Node, ...] = ()
+    """Steps that are no drafts, since not even their names and kinds can be read."""
+    lost: set[str] = field(default_factory=set)
+    """Steps whose results are unknown, since something is wrong with them."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step yields what its author meant."""
+        return not self.nameless and not self.lost
+
+    def follows(self, name: str, *, within: str | None = None) -> bool:
+        """Whether a name is unknown (in a step) because something else is wrong, which is told already."""
+        head, dotted, _ = name.partition(".")
+        if head in self.lost_tables or head in self.lost - {within}:
+            return True
+        if dotted:
+            return bool(self.nameless) and head not in {"inputs", *(draft.name for draft in self.drafts)}
+        lost = [draft.node for draft in self.drafts if draft.name in self.lost - {within}]
+        return any(_may_yield(node, name) for node in (*self.nameless, *lost))
 
     def note(self, findings: Iterable[Finding]) -> None:
-        """Notes findings of the rule language, except that a lost table is unknown."""
-        lost = tuple(f"Unknown name {name!r}" for name in self.lost_tables)
-        self.notes.findings.extend(one for one in findings if not (lost and one.message.startswith(lost)))
+        """Notes findings of the rule language, except names and types that are unknown because of something else."""
+        self.notes.findings.extend(one for one in findings if not self._blames_twice(one))
+
+    def _blames_twice(self, finding: Finding) -> bool:
+        name = unknown_name(finding)
+        if name is not None:
+            return self.follows(name, within=finding.step)
+        declared = [*self.inputs.fields, *(each for draft in self.drafts for each in draft.result or ())]
+        return "value of unknown type" in finding.message and any(each.type is UNKNOWN for each in declared)
 
     def groups(self, *, without: str = "") -> list[Group]:
         known = [draft.group() for draft in self.drafts if draft.result is not None and draft.name != without]
         return [self.inputs, *known]
 
 
+_UNKNOWN_NAME = re.compile(r"Unknown name (?:'(?P<plain>[^']*)'|\"(?P<quoted>[^\"]*)\")\.")
+
+
+def unknown_name(finding: Finding) -> str | None:
+    """The name that a finding of the rule language says is unknown."""
+    found = _UNKNOWN_NAME.match(finding.message) if finding.rule == "rules.unknown_name" else None
+    return found and (found["plain"] or found["quoted"])
+
+
+def _may_yield(step: Node, name: str) -> bool:
+    """Whether a step that cannot be read may have a field of this name: by its schema, or by what its rule assigns."""
+    schema = (step.get("schema") or step.get("returns")) if isinstance(step, Fields) else None
+    if isinstance(schema, Fields) and schema.entries:
+        return any(entry.key.text == name for entry in schema.entries)
+    logic = text(step, "logic")
+    if text(step, "type") != "deterministic_rule" or logic is None:
+        return True
+    return name in _GUESSED or re.search(rf"(?m)(?:^|\b(?:THEN|ELSE)\b|,)\s*{re.escape(name)}\s*=", logic) is not None
+
+
 def read_steps(flow: Flow) -> tuple[AnyStep, ...]:
     """Returns the steps in the order of execution; what is wrong with them is in the flow's notes."""
-    flow.broken = any(draft.result is None and draft.kind != "deterministic_rule" for draft in flow.drafts)
+    flow.lost |= {each.name for each in flow.drafts if each.result is None and each.kind != "deterministic_rule"}
     _read_rules(flow)
     steps = [_Reader(flow, draft).step() for draft in flow.drafts]
     return _ordered([step for step in steps if step is not None], flow)
@@ -133,24 +179,24 @@ def _read_again(rules: list[Draft], flow: Flow) -> None:
 
 def _report_rules(waiting: list[Draft], flow: Flow) -> None:
     """Says what is wrong with rules that cannot be read, with guessed results, so that nothing is blamed twice."""
-    guess = (Field("outcome", "outcome", FieldType("string")), Field("reason", "reason", FieldType("text")))
-    guessed = [draft for draft in waiting if draft.result is None]
-    for draft in guessed:
-        draft.result = guess
     for draft in waiting:
+        draft.result = draft.result or tuple(Field(name, name, kind) for name, kind in _GUESSED.items())
+    left, before = waiting, 0
+    while len(left) != before:
+        before = len(left)
+        left = [draft for draft in left if not _try_rule(draft, flow)]
+    flow.lost |= {draft.name for draft in left}
+    for draft in left:
         reading = _rule(draft, flow, flow.notes.findings)
-        if reading is not None and not _errors(reading):
-            _accept(draft, reading, flow)
-        elif reading is not None:
-            flow.note(_errors(reading))
-    for draft in guessed:
-        if draft.name not in flow.rules:
-            draft.result = None
-    flow.broken = flow.broken or any(draft.name not in flow.rules for draft in waiting)
+        flow.note(_errors(reading) if reading is not None else ())
+    for draft in left:
+        draft.result = draft.result if draft.declared else None
 
 
 def _rule(draft: Draft, flow: Flow, findings: Findings) -> RuleReading | None:
     sight = _sight(draft, flow, findings)
+    if sight.item is None and draft.node.get("for_each") is not None:
+        return None  # nothing can be said of a rule over items that are unknown
     declared = draft.result if draft.declared else None
     source = scalar(draft.node, "logic")
     if source is not None:
@@ -177,7 +223,7 @@ def _sight(draft: Draft, flow: Flow, findings: Findings) -> _Sight:
     if name is None or source is None:
         return _Sight(outside)
     if found is None:
-        if not flow.broken:
+        if source.text in outside.ambiguous or not flow.follows(source.text, within=draft.name):
             findings.add("unknown_field", outside.unknown(source.text), source.mark, step=draft.name)
         return _Sight(reach(groups, (name, FieldType("json")), clocks=True))
     if found.type.kind != "list":
@@ -326,7 +372,8 @@ class _Reader:
         node = mapping(self.node, "parameters")
         found: dict[str, Parameter] = {}
         for entry in node.entries if node else ():
-            if isinstance(entry.value, Scalar) and (visible := self._find(entry.value)) is not None:
+            if isinstance(entry.value, Scalar):
+                visible = self._find(entry.value) or Visible(entry.value.text, FieldType("string"))
                 found[entry.key.text] = parameters([visible])[0]
         return found
 
@@ -356,7 +403,8 @@ class _Reader:
 
     def _find(self, name: Scalar) -> Visible | None:
         found = self.sight.reach.find(name.text)
-        if found is None and not (self.flow.broken and name.text not in self.sight.reach.ambiguous):
+        ambiguous = name.text in self.sight.reach.ambiguous
+        if found is None and (ambiguous or not self.flow.follows(name.text, within=self.draft.name)):
             self._add("unknown_field", self.sight.reach.unknown(name.text), name)
         return found
 
@@ -450,7 +498,7 @@ class _Reader:
         for misfit in Fitting(result).whole(value):
             where = f"{misfit.path}: " if misfit.path else ""
             message = f"The fallback does not fit the result: {where}{misfit.message}."
-            self.notes.findings.add("fallback", _sentence(message), locate(node, misfit.path), step=self.draft.name)
+            self.notes.findings.add("fallback", message, locate(node, misfit.path), step=self.draft.name)
         return value
 
     def _examples(self, read: tuple[Parameter, ...], result: tuple[Field, ...]) -> tuple[GoldenCase, ...]:
@@ -467,17 +515,12 @@ class _Reader:
                 inner = mapping(node, key)
                 parts[key] = json_fields(inner, fields) if inner else {}
                 for misfit in Fitting(fields).whole(parts[key]) if inner else ():
-                    message = _sentence(f"Example {index + 1}: {key}.{misfit.path}: {misfit.message}.")
+                    message = f"Example {index + 1}: {key}.{misfit.path}: {misfit.message}."
                     self.notes.findings.add(
                         "example", message, locate(inner or node, misfit.path), step=self.draft.name
                     )
             cases.append(GoldenCase(text(node, "id") or f"example {index + 1}", parts["input"], parts["expected"]))
         return tuple(cases)
-
-
-def _sentence(message: str) -> str:
-    """Takes back the second full stop of a message that ended in a suggestion."""
-    return message.replace("..", ".") if message.endswith("..") else message
 
 
 def _mentions(prose: str, source: str) -> bool:

@@ -62,7 +62,8 @@ _OTHER_WORDS = {
     "enum": "string",
     "varchar": "string",
 }
-_UNKNOWN = FieldType("json")
+UNKNOWN = FieldType("json")
+"""Stands, itself and not its equals, for a type that could not be read."""
 """Stands in for a type that was refused, so that nothing follows from it."""
 
 
@@ -144,7 +145,7 @@ class TypeReader:
         text = node.text
         if node.is_null:
             self._say("type", f"A type is missing.{suggest('', SPELLINGS, show=20)}", node)
-            return _UNKNOWN
+            return UNKNOWN
         optional = text.endswith("?")
         words = text.removesuffix("?")
         if words.startswith("list[") and words.endswith("]"):
@@ -152,13 +153,13 @@ class TypeReader:
         if words in SPELLINGS:
             return FieldType(cast(Kind, SPELLINGS[words]), optional=optional)
         self._say("type", f"Unknown type {quote(text)}.{_hint(words)}", node)
-        return _UNKNOWN
+        return UNKNOWN
 
     def _nested_words(self, node: Scalar, inner: str, optional: bool) -> FieldType:
         if node.text.count("list[") > MAX_LISTS:
             message = f"Type {quote(node.text)} nests more than {MAX_LISTS} lists. Write {{type: list, items: ...}}."
             self._say("type", message, node)
-            return _UNKNOWN
+            return UNKNOWN
         shifted = Scalar(inner, True, replace(node.mark, column=node.mark.column + 5), inner, node.rule_mark)
         return FieldType("list", optional=optional, items=self._words(shifted))
 
@@ -166,7 +167,7 @@ class TypeReader:
         if len(node.items) != 1:
             message = f"A list type is written with the one type of its items, [{{...}}], not with {len(node.items)}."
             self._say("type", message, node)
-            return _UNKNOWN
+            return UNKNOWN
         return FieldType("list", items=self.type(node.items[0], owner))
 
     def _object(self, node: Fields, owner: str, place: Node, optional: bool = False) -> FieldType:
@@ -188,33 +189,33 @@ class TypeReader:
                 self._say("unknown_key", message, entry.key)
         base = self._base(named, node, owner)
         self._check_applies(node, base)
+        lost = base is UNKNOWN
         base = replace(base, optional=base.optional or _flag(node.get("optional"), self._wrong))
         _flag(node.get("computed"), self._wrong)
         if (about := node.get("description")) is not None and _text(about) is None:
             self._say("kind", f"'description' must be text, not {describe(about)}.", about)
-        return self._narrowed(base, node)
+        narrowed = self._narrowed(base, node)
+        return UNKNOWN if lost else narrowed
 
     def _base(self, named: Node | None, node: Fields, owner: str) -> FieldType:
         if not isinstance(named, Scalar):
-            return self.type(named, owner) if named is not None else _UNKNOWN
+            return self.type(named, owner) if named is not None else UNKNOWN
         words, optional = named.text.removesuffix("?"), named.text.endswith("?")
         if words == "list":
             items = node.get("items")
             if items is None:
                 self._say("missing_key", "Type 'list' needs 'items', the type of its items.", named)
-            return FieldType(
-                "list", optional=optional, items=self.type(items, owner) if items is not None else _UNKNOWN
-            )
+            return FieldType("list", optional=optional, items=self.type(items, owner) if items is not None else UNKNOWN)
         if words == "object":
             fields = node.get("fields")
             if not isinstance(fields, Fields):
                 self._say("missing_key", "Type 'object' needs 'fields', a mapping of names to types.", fields or named)
-                return _UNKNOWN
+                return UNKNOWN
             return self._object(fields, owner, fields, optional)
         return self._words(named)
 
     def _check_applies(self, node: Fields, base: FieldType) -> None:
-        if base is _UNKNOWN:
+        if base is UNKNOWN:
             return
         for name, kinds in _APPLIES.items():
             key = node.key(name)

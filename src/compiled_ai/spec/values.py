@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from compiled_ai.canonical import spoken
 from compiled_ai.errors import InputError, suggest
 from compiled_ai.library.types import Field, FieldType, Mismatch, decode_all, decoder
 from compiled_ai.spec.model import Mark
@@ -82,7 +83,7 @@ class Fitting:
     def some(self, value: Any) -> list[Misfit]:
         """Returns what is wrong with a value that may leave fields out."""
         if not isinstance(value, dict):
-            return [Misfit("", f"expected object, got {type(value).__name__}")]
+            return [Misfit("", f"expected object, got {spoken(value)}")]
         wrong: list[Misfit] = []
         for name, part in value.items():
             if name not in self._parts:

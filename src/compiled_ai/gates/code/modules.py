@@ -72,7 +72,7 @@ def member_rule(origin: str) -> str | None:
 
 @lru_cache(maxsize=64)
 def library_members(module: str) -> frozenset[str] | None:
-    """Returns the public names that a module of our own library defines itself, read from its source."""
+    """Returns the names that a module of our own library lends: its `__all__`, else what it defines itself."""
     parts = module.split(".")[1:]
     base = Path(compiled_ai.__file__).parent.joinpath(*parts)
     path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
@@ -80,12 +80,22 @@ def library_members(module: str) -> frozenset[str] | None:
         return None
     names: set[str] = set()
     for node in ast.parse(path.read_text("utf-8")).body:
+        listed_names = _listed_names(node)
+        if listed_names is not None:
+            return listed_names
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 names.update(target_names(target))
     return frozenset(name for name in names if not name.startswith("_"))
+
+
+def _listed_names(node: ast.stmt) -> frozenset[str] | None:
+    """The names of an `__all__ = [...]`; `None` for another statement."""
+    if isinstance(node, ast.Assign) and [*map(ast.unparse, node.targets)] == ["__all__"]:
+        return frozenset(ast.literal_eval(node.value))
+    return None
 
 
 def listed(module: str, allowed: frozenset[str]) -> bool:

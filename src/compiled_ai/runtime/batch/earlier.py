@@ -85,7 +85,9 @@ class OtherArtifacts:
             return line
         result = resume(run_id, store=self.store, programs=self.programs, model=self.model)
         told = {"status": result.status, "output": result.output}
-        error = {} if result.error is None else {"error": result.error}
+        error: dict[str, Any] = {} if result.error is None else {"error": result.error}
+        if result.status in ("completed", "failed") and result.abstained:
+            error["abstained"] = list(result.abstained)
         rest = {name: value for name, value in line.items() if name not in ("index", "run_id", "error", *told)}
         return {"index": line["index"], "run_id": run_id, **told, **error, **rest}
 

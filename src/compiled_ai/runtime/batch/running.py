@@ -125,6 +125,8 @@ class Pass:
     """Between checkpoints, at least."""
     report: Progress | None
     counts: dict[str, int] = field(init=False)
+    unseen: frozenset[str] | None = None
+    """Kept columns that no record of this pass had so far; `None` before its first one."""
     committed_at: float = field(default_factory=monotonic)
     reported_at: float = 0.0
 
@@ -159,6 +161,7 @@ class Pass:
         handed = piece.result
         self.out.write(handed.lines)
         self.letters.write(handed.letters)
+        self.unseen = handed.unseen if self.unseen is None else self.unseen & handed.unseen
         for status, count in handed.counts.items():
             self.counts[status] = self.counts.get(status, 0) + count
         if piece.is_last:

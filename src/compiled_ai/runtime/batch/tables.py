@@ -6,7 +6,6 @@ Both are turned into lines of canonical JSON here, so that everything behind see
 
 from __future__ import annotations
 
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import CompiledAIError, ConfigError, InputError, NotFound, UsageError
 from compiled_ai.runtime.batch.sources import Mark, Tally, changed
+from compiled_ai.runtime.calls.connections import find_connection
 from compiled_ai.runtime.lines import RawLine, Unreadable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _ROWS_AT_ONCE = 1000
-CONNECTION_VARIABLE = "COMPILED_AI_CONNECTION_"
-"""A connection's address is in the environment under this and its name in capitals."""
 
 
 class _Rows(ABC):
@@ -175,15 +173,10 @@ class SqlQuery(_Rows):
 
 
 def _connect(name: str) -> Connection:
-    variable = CONNECTION_VARIABLE + name.upper()
-    address = os.environ.get(variable)
-    if not address:
-        raise ConfigError(
-            f"The connection {name!r} has no address.",
-            remedy=f"Set {variable} to it, such as postgresql+psycopg://user@host/database.",
-        )
+    """Opens a connection by its name, as a call step does that has it (`runtime.calls.connections`)."""
+    found = find_connection(name)
     try:
-        from sqlalchemy import create_engine
+        from sqlalchemy import create_engine, make_url
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as fault:
         raise ConfigError(
@@ -191,13 +184,13 @@ def _connect(name: str) -> Connection:
             remedy="Run `pip install 'compiled-ai[database]'`.",
         ) from fault
     try:
-        connection = create_engine(address).connect()
-        return _reading_only(connection, name)
+        url = make_url(found.address)
+        if url.get_backend_name() == "postgresql":
+            url = url.set(drivername="postgresql+psycopg", password=found.secret or url.password)
+        return _reading_only(create_engine(url).connect(), name)
     except (SQLAlchemyError, ImportError) as fault:
         why = getattr(fault, "orig", None) or type(fault).__name__
-        raise ConfigError(
-            f"The connection {name!r} cannot be opened: {why}.", remedy=f"Correct {variable}, or start the server."
-        ) from fault
+        raise found.refused(f"cannot be opened: {why}", "Correct it, or start the server.") from fault
 
 
 def _reading_only(connection: Connection, name: str) -> Connection:

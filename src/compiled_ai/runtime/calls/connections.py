@@ -52,6 +52,21 @@ def find_connection(name: str, environment: Mapping[str, str] | None = None) -> 
     return Connection(name, _value(address, variable), _value(secret, secret_variable) if secret else None)
 
 
+def require_secret(name: str, environment: Mapping[str, str] | None = None) -> str:
+    """Returns a secret that stands alone.
+
+    Raises:
+        ConfigError: It is not set, or the keyring has no such entry.
+    """
+    env = os.environ if environment is None else environment
+    variable = SECRET_VARIABLE + name.upper()
+    if not (written := env.get(variable)):
+        raise ConfigError(
+            f"There is no secret {name!r}.", remedy=f"Set {variable} (the secret, or {KEYRING_PREFIX}ENTRY)."
+        )
+    return _value(written, variable)
+
+
 def _value(written: str, variable: str) -> str:
     if not written.startswith(KEYRING_PREFIX):
         return written

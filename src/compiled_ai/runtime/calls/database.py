@@ -204,6 +204,8 @@ def _told(*, committing: bool) -> Iterator[None]:
         raise CallFailed.surely(f"The database refused the statement ({code}).") from None
     except SQLAlchemyError as fault:
         raise CallFailed.surely(f"The statement could not be sent ({type(fault).__name__}).") from None
+    except (ArithmeticError, ValueError) as fault:  # of the driver, before the statement left
+        raise CallFailed.surely(f"A value cannot be bound ({type(fault).__name__}).") from None
 
 
 _LOST = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "OperationalError", "InterfaceError", "40001", "40P01")

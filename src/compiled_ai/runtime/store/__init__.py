@@ -39,7 +39,7 @@ from compiled_ai.runtime.store.dialects import Durability
 from compiled_ai.runtime.store.effecting import Incomplete, Intent
 from compiled_ai.runtime.store.payloads import CLEAR, Level, Protection
 from compiled_ai.runtime.store.reviewing import Review
-from compiled_ai.runtime.store.runs import Prepared, RunForm, RunLike, RunSummary
+from compiled_ai.runtime.store.runs import CompletedRun, Prepared, RunForm, RunLike, RunSummary
 from compiled_ai.runtime.store.store import RunStore, StoreAddress
 from compiled_ai.runtime.store.times import now_text
 from compiled_ai.runtime.store.verifying import ChainState, StoreFinding, VerifyReport
@@ -48,6 +48,7 @@ __all__ = [
     "CLEAR",
     "Anchor",
     "ChainState",
+    "CompletedRun",
     "Durability",
     "Incomplete",
     "Intent",

@@ -30,10 +30,19 @@ class Payload:
     clear: bytes
     sealed: bytes
 
+    @property
+    def columns(self) -> tuple[bytes, bytes, bytes]:
+        return (self.blind, self.clear, self.sealed)
+
     def commitment(self) -> bytes:
-        hashed = _SHA256.copy()
-        hashed.update(b"%b%d:%b%b" % (self.blind, len(self.clear), self.clear, self.sealed))
-        return hashed.digest()
+        return commitment_of(self.blind, self.clear, self.sealed)
+
+
+def commitment_of(blind: bytes, clear: bytes, sealed: bytes) -> bytes:
+    """What an event says of its payload."""
+    hashed = _SHA256.copy()
+    hashed.update(b"%b%d:%b%b" % (blind, len(clear), clear, sealed))
+    return hashed.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +147,26 @@ class Chain:
         run_previous: bytes,
     ) -> tuple[object, ...]:
         """Returns the row for `events`; the hash is its last column."""
-        body = (
-            self.writer, self.position, at, run_id, run_position, kind, header, commitment, self.head, run_previous
+        position, previous = self.position, self.head
+        head = self.follow(at, run_id, run_position, kind, header, commitment, run_previous)
+        return (
+            self.writer, position, at, run_id, run_position, kind, header, commitment, previous, run_previous, head
         )  # fmt: skip
-        self.head = event_hash(self.mac, *body)
+
+    def follow(
+        self,
+        at: int,
+        run_id: str | None,
+        run_position: int | None,
+        kind: str,
+        header: str,
+        commitment: bytes,
+        run_previous: bytes,
+    ) -> bytes:
+        """Goes on by an event, and returns its hash."""
+        self.head = event_hash(
+            self.mac, self.writer, self.position, at, run_id, run_position, kind, header, commitment, self.head,
+            run_previous,
+        )  # fmt: skip
         self.position += 1
-        return (*body, self.head)
+        return self.head

@@ -17,6 +17,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -32,6 +33,11 @@ _APPLICATION = 0x43414952
 """`PRAGMA application_id` of our SQLite files ("CAIR")."""
 _CHECKPOINT_PAGES = 4000
 _MIGRATION_LOCK = 7_103_562_041
+
+
+Row = Sequence[Any]
+_ROWS_OF_A_STATEMENT = (250, 25, 1)
+"""Many rows of one statement cost half of as many statements."""
 
 
 class Duplicate(Exception):
@@ -51,7 +57,10 @@ class Database(Protocol):
     """What a SELECT ends in to lock its row for the rest of the transaction."""
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Rows: ...
-    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
+    def insert(self, table: str, same: Mapping[str, Any], columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Inserts rows that have the values `same` in common and differ in `columns`."""
+        ...
+
     def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows one after another, without holding all of them."""
         ...
@@ -60,8 +69,8 @@ class Database(Protocol):
         """Inserts into `events` and returns the new `seq`."""
         ...
 
-    def insert_events(self, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[int]:
-        """Inserts many into `events`, within a transaction, and returns their `seq`."""
+    def insert_events(self, same: Mapping[str, Any], columns: tuple[str, ...], rows: Sequence[Row]) -> Sequence[int]:
+        """As `insert` into `events`, within a transaction; returns their `seq`."""
         ...
 
     def begin(self) -> None: ...
@@ -176,6 +185,7 @@ class SQLite:
         except sqlite3.Error as fault:
             raise self._failed(fault) from fault
         self._run = self._connection.execute
+        self._most_values = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         try:
             self._configure(durability)
         except BaseException as fault:
@@ -205,13 +215,16 @@ class SQLite:
         except sqlite3.Error as fault:
             raise self._failed(fault) from fault
 
-    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        try:
-            self._connection.executemany(sql, rows)
-        except sqlite3.IntegrityError as fault:
-            raise Duplicate(str(fault)) from fault
-        except sqlite3.Error as fault:
-            raise self._failed(fault) from fault
+    def insert(self, table: str, same: Mapping[str, Any], columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """The values in common are bound once for all rows of a statement."""
+        names, shared, done = tuple(same), tuple(same.values()), 0
+        for size in _ROWS_OF_A_STATEMENT:
+            if size * len(columns) + len(shared) > self._most_values:
+                continue
+            while len(rows) - done >= size:
+                values = chain.from_iterable(rows[done : done + size])
+                self.execute(_insert_text(table, names, columns, size), (*shared, *values))
+                done += size
 
     def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         try:
@@ -225,12 +238,10 @@ class SQLite:
         except sqlite3.Error as fault:
             raise self._failed(fault) from fault
 
-    def insert_events(self, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[int]:
+    def insert_events(self, same: Mapping[str, Any], columns: tuple[str, ...], rows: Sequence[Row]) -> Sequence[int]:
         """A writing transaction is alone, and SQLite numbers rows one after the other."""
-        if len(rows) == 1:
-            return [self.insert_event(sql, rows[0])]
         newest = int(self.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()[0])
-        self.many(sql, rows)
+        self.insert("events", same, columns, rows)
         return range(newest + 1, newest + 1 + len(rows))
 
     def begin(self) -> None:
@@ -276,6 +287,7 @@ class SQLite:
         return StoreFailed(f"The run store {self.place!r} failed: {text}.", remedy=remedy)
 
 
+_MAGIC = b"SQLite format 3\0"
 _LEAST_BYTES = 512
 """No SQLite file is smaller; SQLite itself takes a smaller one for a new one."""
 
@@ -289,6 +301,7 @@ def _create_file(path: Path, patience_seconds: float) -> None:
             return
     except OSError as fault:
         raise StoreFailed(f"The run store {str(path)!r} cannot be made: {fault}.", remedy="Check the path.") from fault
+    _refuse_other_file(path)
     end = time.monotonic() + min(patience_seconds, 5.0)
     while path.is_file() and path.stat().st_size < _LEAST_BYTES:
         if time.monotonic() > end:
@@ -299,9 +312,38 @@ def _create_file(path: Path, patience_seconds: float) -> None:
         time.sleep(0.02)
 
 
+def _refuse_other_file(path: Path) -> None:
+    if path.is_dir():
+        raise StoreFailed(f"The run store {str(path)!r} is a folder.", remedy="Name a file with COMPILED_AI_STORE.")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_MAGIC))
+    except OSError:
+        return  # whoever opens it says why it cannot be read
+    if start and not _MAGIC.startswith(start):
+        raise StoreFailed(
+            f"{str(path)!r} is no SQLite database: it is another file, or a run store that was damaged.",
+            remedy="Name another file with COMPILED_AI_STORE, or restore the store, with its -wal file, from a copy.",
+        )
+
+
+@lru_cache(maxsize=64)
+def _insert_text(table: str, same: tuple[str, ...], columns: tuple[str, ...], rows: int) -> str:
+    """An INSERT of so many rows, whose first parameters are what the rows have in common."""
+    shared = [f"?{number}" for number in range(1, len(same) + 1)]
+    numbers = count(len(same) + 1)
+    values = [", ".join([*shared, *[f"?{next(numbers)}" for _ in columns]]) for _ in range(rows)]
+    return f"INSERT INTO {table} ({', '.join((*same, *columns))}) VALUES ({'), ('.join(values)})"
+
+
 @lru_cache(maxsize=256)
 def _psycopg_text(sql: str) -> str:
     return sql.replace("%", "%%").replace("?", "%s")
+
+
+def _plain_insert(table: str, same: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    names = (*same, *columns)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
 
 class PostgreSQL:
@@ -355,10 +397,12 @@ class PostgreSQL:
         except self._errors as fault:
             raise self._failed(fault) from fault
 
-    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def insert(self, table: str, same: Mapping[str, Any], columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        shared = tuple(same.values())
         try:
             with self._connection.cursor() as cursor:
-                cursor.executemany(_psycopg_text(sql), rows)
+                text = _psycopg_text(_plain_insert(table, tuple(same), columns))
+                cursor.executemany(text, [(*shared, *row) for row in rows])
         except self._duplicate as fault:
             raise Duplicate(str(fault)) from fault
         except self._errors as fault:
@@ -376,8 +420,9 @@ class PostgreSQL:
     def insert_event(self, sql: str, values: Sequence[Any]) -> int:
         return int(self.execute(sql + " RETURNING seq", values).fetchone()[0])
 
-    def insert_events(self, sql: str, rows: Sequence[Sequence[Any]]) -> Sequence[int]:
-        return [self.insert_event(sql, row) for row in rows]
+    def insert_events(self, same: Mapping[str, Any], columns: tuple[str, ...], rows: Sequence[Row]) -> Sequence[int]:
+        shared, text = tuple(same.values()), _plain_insert("events", tuple(same), columns)
+        return [self.insert_event(text, (*shared, *row)) for row in rows]
 
     def begin(self) -> None:
         self.execute("BEGIN")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Level = Literal["clear", "encrypted", "masked", "forbidden"]
-Part = Literal["inputs", "effects", "outputs", "evidence", "reviews", "error_texts"]
+Part = Literal["inputs", "effects", "outputs", "evidence", "abstained", "reviews", "error_texts"]
 _LEVELS = get_args(Level)
 
 
@@ -49,6 +49,11 @@ class Protection:
     @property
     def evidence(self) -> Level:
         """Places of outputs are kept as the outputs are."""
+        return self.outputs
+
+    @property
+    def abstained(self) -> Level:
+        """Why outputs are null is kept as the outputs are."""
         return self.outputs
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from os import urandom
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled_ai.canonical import Canonical, canonical_json
 from compiled_ai.errors import InputError, NotFound, StoreFailed
@@ -16,11 +17,7 @@ from compiled_ai.runtime.keys import Wrapped
 from compiled_ai.runtime.store.chain import BLIND_BYTES, Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack
-from compiled_ai.runtime.store.session import (
-    NewEvent,
-    Session,
-    payload_context,
-)
+from compiled_ai.runtime.store.session import Appended, FirstEvent, Session, payload_context
 from compiled_ai.runtime.store.times import iso, micros_of, now_micros
 
 if TYPE_CHECKING:
@@ -33,12 +30,8 @@ _REFERENCE_BYTES = 16
 _ASKED_AT_ONCE = 500
 _quote = json.encoder.encode_basestring_ascii
 
-_INSERT_RUN = (
-    "INSERT INTO runs (run_id, workflow, artifact, status, started, finished, protection, first, events, head, "
-    "key_name, wrapped) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)"
-)
-_INSERT_REFERENCE = "INSERT INTO business_keys (hash, run_id, name) VALUES (?, ?, ?)"
-_INSERT_EFFECT = "INSERT INTO effects (run_id, step, kind, item, attempt, state) VALUES (?, ?, ?, ?, ?, ?)"
+_OF_A_RUN = ("run_id", "started", "finished", "first", "head", "key_name", "wrapped")
+_OF_AN_EFFECT = ("run_id", "step", "kind", "item", "attempt", "state")
 RUN_COLUMNS = (
     "r.run_id, r.workflow, r.artifact, r.status, r.started, r.finished, r.protection, r.first, r.events, r.head, "
     "r.key_name, r.wrapped, r.purged"
@@ -65,6 +58,8 @@ class RunLike(Protocol):
     def output(self) -> Any: ...
     @property
     def evidence(self) -> Any: ...
+    @property
+    def abstained(self) -> Any: ...
     @property
     def error(self) -> str | None: ...
     @property
@@ -172,6 +167,8 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
         parts["outputs"] = record.output
     if record.evidence:
         parts["evidence"] = record.evidence
+    if record.abstained:
+        parts["abstained"] = record.abstained
     errors: dict[str, str] = {} if record.error is None else {"run": record.error}
     if record.effects:
         _add_effects(record.effects, facts, parts, errors)
@@ -196,10 +193,24 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
     )
 
 
+class CompletedRun(NamedTuple):
+    """A run that needed nothing from the outside."""
+
+    run_id: str
+    given: str
+    """Canonical JSON of its input."""
+    output: str
+    """Canonical JSON."""
+    started_ns: int
+    """From 1970."""
+    finished_ns: int
+
+
 class RunForm:
     """What all runs of an artifact have in common that completed without effects, written once for many of them."""
 
-    __slots__ = ("_facts", "_head", "_protection", "_session", "_tail", "artifact", "workflow")
+    __slots__ = ("_facts", "_head", "_middle", "_protection", "_session", "_tail", "artifact", "workflow")
+    Run = CompletedRun
 
     def __init__(
         self, session: Session, artifact: str, workflow: str, environment: Mapping[str, str], protection: Protection
@@ -208,25 +219,17 @@ class RunForm:
         self.artifact, self.workflow = artifact, workflow
         self._facts = f'"environment":{session.environment_json(environment)}'
         self._head = f'{{"artifact":{_quote(artifact)},"finished_at":"'
+        self._middle = f'","protection":"{protection.text()}","started_at":"'
         self._tail = f'","status":"completed","workflow":{_quote(workflow)}}}'
 
-    def completed(
-        self, run_id: str, given: str, output: str, started_ns: int, finished_ns: int, reference: Mapping[str, str]
-    ) -> Prepared:
-        """Returns a run ready to be written. `given` and `output` are canonical JSON; times count from 1970."""
-        if reference or self._protection is not CLEAR:
-            return self._usual(run_id, given, output, started_ns, finished_ns, reference)
-        started, finished = started_ns // 1000, finished_ns // 1000
-        header = f'{self._head}{iso(finished)}","protection":"","started_at":"{iso(started)}{self._tail}'
-        clear = f'{{{self._facts},"inputs":{given},"outputs":{output}}}'.encode("utf-8", "surrogatepass")
-        payload = Payload(urandom(BLIND_BYTES), clear, b"")
-        return Prepared(
-            run_id, self.workflow, self.artifact, "completed", header, payload, "", started, finished, None, [], ()
-        )
+    @property
+    def is_plain(self) -> bool:
+        """True if nothing of its runs is protected: those without business keys are written by `insert_plain`."""
+        return self._protection is CLEAR
 
-    def _usual(
-        self, run_id: str, given: str, output: str, started_ns: int, finished_ns: int, reference: Mapping[str, str]
-    ) -> Prepared:
+    def completed(self, run: CompletedRun, reference: Mapping[str, str]) -> Prepared:
+        """Returns a run ready to be written, with its business keys."""
+        run_id, given, output, started_ns, finished_ns = run
         facts = [self._facts, *_reference_facts(self._session, reference)]
         run_key, wrapped = _key_for(self._session, run_id, self._protection)
         parts: dict[Part, Any] = {"inputs": Canonical(given), "outputs": Canonical(output)}
@@ -238,25 +241,47 @@ class RunForm:
             mark_mac=self._session.mark_mac,
             context=payload_context(run_id, 0),
         )
-        started, finished = started_ns // 1000, finished_ns // 1000
-        header = (
-            f'{self._head}{iso(finished)}","protection":"{self._protection.text()}","started_at":"{iso(started)}'
-            f"{self._tail}"
-        )
         return Prepared(
             run_id,
             self.workflow,
             self.artifact,
             "completed",
-            header,
+            self._header(started_ns // 1000, finished_ns // 1000),
             payload,
             self._protection.text(),
-            started,
-            finished,
+            started_ns // 1000,
+            finished_ns // 1000,
             wrapped,
             [(name, reference_hash(self._session, value)) for name, value in reference.items()],
             (),
         )
+
+    def _header(self, started: int, finished: int) -> str:
+        return f"{self._head}{iso(finished)}{self._middle}{iso(started)}{self._tail}"
+
+    def insert_plain(self, runs: Sequence[CompletedRun]) -> None:
+        """Writes new runs without protection and business keys, within a transaction, as `insert_many` would."""
+        same = {"workflow": self.workflow, "artifact": self.artifact, "status": "completed", "protection": ""}
+        appended = self._session.append_many("recorded", map(self._first_event, runs, _blinds()))
+        rows = [
+            (run_id, started_ns // 1000, finished_ns // 1000, seq, head)
+            for (run_id, _, _, started_ns, finished_ns), (seq, head) in zip(runs, appended, strict=True)
+        ]
+        columns = ("run_id", "started", "finished", "first", "head")
+        self._session.database.insert("runs", {**same, "events": 1}, columns, rows)
+
+    def _first_event(self, run: CompletedRun, blind: bytes) -> FirstEvent:
+        run_id, given, output, started_ns, finished_ns = run
+        clear = f'{{{self._facts},"inputs":{given},"outputs":{output}}}'.encode("utf-8", "surrogatepass")
+        return run_id, self._header(started_ns // 1000, finished_ns // 1000), (blind, clear, b"")
+
+
+def _blinds() -> Iterator[bytes]:
+    """Random bytes for one payload after another, drawn for many at a time: asking the system costs a microsecond."""
+    while True:
+        drawn = urandom(256 * BLIND_BYTES)
+        for start in range(0, len(drawn), BLIND_BYTES):
+            yield drawn[start : start + BLIND_BYTES]
 
 
 def _reference_facts(session: Session, reference: Mapping[str, str]) -> list[str]:
@@ -307,19 +332,38 @@ def reference_hash(session: Session, value: str) -> bytes:
 def insert_many(session: Session, runs: Sequence[Prepared]) -> None:
     """Writes new runs, within a transaction: an event, a payload and a row each, and a row for each business key."""
     database = session.database
-    appended = session.append_many([NewEvent(run.run_id, "recorded", run.header, run.payload) for run in runs])
-    database.many(_INSERT_RUN, [_row_of(run, *event) for run, event in zip(runs, appended, strict=True)])
+    firsts = [(run.run_id, run.header, run.payload.columns) for run in runs]
+    appended = session.append_many("recorded", firsts)
+    for same, alike in groupby(zip(runs, appended, strict=True), _in_common):
+        common = dict(zip(_IN_COMMON, same, strict=True))
+        database.insert("runs", common, _OF_A_RUN, [_row_of(run, event) for run, event in alike])
     references = [(value, run.run_id, name) for run in runs for name, value in run.references]
     if references:
-        database.many(_INSERT_REFERENCE, references)
+        database.insert("business_keys", {}, ("hash", "run_id", "name"), references)
     effects = [(run.run_id, *effect) for run in runs for effect in run.effects]
     if effects:
-        database.many(_INSERT_EFFECT, effects)
+        database.insert("effects", {}, _OF_AN_EFFECT, effects)
+
+
+_IN_COMMON = ("workflow", "artifact", "status", "protection", "events")
+
+
+def _in_common(written: tuple[Prepared, Appended]) -> tuple[str, str, str, str, int]:
+    """What the runs of a batch agree in; each has one event."""
+    run = written[0]
+    return (run.workflow, run.artifact, run.status, run.protection, 1)
+
+
+def _row_of(run: Prepared, event: Appended) -> tuple[object, ...]:
+    key_name, wrapped = (run.wrapped.key_name, run.wrapped.data) if run.wrapped else (None, None)
+    return (run.run_id, run.started, run.finished, event.seq, event.hash, key_name, wrapped)
 
 
 def stored_among(database: Database, run_ids: Sequence[str]) -> set[str]:
-    """Returns which of these runs are stored."""
+    """Returns which of these runs are stored; of ids that follow each other, one look tells that none is."""
     found: set[str] = set()
+    if not run_ids or not _any_between(database, min(run_ids), max(run_ids)):
+        return found
     for start in range(0, len(run_ids), _ASKED_AT_ONCE):
         asked = run_ids[start : start + _ASKED_AT_ONCE]
         marks = ", ".join("?" * len(asked))
@@ -327,12 +371,9 @@ def stored_among(database: Database, run_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def _row_of(run: Prepared, seq: int, head: bytes) -> tuple[object, ...]:
-    key_name, wrapped = (run.wrapped.key_name, run.wrapped.data) if run.wrapped else (None, None)
-    return (
-        run.run_id, run.workflow, run.artifact, run.status, run.started, run.finished, run.protection, seq, head,
-        key_name, wrapped,
-    )  # fmt: skip
+def _any_between(database: Database, first: str, last: str) -> bool:
+    sql = "SELECT 1 FROM runs WHERE run_id >= ? AND run_id <= ? LIMIT 1"
+    return database.execute(sql, (first, last)).fetchone() is not None
 
 
 def extend(session: Session, row: RunRow, kind: str, header: Mapping[str, Any], parts: Mapping[Part, Any]) -> None:

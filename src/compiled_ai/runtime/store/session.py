@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import StoreFailed
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing, Wrapped, cipher, derive
-from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Mac, Payload, header_text
+from compiled_ai.runtime.store.chain import GENESIS, NO_PAYLOAD, Chain, Event, Mac, Payload, commitment_of, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.times import now_micros
 
@@ -28,6 +28,7 @@ _INSERT_EVENT = (
     "hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_PAYLOAD = "INSERT INTO payloads (seq, blind, clear, sealed) VALUES (?, ?, ?, ?)"
+_OF_A_FIRST_EVENT = ("position", "run_id", "header", "commitment", "previous", "hash")
 EVENT_COLUMNS = (
     "e.writer, e.position, e.at, e.run_id, e.run_position, e.kind, e.header, e.commitment, e.previous, "
     "e.run_previous, e.hash"
@@ -36,13 +37,9 @@ _SECRET_CONTEXT = "run store secret"
 _NAME_CONTEXT = "master key of this name"
 
 
-class NewEvent(NamedTuple):
-    """The first event of a run."""
-
-    run_id: str
-    kind: str
-    header: str
-    payload: Payload
+FirstEvent = tuple[str, str, tuple[bytes, bytes, bytes]]
+"""The first event of a run: id, header, and of its payload what is blind, clear and sealed. (A plain tuple: many are
+made.)"""
 
 
 class Appended(NamedTuple):
@@ -219,18 +216,23 @@ class Session:
             self.database.execute(_INSERT_PAYLOAD, (seq, payload.blind, payload.clear, payload.sealed))
         return Appended(seq, chain.head)
 
-    def append_many(self, events: Sequence[NewEvent]) -> list[Appended]:
+    def append_many(self, kind: str, events: Iterable[FirstEvent]) -> list[Appended]:
         """Adds the first events of new runs to this handle's chain, within a transaction."""
         chain = self.chain or self._open_chain()
-        at, append = now_micros(), chain.append
+        at, follow = now_micros(), chain.follow
         rows: list[tuple[object, ...]] = []
+        payloads: list[tuple[bytes, bytes, bytes]] = []
         heads: list[bytes] = []
-        for run_id, kind, header, payload in events:
-            rows.append(append(at, run_id, 0, kind, header, payload.commitment(), GENESIS))
-            heads.append(chain.head)
-        seqs = self.database.insert_events(_INSERT_EVENT, rows)
-        stored = zip(seqs, (new.payload for new in events), strict=True)
-        self.database.many(_INSERT_PAYLOAD, [(seq, each.blind, each.clear, each.sealed) for seq, each in stored])
+        for run_id, header, payload in events:
+            position, previous, commitment = chain.position, chain.head, commitment_of(*payload)
+            head = follow(at, run_id, 0, kind, header, commitment, GENESIS)
+            rows.append((position, run_id, header, commitment, previous, head))
+            payloads.append(payload)
+            heads.append(head)
+        same = {"writer": chain.writer, "at": at, "run_position": 0, "kind": kind, "run_previous": GENESIS}
+        seqs = self.database.insert_events(same, _OF_A_FIRST_EVENT, rows)
+        stored = [(seq, *payload) for seq, payload in zip(seqs, payloads, strict=True)]
+        self.database.insert("payloads", {}, ("seq", "blind", "clear", "sealed"), stored)
         return list(map(Appended, seqs, heads))
 
     def close_chains_of(self, process: int) -> None:

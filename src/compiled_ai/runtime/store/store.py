@@ -24,6 +24,7 @@ from compiled_ai.runtime.store.reviewing import Review
 from compiled_ai.runtime.store.runs import (
     FINAL,
     SUMMARY_COLUMNS,
+    CompletedRun,
     Prepared,
     RunForm,
     RunLike,
@@ -180,6 +181,16 @@ class RunStore:
                 insert_many(self._session, new)
         return present
 
+    def save_completed(self, form: RunForm, runs: Sequence[CompletedRun]) -> set[str]:
+        """As `save_prepared`, for runs of a plain form without business keys."""
+        self._flush()
+        with self._session.writing() as database:
+            present = stored_among(database, [run[0] for run in runs])
+            new = [run for run in runs if run.run_id not in present] if present else runs
+            if new:
+                form.insert_plain(new)
+        return present
+
     def stored(self, run_ids: Sequence[str]) -> set[str]:
         """Returns which of these runs are stored."""
         self._flush()
@@ -256,7 +267,14 @@ class RunStore:
         return record_effect(self._session, run_id, effect)
 
     def finish(
-        self, run_id: str, status: RunStatus, output: Any = None, error: str | None = None, evidence: Any = None
+        self,
+        run_id: str,
+        status: RunStatus,
+        output: Any = None,
+        error: str | None = None,
+        evidence: Any = None,
+        *,
+        abstained: Any = None,
     ) -> None:
         """Ends a run (`completed`, `failed`), or says what it waits for (`review`, `waiting`)."""
         if status not in _STATUSES:
@@ -271,6 +289,8 @@ class RunStore:
                 parts["outputs"] = output
             if evidence:
                 parts["evidence"] = evidence
+            if abstained:
+                parts["abstained"] = abstained
             if error is not None:
                 parts["error_texts"] = {"run": error}
             extend(self._session, row, "status", {"finished_at": finished_at, "status": status}, parts)

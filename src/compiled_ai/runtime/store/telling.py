@@ -27,6 +27,7 @@ class Told:
     input: Any = None
     output: Any = None
     evidence: Any = None
+    abstained: Any = None
     error: str | None = None
     effects: dict[EffectKey, Effect] = field(default_factory=dict)
     reviews: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -44,8 +45,7 @@ def tell(told: Told, event: Event, content: Mapping[str, Any]) -> None:
         told.effects[key] = _with_request(effect, told.effects.get(key))
     elif event.kind == "status":
         told.header.update(header)
-        told.output, told.evidence = _part(content, "outputs"), _part(content, "evidence")
-        told.error = _error(content, "run")
+        _tell_end(told, content)
     elif event.kind == "review_opened":
         told.header["status"] = "review"
         told.reviews[header["review"]] = {**header, "asked": _part(content, "reviews")}
@@ -73,13 +73,17 @@ def _tell_recorded(told: Told, header: dict[str, Any], content: Mapping[str, Any
     told.environment = content.get("environment", {})
     told.references = content.get("references", {})
     told.input = _part(content, "inputs")
-    told.output, told.evidence = _part(content, "outputs"), _part(content, "evidence")
-    told.error = _error(content, "run")
+    _tell_end(told, content)
     for index, (step, kind, item, attempt, state) in enumerate(content.get("effects_made", ())):
         key = (step, kind, item, attempt)
         detail = _detail(content, kind)
         part = detail.get(str(index)) if isinstance(detail, dict) and "withheld" not in detail else detail
         told.effects[key] = _effect(key, state, content, part=part, error=_error(content, str(index)))
+
+
+def _tell_end(told: Told, content: Mapping[str, Any]) -> None:
+    told.output, told.evidence = _part(content, "outputs"), _part(content, "evidence")
+    told.abstained, told.error = _part(content, "abstained"), _error(content, "run")
 
 
 def _detail(content: Mapping[str, Any], kind: str) -> Any:
@@ -196,6 +200,7 @@ def record_of(row: RunRow, told: Told) -> RunRecord:
         status=header["status"],
         output=told.output,
         evidence=told.evidence,
+        abstained=told.abstained,
         error=told.error,
         started_at=header["started_at"],
         finished_at=header["finished_at"],

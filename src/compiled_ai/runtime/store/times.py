@@ -21,8 +21,8 @@ def now_text() -> str:
 
 
 def iso(micros: int) -> str:
-    seconds, rest = divmod(micros, 1_000_000)
-    return f"{_second_text(seconds)}.{rest:06d}Z"
+    seconds = micros // 1_000_000
+    return f"{_second_text(seconds)}.{str(micros - seconds * 1_000_000).zfill(6)}Z"
 
 
 @lru_cache(maxsize=8)

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from compiled_ai.canonical import canonical_json, digest, parse_json
 from compiled_ai.errors import CompiledAIError, RunFailed, UsageError
 from compiled_ai.runtime.batch.journal import same_file, sync_folder
@@ -76,8 +78,8 @@ def run_stream(
 
     Args:
         artifact: A verified artifact, or its program.
-        source: `-`, a file to follow, an address of server-sent events, or of a Redis stream (`messages`).
-        sink: `-`, a file, or a Redis stream.
+        source: `-`, a file to follow, an address of server-sent events, a Redis stream or a Kafka topic (`messages`).
+        sink: `-`, a file, a Redis stream, or a Kafka topic.
         store: Where runs are recorded; without one a message that is delivered again is decided again.
         state: Folder for the place that a source has come to, and for the dead letters.
         mapping: Input field to field of the record.
@@ -120,16 +122,23 @@ def run_stream(
     kept = digest(f"{program.digest}\n{name or opened.name}")
     place = state / kept[:16]
     _refuse_one_file_twice(opened, Path(sink), _letters_of(place))
-    stream = _Stream(opened, open_sink(sink), lanes, place, kept, max_errors)
+    target = open_sink(sink)
+    if target.place == opened.place:
+        raise _feeds_on_itself(opened.place)
+    stream = _Stream(opened, target, lanes, place, kept, max_errors)
     return asyncio.run(stream.run())
 
 
 def _refuse_one_file_twice(source: StreamSource, sink: Path, letters: Path) -> None:
     """A stream that followed what it writes would feed on itself for ever."""
     if isinstance(source, FollowedFile) and (same_file(source.path, sink) or same_file(source.path, letters)):
-        raise UsageError(f"{str(source.path)!r} is input and output at once.", remedy="Name another output.")
+        raise _feeds_on_itself(str(source.path))
     if same_file(sink, letters):
         raise UsageError(f"{str(sink)!r} is output and dead letters at once.", remedy="Name another output.")
+
+
+def _feeds_on_itself(place: str) -> UsageError:
+    return UsageError(f"{place!r} is input and output at once.", remedy="Name another output.")
 
 
 def _letters_of(place: Path) -> Path:
@@ -142,7 +151,7 @@ class _Lane:
     def __init__(self, job: DecideJob, limits: RecordLimits, store: RunStore | None) -> None:
         self._jobs: queue.Queue[tuple[list[Named], asyncio.Future[list[Handed]]] | None] = queue.Queue()
         buried = (lambda process: None) if store is None else store.close_chains_of
-        self._pool: KillablePool[Any] = KillablePool(job, 1, limits, buried)
+        self._pool: KillablePool[Any] = KillablePool(job, 1, limits, buried, draws_ahead=False)
         self._now: asyncio.Future[list[Handed]] | None = None
         self._thread = threading.Thread(target=self._work)
 
@@ -196,6 +205,7 @@ def _settle(done: asyncio.Future[list[Handed]], outcome: list[Handed] | Exceptio
         return
     if isinstance(outcome, Exception):
         done.set_exception(outcome)
+        done.exception()  # who waits for it still gets it; if nobody does any more, nothing is to be said
     else:
         done.set_result(outcome)
 
@@ -213,8 +223,19 @@ class _Stream:
     kept: str
     most_errors: int | None
     result: StreamResult = field(default_factory=StreamResult)
+    _broken: bool = False
+    """True when nobody goes on with what is read."""
 
     async def run(self) -> StreamResult:
+        try:
+            await self.sink.open()
+            await self._flow()
+        finally:
+            await self.source.close()
+            await self.sink.close()
+        return self.result
+
+    async def _flow(self) -> None:
         loop = asyncio.get_running_loop()
         for lane in self.lanes:
             lane.start(loop)
@@ -234,23 +255,22 @@ class _Stream:
         try:
             await asyncio.gather(*tasks)
         finally:
+            self._broken = True
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             for lane in self.lanes:
                 await asyncio.to_thread(lane.end)
-            await self.source.close()
-            await self.sink.close()
-        return self.result
 
     async def _read(self, taken: asyncio.Queue[Message | None]) -> None:
-        """Takes messages until the source ends, or until it is cancelled: what was taken goes on."""
+        """Takes messages until the source ends, or until `stop` cancels it: what was taken goes on."""
         messages = self.source.messages(self._position())
         try:
             async for message in messages:
                 await taken.put(message)
         except asyncio.CancelledError:
-            pass
+            if self._broken:
+                raise
         finally:
             if isinstance(messages, AsyncIterator) and hasattr(messages, "aclose"):
                 await messages.aclose()
@@ -305,7 +325,9 @@ class _Stream:
         return _letters_of(self.place)
 
     def _append_letters(self, data: bytes) -> None:
-        with open_to_append(self.letters, private=True) as file:
+        """Several processes of a group may share the file, and none may take another's line for one cut off."""
+        alone = FileLock(self.place.with_name(f".{self.place.name}.lock"))
+        with alone, open_to_append(self.letters, private=True) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

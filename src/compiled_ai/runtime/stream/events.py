@@ -33,6 +33,7 @@ class ServerSentEvents:
         self._http, self._sse, self._address = httpx, httpx_sse, address
         parts = urlsplit(address)
         self.name = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        self.place = self.name
 
     async def messages(self, after: str | None) -> AsyncIterator[Message]:
         last, tries, wait = after or "", 0, _SECONDS_BETWEEN_TRIES

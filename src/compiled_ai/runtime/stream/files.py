@@ -30,6 +30,7 @@ class StandardInput:
 
     def __init__(self) -> None:
         self.name = f"stdin {secrets.token_hex(8)}"
+        self.place = self.name
         self._stopped = threading.Event()
 
     def stop(self) -> bool:
@@ -80,6 +81,11 @@ def _read_lines(lines: asyncio.Queue[bytes | None], loop: asyncio.AbstractEventL
 
 
 class StandardOutput:
+    place = "stdout"
+
+    async def open(self) -> None:
+        """It is open."""
+
     async def write(self, lines: Sequence[bytes]) -> None:
         def put() -> None:
             sys.stdout.buffer.writelines(lines)
@@ -101,6 +107,7 @@ class FollowedFile:
             raise NotFound(f"There is no file {str(path)!r} to follow.", remedy="Make it, if need be empty.")
         self.path = path
         self.name = f"file {path.resolve()}"
+        self.place = self.name
 
     async def messages(self, after: str | None) -> AsyncIterator[Message]:
         place, seen = int(after or 0), self.path.stat().st_ino
@@ -143,6 +150,10 @@ class AppendedFile:
 
     def __init__(self, path: Path) -> None:
         self._file = open_to_append(path)
+        self.place = f"file {path.resolve()}"
+
+    async def open(self) -> None:
+        """It was opened with its name."""
 
     async def write(self, lines: Sequence[bytes]) -> None:
         def put() -> None:

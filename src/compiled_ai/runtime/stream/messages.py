@@ -6,6 +6,7 @@
 | `PATH` | a file that is followed as it grows | a file that is appended to |
 | `http://...`, `https://...` | server-sent events (extra `sse`) | |
 | `redis://HOST:PORT/DB?stream=NAME` | a stream, read by a consumer group (extra `redis`) | a stream |
+| `kafka://HOST:PORT[,HOST:PORT]/TOPIC`, `kafkas://...` | a topic, read by a consumer group (extra `kafka`) | a topic |
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Message:
 
 
 class StreamSource(Protocol):
+    place: str
+    """What is read, as a sink there calls it too. Without secrets."""
     name: str
     """Names the stream: ids of runs follow from it and the position. Without secrets."""
     keeps_place: bool
@@ -49,6 +52,13 @@ class StreamSource(Protocol):
 
 
 class StreamSink(Protocol):
+    place: str
+    """Where lines go, as a source there calls it too. Without secrets."""
+
+    async def open(self) -> None:
+        """Comes there, before anything runs; raises if lines cannot be written there."""
+        ...
+
     async def write(self, lines: Sequence[bytes]) -> None:
         """Puts lines (each ends with a line break) where they stay, and returns when they are there."""
         ...
@@ -58,7 +68,7 @@ class StreamSink(Protocol):
 
 def open_source(address: str) -> StreamSource:
     """Opens an address; `UsageError` if it is none, `ConfigError` if its extra is not installed."""
-    from compiled_ai.runtime.stream import files
+    from compiled_ai.runtime.stream import files, kafka_address
 
     if address == "-":
         return files.StandardInput()
@@ -70,13 +80,18 @@ def open_source(address: str) -> StreamSource:
         from compiled_ai.runtime.stream.redis_streams import RedisSource
 
         return RedisSource(address)
+    if address.startswith(kafka_address.SCHEMES):
+        kafka_address.require_client()
+        from compiled_ai.runtime.stream.kafka_topics import KafkaSource
+
+        return KafkaSource(address)
     _refuse_unknown(address)
     return files.FollowedFile(Path(address))
 
 
 def open_sink(address: str) -> StreamSink:
     """As `open_source`."""
-    from compiled_ai.runtime.stream import files
+    from compiled_ai.runtime.stream import files, kafka_address
 
     if address == "-":
         return files.StandardOutput()
@@ -84,6 +99,11 @@ def open_sink(address: str) -> StreamSink:
         from compiled_ai.runtime.stream.redis_streams import RedisSink
 
         return RedisSink(address)
+    if address.startswith(kafka_address.SCHEMES):
+        kafka_address.require_client()
+        from compiled_ai.runtime.stream.kafka_topics import KafkaSink
+
+        return KafkaSink(address)
     _refuse_unknown(address)
     return files.AppendedFile(Path(address))
 
@@ -93,5 +113,6 @@ def _refuse_unknown(address: str) -> None:
         kind = address.split("://")[0]
         raise UsageError(
             f"{kind!r} is no kind of stream that can be read or written here.",
-            remedy="Use -, a path, redis://HOST:PORT/DB?stream=NAME, or (to read) http:// and https://.",
+            remedy="Use -, a path, redis://HOST:PORT/DB?stream=NAME, kafka://HOST:PORT/TOPIC, or (to read) http:// "
+            "and https://.",
         )

@@ -34,7 +34,7 @@ class _Address:
             raise UsageError("The address names no stream.", remedy="Write redis://HOST:PORT/DB?stream=NAME.")
         self.stream, self.options = options["stream"], options
         host = parts.netloc.rpartition("@")[2]
-        self.name = f"redis {host}{parts.path} {self.stream}"
+        self.place = f"redis {host}{parts.path} {self.stream}"
         try:
             import redis.asyncio as client
             from redis.exceptions import RedisError
@@ -46,7 +46,7 @@ class _Address:
         self.fault = RedisError
 
     def failed(self, fault: Exception) -> StoreFailed:
-        return StoreFailed(f"{self.name} failed: {type(fault).__name__}.", remedy="See whether the server runs.")
+        return StoreFailed(f"{self.place} failed: {type(fault).__name__}.", remedy="See whether the server runs.")
 
 
 class RedisSource:
@@ -60,7 +60,9 @@ class RedisSource:
         self._group = options.get("group", "compiled-ai")
         self._consumer = options.get("consumer") or f"{socket.gethostname()}-{os.getpid()}"
         self._claim = _seconds(options.get("claim", "60"))
-        self.name = f"{self._at.name} {self._group}"
+        self.place = self._at.place
+        self.name = f"{self.place} {self._group}"
+        self._stopped = False
 
     async def messages(self, after: str | None) -> AsyncIterator[Message]:
         """First what this consumer had before, then what others left, then what is new; the group keeps the place."""
@@ -69,7 +71,7 @@ class RedisSource:
             await self._make_group()
             for identity, fields in await self._read("0"):
                 yield _message(identity, fields)
-            while True:
+            while not self._stopped:
                 _, left, *_ = await client.xautoclaim(
                     at.stream, self._group, self._consumer, int(self._claim * 1000), count=_AT_ONCE
                 )
@@ -95,7 +97,9 @@ class RedisSource:
         return [entry for _, entries in streams for entry in entries]
 
     def stop(self) -> bool:
-        return False
+        """It looks between two readings: the client may swallow a cancellation."""
+        self._stopped = True
+        return True
 
     async def acknowledge(self, positions: Sequence[str]) -> None:
         try:
@@ -112,6 +116,13 @@ class RedisSink:
 
     def __init__(self, text: str) -> None:
         self._at = _Address(text)
+        self.place = self._at.place
+
+    async def open(self) -> None:
+        try:
+            await self._at.client.ping()
+        except self._at.fault as fault:
+            raise self._at.failed(fault) from fault
 
     async def write(self, lines: Sequence[bytes]) -> None:
         try:

@@ -196,7 +196,8 @@ class Carrier:
         outcome, run_id = result.outcome, result.run_id
         if not isinstance(outcome, Pending):
             if not kept:
-                self.store.finish(run_id, result.status, result.output, result.error, result.evidence)
+                end = (result.status, result.output, result.error, result.evidence)
+                self.store.finish(run_id, *end, abstained=result.stepping.abstained)
             self._forget(run_id)
             output = None if result.output is None else Carried.of(result.output)
             return Standing(status=result.status, output=output, error=result.error)

@@ -1,7 +1,8 @@
 """The way to a Temporal server: addresses and credentials, telemetry, and a server for development.
 
-What is not given is read as every Temporal tool reads it: `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
-`TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, and the profile file of the `temporal` command.
+What is not given is read as every Temporal tool reads it (`temporalio.envconfig`): `TEMPORAL_ADDRESS`,
+`TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, and the profile file of the `temporal` command. Keys and
+certificates come from there alone: a command line is seen by all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError, TLSConfig
+from temporalio.service import RPCError
 
 from compiled_ai.errors import ConfigError
 from compiled_ai.runtime.keys import KeyRing
@@ -38,19 +39,12 @@ _INSTALL = "go install github.com/temporalio/cli/cmd/temporal@v1.5.1"
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """How a server is reached; what is `None` comes from the environment, then from Temporal's defaults."""
+    """Which server is meant; what is `None`, TLS and credentials come from the environment and the profile."""
 
     address: str | None = None
     namespace: str | None = None
-    api_key: str | None = None
-    """Needs TLS, which it switches on."""
-    tls: bool = False
-    tls_ca: Path | None = None
-    """Certificate of the authority that signed the server's."""
-    tls_cert: Path | None = None
-    """Own certificate, for mutual TLS."""
-    tls_key: Path | None = None
-    tls_server_name: str | None = None
+    profile: str | None = None
+    """Name of a profile in the file of the `temporal` command; else `TEMPORAL_PROFILE`, else `default`."""
 
 
 async def connect(
@@ -73,39 +67,17 @@ def _options(connection: Connection) -> dict[str, Any]:
     from temporalio.envconfig import ClientConfig
 
     try:
-        options: dict[str, Any] = {**ClientConfig.load_client_connect_config()}
+        options: dict[str, Any] = {**ClientConfig.load_client_connect_config(connection.profile)}
     except (RuntimeError, ValueError, OSError) as fault:
+        named = f" (profile {connection.profile!r})" if connection.profile else ""
         raise ConfigError(
-            f"Temporal's settings cannot be read: {fault}.", remedy="Correct TEMPORAL_* or the profile."
+            f"Temporal's settings cannot be read{named}: {fault}.",
+            remedy="Correct TEMPORAL_* or the profile; `temporal config list` shows the profiles.",
         ) from fault
     options.setdefault("target_host", "localhost:7233")
-    given = {
-        "target_host": connection.address,
-        "namespace": connection.namespace,
-        "api_key": connection.api_key,
-        "tls": _tls(connection),
-    }
+    given = {"target_host": connection.address, "namespace": connection.namespace}
     options.update({name: value for name, value in given.items() if value is not None})
     return options
-
-
-def _tls(connection: Connection) -> bool | TLSConfig | None:
-    if (connection.tls_cert is None) != (connection.tls_key is None):
-        raise ConfigError("A certificate and its key go together.", remedy="Give --tls-cert and --tls-key.")
-    files = (connection.tls_ca, connection.tls_cert, connection.tls_key)
-    if any(files) or connection.tls_server_name:
-        ca, cert, key = (None if file is None else _read(file) for file in files)
-        return TLSConfig(
-            server_root_ca_cert=ca, client_cert=cert, client_private_key=key, domain=connection.tls_server_name
-        )
-    return True if connection.tls or connection.api_key else None
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as fault:
-        raise ConfigError(f"{str(file)!r} cannot be read: {fault.strerror}.", remedy="Name a PEM file.") from fault
 
 
 # ---------------------------------------------------------------------------------------------- telemetry
