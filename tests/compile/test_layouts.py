@@ -34,7 +34,7 @@ STRANGE = "Rechnung Nr. 5\nBetrag netto   7.00\nZahlbar bis   morgen\nTotal 12.5
 REPLY = (
     "```python\nimport re\n\n\ndef read_bill(bill: str) -> ReadBill:\n"
     '    """Reads the total."""\n    found = re.search(r"Total *([0-9.]{1,12})", bill)\n'
-    "    return ReadBill(found[1] if found else MISSING)\n```"
+    '    return ReadBill(found[1] if found else MISSING)\n```'
 )
 
 

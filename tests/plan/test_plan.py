@@ -301,7 +301,9 @@ def test_a_changed_specification_leaves_the_plan_of_the_first_alone(spec: MakeSp
     assert canonical_json(plan(first).to_json()) == before
 
 
-def test_further_candidates_see_every_layout_and_each_other_cases_of_it(spec: MakeSpec, case: MakeCase) -> None:
+def test_further_candidates_see_every_layout_and_each_other_cases_of_it(
+    spec: MakeSpec, case: MakeCase
+) -> None:
     forms = ["Invoice\nCustomer   {0}\nTotal due   5\n", "Rechnung\nKunde   {0}\nBetrag netto   5\n"]
     golden = tuple(
         case(number, input={"document": forms[number % 2 if number < 40 else 0].format(f"W{number}") * 3})

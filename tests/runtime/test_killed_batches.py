@@ -118,7 +118,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_with(cut_off: dict[str, Any], tmp_p
 
 def test_an_input_that_was_changed_before_the_checkpoint_is_refused(cut_off: dict[str, Any], tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
-    source.write_text(source.read_text().replace('Total: 3"', 'Total: 8"'))
+    source.write_text(source.read_text().replace("Total: 3\"", "Total: 8\""))
     with pytest.raises(UsageError, match="is not the one that the batch began with"):
         run_batch(**cut_off, resume=True)
 

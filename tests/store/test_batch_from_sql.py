@@ -119,7 +119,9 @@ def test_postgresql_is_read_and_not_written(
         wipes = "RETURNS INT LANGUAGE SQL AS 'DELETE FROM papers; SELECT 1'"
         connection.execute(f"CREATE OR REPLACE FUNCTION wipe() {wipes}")
     monkeypatch.setenv("COMPILED_AI_CONNECTION_PAPERS", postgres_url.replace("postgresql:", "postgresql+psycopg:"))
-    run_batch(extract, "sql:papers:SELECT document, n::int FROM papers ORDER BY n", tmp_path / "out.jsonl", workers=1)
+    run_batch(
+        extract, "sql:papers:SELECT document, n::int FROM papers ORDER BY n", tmp_path / "out.jsonl", workers=1
+    )
     assert outputs(tmp_path / "out.jsonl")[-1]["output"]["total"] == "2000"
     with pytest.raises(UsageError, match="read-only transaction"):
         run_batch(extract, "sql:papers:SELECT wipe()::text AS document", tmp_path / "out2.jsonl", workers=0)

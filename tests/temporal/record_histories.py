@@ -68,7 +68,9 @@ async def record(engine: Engine) -> None:
             start = await engine.submit(lines, {"claim_id": "c", "notes": ["amount 1"] * count})
             await wait_for(engine.client, start.run_id)
             await keep(engine, start.run_id, name)
-        start = await engine.submit(chart, CHART, deadline=(datetime.now(UTC) + timedelta(seconds=3)).isoformat())
+        start = await engine.submit(
+            chart, CHART, deadline=(datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        )
         await wait_for(engine.client, start.run_id)
         await asyncio.sleep(4)
         await decided(engine, start)
@@ -94,7 +96,9 @@ async def batches(engine: Engine, folder: Path) -> None:
             )
             batch_workflow.WINDOW = 1
             how = BatchSubmission(version="1.0.0", queue=engine.queue)
-            start = await submit_batch(engine.client, program, str(source), folder / f"{name}.jsonl", engine.store, how)
+            start = await submit_batch(
+                engine.client, program, str(source), folder / f"{name}.jsonl", engine.store, how
+            )
             await wait_for_batch(engine.client, start.batch)
             await keep(engine, workflow_id_of(start.batch), name)
 
@@ -152,3 +156,4 @@ async def main(*wanted: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))
+

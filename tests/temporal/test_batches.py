@@ -113,7 +113,9 @@ def test_a_run_that_never_ends_fails_and_holds_no_thread(scene: Play) -> None:
     scene(scenario)
 
 
-def test_a_worker_that_dies_in_a_batch_loses_and_doubles_nothing(scene: Play, server: str, tmp_path: Path) -> None:
+def test_a_worker_that_dies_in_a_batch_loses_and_doubles_nothing(
+    scene: Play, server: str, tmp_path: Path
+) -> None:
     """It is killed again and again; each note is on record once, and the output has each line once."""
     program, count, notes = fixture_program("lines"), 40, 2
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"

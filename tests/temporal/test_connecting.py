@@ -62,7 +62,9 @@ def test_certificates_are_read_for_mutual_tls(tmp_path: Path) -> None:
     for name, file in files.items():
         file.write_text(name)
     _, config = made_with(
-        Connection(tls_ca=files["ca"], tls_cert=files["cert"], tls_key=files["key"], tls_server_name="temporal.example")
+        Connection(
+            tls_ca=files["ca"], tls_cert=files["cert"], tls_key=files["key"], tls_server_name="temporal.example"
+        )
     )
     assert config.tls == TLSConfig(
         server_root_ca_cert=b"ca", client_cert=b"cert", client_private_key=b"key", domain="temporal.example"

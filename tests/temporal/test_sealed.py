@@ -98,13 +98,8 @@ async def _failures(handle: object) -> list[object]:
 
 
 def test_without_a_key_nothing_of_a_protected_run_is_sent(scene: Play) -> None:
-    program = fixture_program(
-        "triage",
-        sinks={
-            "temporal": "encrypted",
-            **dict.fromkeys(("inputs", "effects", "outputs", "reviews", "error_texts"), "clear"),
-        },
-    )
+    program = fixture_program("triage", sinks={"temporal": "encrypted", **dict.fromkeys(
+        ("inputs", "effects", "outputs", "reviews", "error_texts"), "clear")})
 
     async def scenario(engine: Engine) -> None:
         with pytest.raises(KeyMissing, match="must be encrypted and no master key is configured"):
