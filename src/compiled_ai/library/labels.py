@@ -188,7 +188,7 @@ def find_abbreviated(text: str, label: str) -> list[Found]:
     if short is None:
         return []
     lowered, (places, starts, _) = _lowered(text), _vocabulary(text)
-    matches = (short[1].match(lowered, starts[at]) for word in short[0] for at in places.get(word, ()))
+    matches = (short[1].match(lowered, starts[at]) for word in short[0] for at in places.get(word, ())[:2000])
     return [Found(match.start(), match.end(), 0.78) for match in matches if match and "\n" not in match.group()]
 
 
