@@ -150,6 +150,58 @@ def smudged(text: str) -> str:
     return re.sub(r"[A-Za-z]{5,}", slip, text)
 
 
+def on_cells(redraw: Callable[[str, random.Random], str], share: float) -> Mutation:
+    """Redraws a share of the cells of each line that look like labels, keeping the column of what follows."""
+
+    def mutated(text: str) -> str:
+        dice = random.Random(len(text))
+
+        def one(match: re.Match[str]) -> str:
+            cell = match.group()
+            return redraw(cell, dice) if is_label(cell) >= 0.5 and dice.random() < share else cell
+
+        return _fitted(text, _CELL, one)
+
+    return mutated
+
+
+def slipped(cell: str, dice: random.Random) -> str:
+    """One letter of a cell misread, lost or doubled."""
+    places = [at for at, sign in enumerate(cell) if sign.isalpha()]
+    at = dice.choice(places) if places else 0
+    return cell[:at] + dice.choice(("", "~", "i", "c", cell[at] * 2, ".")) + cell[at + 1 :]
+
+
+def marked(cell: str, dice: random.Random) -> str:
+    """A stroke of the form's frame, or dirt, before or behind a cell."""
+    mark = dice.choice(("|", "'", "_", "~", "[", "\u2018", "*", "."))
+    return mark + cell if dice.random() < 0.5 else f"{cell} {mark}"
+
+
+def closed(text: str) -> str:
+    """Closes one in eight of the gaps between columns to a single space."""
+    dice = random.Random(len(text))
+    return re.sub(r"(?<=\S) {3,}", lambda match: " " if dice.random() < 1 / 8 else match.group(), text)
+
+
+def slanted(by: int) -> Mutation:
+    """Moves what stands right of a gutter of the header a line down (1) or up (-1), as on a slanted scan."""
+
+    def mutated(text: str) -> str:
+        lines = text.split("\n")
+        head = [line.ljust(260) for line in lines[:HEAD]]
+        gutters = [at for at in range(60, 200) if all(line[at - 2 : at + 1].strip() == "" for line in head[:25])]
+        if not gutters:
+            return text
+        cut = gutters[len(gutters) // 2]
+        right = [line[cut:] for line in head]
+        right = [" ", *right[:-1]] if by > 0 else [*right[1:], " "]
+        lines[:HEAD] = [(line[:cut] + moved).rstrip() for line, moved in zip(head, right, strict=True)]
+        return "\n".join(lines)
+
+    return mutated
+
+
 TERMS = (
     "The advertiser and the agency are jointly liable for the gross amount of this contract. No order number,\n"
     "flight date or invoice total is binding until 03/01/2031. Terms net 30. Client means the advertiser named above.\n"
@@ -186,6 +238,14 @@ MUTATIONS: Mapping[str, Mutation] = {
     "terms before": lambda text: TERMS + "\n" + text,
     "terms after": lambda text: text + "\n" + TERMS,
     "slips of OCR": smudged,
+    "slips in labels": on_cells(slipped, 1 / 3),
+    "slips in all labels": on_cells(slipped, 1.0),
+    "dirt at labels": on_cells(marked, 1 / 3),
+    "label words apart": on_cells(lambda cell, dice: cell.replace(" ", "  "), 1 / 3),
+    "label words glued": on_cells(lambda cell, dice: cell.replace(" ", ""), 1 / 3),
+    "gaps closed": closed,
+    "right half a line down": slanted(1),
+    "right half a line up": slanted(-1),
     "other labels 1": reworded(
         {
             "Advertiser": "Client",

@@ -48,6 +48,7 @@ from compiled_ai.spec.model import GoldenCase
 from compiled_ai.spec.rules.table_changes import row_files
 from compiled_ai.validation import open_sandbox, validate, with_sealed
 from compiled_ai.validation.accuracy import judge
+from compiled_ai.validation.execution import Memory
 
 __all__ = ["Attempt", "Compilation", "CompileOptions", "Progress", "compile_spec", "golden_lines"]
 
@@ -88,6 +89,8 @@ class _Compiler:
     replies: list[tuple[Request, Reply]] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     layouts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tested: Memory = field(default_factory=dict)
+    """The functions that passed the execution stage; members of a committee are among them."""
     box: Sandbox = field(init=False)
     """One sandbox for all attempts; it starts when the first candidate is judged."""
 
@@ -301,6 +304,7 @@ class _Compiler:
             sealed=False,
             explain=self.options.explain_stages,
             declared_errors=plan.declared_errors,
+            memory=self.tested,
         )
 
     def _folder(self, plan: CompilePlan) -> Path:

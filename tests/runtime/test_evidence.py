@@ -10,6 +10,7 @@ import pytest
 from compiled_ai.assemble import assemble
 from compiled_ai.canonical import canonical_json
 from compiled_ai.catalog import load_catalog
+from compiled_ai.committee import open_vote
 from compiled_ai.plan import make_plan
 from compiled_ai.runtime.explain import explain, explain_traced
 from compiled_ai.runtime.keys import KeyRing
@@ -115,3 +116,57 @@ def test_a_replay_that_reads_elsewhere_is_told_apart_from_the_record(store: RunS
     told = explain_traced(elsewhere, program, trace_run(program, record.input, ()))
     assert told.verdict == "record altered"
     assert told.differences == ("the replay reads the same values at other places",)
+
+
+# ---------------------------------------------------------------- committees
+
+
+def voted(*functions: str, required: bool = False) -> Program:
+    """A committee of functions that read a bill; the most votes stand."""
+    text = SPEC.replace("KIND", "date" if required else '"date?"')
+    plan = make_plan(load_spec_text(text, file="spec.yaml"), load_catalog())
+    (step,) = plan.spec.steps
+    assembled = assemble(
+        plan.spec,
+        plan.template.source,
+        {"read": functions},
+        reading=["read"],
+        committees={"read": open_vote(step, plan.spec)},
+    )
+    return load_program({"workflow.py": assembled.source, "program.json": canonical_json(assembled.program)})
+
+
+INVENTED = FUNCTION.replace('day or page.first("date")', "date(2031, 1, 1)").replace(
+    "import re\n", "import re\nfrom datetime import date\n"
+)
+
+
+def test_what_has_no_place_does_not_vote(store: RunStore) -> None:
+    invents = FUNCTION.replace("number.group(1).lower()", '"Z99"')
+    program = voted(invents, invents, FUNCTION)
+    result = run(program, BILL, store=store)
+    assert result.output["number"] == "b77"
+    assert store.load(result.run_id).evidence["number"][0]["searched"] is True
+    told = explain(result.run_id, store=store, artifacts=lambda digest: program)
+    votes = {vote["field"]: vote for vote in told.to_json()["votes"][0]["votes"]}
+    assert [answer["value"] for answer in votes["number"]["answers"]] == [None, None, "b77"]
+    assert (votes["number"]["votes"], "abstained" in result.to_json()) == (1, False)
+
+
+def test_a_required_value_that_one_member_invents_is_outvoted() -> None:
+    result = run(voted(INVENTED, FUNCTION, FUNCTION, required=True), BILL, store=None)
+    assert result.output["day"] == "2018-05-07"
+
+
+def test_a_required_value_that_all_members_invent_has_one_reason() -> None:
+    outcome = run(voted(INVENTED, INVENTED, INVENTED, required=True), BILL, store=None).outcome
+    assert isinstance(outcome, Failed)
+    assert outcome.problems == ("day: no place in the source, and it is required",)
+
+
+def test_a_value_that_is_voted_null_for_want_of_votes_has_one_reason(store: RunStore) -> None:
+    apart = [FUNCTION.replace("number.group(1).lower()", f'"Z{number}"') for number in (1, 2, 3)]
+    result = run(voted(*apart), BILL, store=store)
+    assert result.output["number"] is None
+    assert store.load(result.run_id).evidence["number"] == {"dropped": "no place in the source"}
+    assert "abstained" not in result.to_json()

@@ -14,7 +14,7 @@ from compiled_ai.plan import CompilePlan
 from compiled_ai.pools import Pools
 from compiled_ai.records import StageResult
 from compiled_ai.sandbox import Limits, Outcome, Sandbox
-from compiled_ai.validation.execution import execution
+from compiled_ai.validation.execution import Memory, execution
 
 from .conftest import GOOD, RULES, assembled, case, pools
 
@@ -183,3 +183,50 @@ def test_generated_inputs_are_kept_by_schema(plan: CompilePlan, build: Build, bo
     for _ in range(2):
         execution(build(GOOD), plan.spec, plan.pools, box, count=50, cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+# ---------------------------------------------------------------- functions that passed before
+
+
+def test_a_function_that_passed_is_not_tried_in_full_again(plan: CompilePlan, build: Build, box: Sandbox) -> None:
+    memory: Memory = {}
+    first = execution(build(GOOD), plan.spec, plan.pools, box, count=300, memory=memory)
+    sent: list[int] = []
+    again = execution(build(GOOD), plan.spec, plan.pools, _counted(box, sent), count=300, memory=memory)
+    assert (first.status, again.status, len(memory)) == ("passed", "passed", 1)
+    measures = first.measures["read_letter"], again.measures["read_letter"]
+    assert measures[1] == measures[0] | {"known": True}
+    assert sent == [100, 100]
+
+
+def test_a_known_function_must_give_in_its_new_module_what_it_gave(
+    plan: CompilePlan, build: Build, box: Sandbox
+) -> None:
+    memory: Memory = {}
+    execution(build(GOOD), plan.spec, plan.pools, box, count=300, memory=memory)
+    other = replace(build(GOOD), source=build(GOOD).source.replace("weight * 2", "weight * 3"))
+    result = execution(other, plan.spec, plan.pools, box, count=300, memory=memory)
+    assert (result.status, result.findings[0].rule) == ("failed", "execution.unstable")
+
+
+def test_a_function_that_failed_is_tried_again(plan: CompilePlan, build: Build, box: Sandbox) -> None:
+    memory: Memory = {}
+    bad = function("return ReadLetter(letter[:1] or None, weight / Decimal(letter == letter.strip()))")
+    for _ in range(2):
+        assert execution(build(bad), plan.spec, plan.pools, box, count=300, memory=memory).status == "failed"
+    assert memory == {}
+
+
+def _counted(box: Sandbox, sent: list[int]) -> Sandbox:
+    """The same sandbox; notes how many inputs come at once."""
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(box, name)
+
+        def call_many(self, job: Any, requests: Any, **options: Any) -> Any:
+            sent.append(len(requests))
+            return box.call_many(job, requests, **options)
+
+    counted: Any = Counted()
+    return counted  # type: ignore[no-any-return]

@@ -116,13 +116,17 @@ class Vote:
 def take_vote(rule: FieldRule, answers: Sequence[Any], least: Decimal) -> Vote:
     """Counts the votes on one field; of answers with equally many votes the earliest member's stands.
 
+    Null is no vote against a value: a member that is in doubt leaves it to the others. Whether as many votes as a value
+    then has are enough is what its confidence says, to which cases with nothing to be found belong.
+
     Args:
         rule: when two answers are the same, and what so many votes are worth.
         answers: one for each member, JSON or `NO_ANSWER`; at least one is an answer.
         least: confidence that an answer needs.
     """
     counts = [sum(_same(rule, answer, other) for other in answers) for answer in answers]
-    winner = max(range(len(answers)), key=lambda index: (counts[index], -index))
+    given = [index for index, answer in enumerate(answers) if answer is not None and answer is not NO_ANSWER]
+    winner = max(given or range(len(answers)), key=lambda index: (counts[index], -index))
     votes = counts[winner]
     confidence = rule.confidence[votes - 1] if 0 < votes <= len(rule.confidence) else None
     return Vote(rule.field, tuple(answers), winner, votes, confidence, least)

@@ -39,6 +39,8 @@ _MONTHS = {
     for name in names.split()
 }
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=lambda name: (-len(name), name))) + ")"
+_YEAR = r"(?P<year>\d{4}|\d{2}(?!,? ?(?:19|20)\d\d(?!\d)))(?![\d:])"
+"""A year after a month by name; not the day of `June 8-13, 2020`, which a full year follows."""
 _PATTERNS: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?<![\d.])(?P<a>\d{4})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{1,2})(?!\d)"),
     re.compile(
@@ -46,11 +48,11 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
     ),
     re.compile(
         r"(?<![\d/.])(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s.\-/,]{0,2}(?:of |de )?"
-        rf"{_MONTH}[\s.\-/,']{{0,3}}(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
+        rf"{_MONTH}[\s.\-/,']{{0,3}}{_YEAR}",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"(?<![^\W\d_]){_MONTH}\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,\-/.]{{1,3}}'?(?P<year>\d{{4}}|\d{{2}})(?![\d:])",
+        rf"(?<![^\W\d_]){_MONTH}\.?[\s\-]{{0,2}}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s,\-/.]{{1,3}}'?{_YEAR}",
         re.IGNORECASE,
     ),
 )
@@ -60,13 +62,24 @@ _SHORT = (
     re.compile(rf"(?<![^\W\d_]){_MONTH}\.?\s?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:])", re.IGNORECASE),
     re.compile(rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s?{_MONTH}(?![^\W\d_])", re.IGNORECASE),
 )
+_WEEKDAY = r"\(?(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\)?"
 _BETWEEN = re.compile(
-    r"\s*(?:-{1,2}|\u2013|\u2014|to|till?|until|through|thru|/|~|and|ends?:?|ending:?|end date:?)\s*", re.IGNORECASE
+    rf"(?:\s*{_WEEKDAY})?\s*(?:-{{1,2}}|[\u2010-\u2015\u00ad_=\u00ab]|to|till?|until|through|thru|/|~|and"
+    rf"|ends?:?|ending:?|end date:?)\s*(?:{_WEEKDAY}\s*)?",
+    re.IGNORECASE,
 )
+_WITHIN = re.compile(
+    rf"(?<![^\W\d_]){_MONTH}\.?\s?(?P<first>\d{{1,2}})\s?(?:-|\u2013|to)\s?(?P<last>\d{{1,2}}),?\s?(?P<year>\d{{4}})(?!\d)",
+    re.IGNORECASE,
+)
+"""A range within one month: `June 8-13, 2020`."""
 _DIGIT = r"[\dOoQDIil|!ZzSsB]"
 _SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
-_BLURRED = re.compile(r"(?<!\w)(\d\d)(?:/(?=\d\d[7l|])|[7l|](?=\d\d/))(\d\d)[/7l|](\d\d)(?!\w)")
-"""A slash that OCR took for a 7 or a stroke: `06704/20`."""
+_SLASH = r"[17lIi|!.,:\-]"
+_BLURRED = re.compile(
+    rf"(?<![\w/])(\d\d)(?://?(?=\d\d{_SLASH})|{_SLASH}(?=\d\d/)|//(?=\d\d/))(\d\d)(?:/|{_SLASH})(\d\d)(?![\w/])"
+)
+"""One of two slashes that OCR took for something else or doubled: `06704/20`, `06/08120`, `06-08/20`."""
 _LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")
 _DIGITS = re.compile(r"\d")
 _EIGHT = re.compile(r"\d\d{7}")
@@ -132,11 +145,16 @@ def dates_in(text: str, order: Order = "mdy", base: date | None = None) -> Seque
 
 def _all_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
     found = _scan(text, order, base)
-    if found or not (_is_numeric(text) or "/" in text):
+    if not (_is_numeric(text) or "/" in text):
         return found
-    repaired = _BLURRED.sub(r"\1/\2/\3", text)
-    repaired = _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), repaired)
-    return _scan(repaired, order, base) if repaired != text else found
+    repaired = _repaired(text)
+    again = repaired != text and (not found or len(repaired) == len(text))
+    return _scan(repaired, order, base) if again else found
+
+
+def _repaired(text: str) -> str:
+    """A text with its misread digits and slashes put right, within what has the shape of a date."""
+    return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), _BLURRED.sub(r"\1/\2/\3", text))
 
 
 @lru_cache(maxsize=4096)
@@ -232,6 +250,24 @@ def _leap(year: int) -> bool:
 
 def find_ranges(text: str, *, order: Order = "mdy", base: date | None = None) -> Iterator[FoundRange]:
     """Yields every range of two dates, in order."""
+    within = list(_within_months(text))
+    if not within:
+        yield from _pairs(text, order, base)
+        return
+    yield from sorted([*within, *_pairs(text, order, base)], key=lambda found: found.first)
+
+
+def _within_months(text: str) -> Iterator[FoundRange]:
+    for match in _WITHIN.finditer(text):
+        month, year = _MONTHS[match.group("month").lower()], match.group("year")
+        first, last = (_day(year, month, int(match.group(name)), None) for name in ("first", "last"))
+        if first and last and first <= last:
+            start, end = (match.start(), match.end("first")), (match.start("last"), match.end())
+            days = (LocatedDate.of(day, place_in(text, *at)) for day, at in ((first, start), (last, end)))
+            yield FoundRange(DateRange(*days), start, end)
+
+
+def _pairs(text: str, order: Order, base: date | None) -> Iterator[FoundRange]:
     dates = list(find_dates(text, order=order, base=base))
     index = 0
     while index < len(dates):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["sure"]
 
 V = TypeVar("V")
+_MOST_SIGNS = 60
+"""Letters and digits by which a text is looked for (a limit for hostile pages)."""
 
 
 def sure(
@@ -51,8 +53,10 @@ def _is(read: Value, value: object) -> bool:
 
 
 def _times(page: Page, value: Value, kind: Kind | re.Pattern[str]) -> int:
-    """Counts how often a value is printed; of a text, in whole words, whatever its case and spaces."""
+    """Counts how often a value is printed; of a text, in whole words, whatever its case, spaces and punctuation."""
     if not isinstance(value, str):
         return sum(other == value for other in page.find_all(kind))
-    printed = r"\s+".join(map(re.escape, value.split()))
-    return len(re.findall(rf"(?<!\w){printed}(?!\w)", page.text, re.IGNORECASE))
+    signs = re.findall(r"\w", value)
+    printed = r"[^\w\n]*".join(map(re.escape, signs[:_MOST_SIGNS]))
+    end = "" if len(signs) > _MOST_SIGNS else r"(?!\w)"
+    return len(re.findall(rf"(?<!\w){printed}{end}", page.text, re.IGNORECASE))

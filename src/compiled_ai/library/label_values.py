@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from compiled_ai.library.cells import Cell, join
 from compiled_ai.library.dates import DateRange
-from compiled_ai.library.labels import Found, bare_label, find_label, fuzzy_positions, is_label, words
+from compiled_ai.library.labels import (
+    Found,
+    bare_label,
+    find_abbreviated,
+    find_label,
+    fuzzy_positions,
+    is_label,
+    is_smudged_label,
+    words,
+)
 from compiled_ai.library.places import Located, LocatedDate, LocatedDecimal
 from compiled_ai.library.readers import Kind, Reader, Reading
 
@@ -69,8 +78,8 @@ def ways(kind: Kind | re.Pattern[str]) -> tuple[Find, ...]:
     Numbers and dates say by their shape what they are, so that a form may leave that out.
     """
     if kind not in ("identifier", "date", "date_range"):
-        return find_label, fuzzy_positions
-    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier")
+        return find_label, fuzzy_positions, find_abbreviated
+    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier"), find_abbreviated
 
 
 def plain_texts(labels: Sequence[str]) -> frozenset[str]:
@@ -93,13 +102,15 @@ class Label:
 
     def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
         quality, after = self._quality()
+        if reads.words and _NO_NAME.match(str(self.cell.text), self.found.end - self.cell.start):
+            quality -= 35
         found: list[Candidate] = []
         if side != "below":
             found += self._inside(quality, after, reads, stops)
             if not found or found[0].score < quality - 10:
                 found += self._right(quality, reads, stops)
         if side != "right" and not (found and found[0].score >= 95):
-            found += self._below(quality, after, reads, stops)
+            found += self._below(quality, bool(found), reads, stops)
         return found
 
     def _quality(self) -> tuple[float, int]:
@@ -135,16 +146,27 @@ class Label:
                 else shift != 0
             ):
                 continue
-            if shift and any(is_label(cell.text) > 0.5 for cell in self._beside_below(row)):
+            if shift and self._owned(row, reads):
                 continue
             found += self._along(row, quality - penalty, reads, stops)
             if any(one.score > 40 for one in found):
                 break
         return found
 
-    def _beside_below(self, row: int) -> list[Cell]:
-        """The cells of another row in the column of this label: a label there owns the values right of it."""
-        return [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
+    def _owned(self, row: int, reads: Reader) -> bool:
+        """Tells whether what stands right in another row belongs there, or this label has its own value there."""
+        x0, x1 = self._columns()
+        beside = [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
+        below = [cell for cell in beside if row > self.cell.row and -2 <= cell.x0 - x0 <= 4 and cell.x0 < x1]
+        return any(is_label(cell.text) > 0.5 for cell in beside) or any(
+            reads(str(cell.text[:_WINDOW])) for cell in below
+        )
+
+    def _columns(self) -> tuple[float, float]:
+        """First and last column of the label itself, which may be a part of its cell."""
+        per = (self.cell.x1 - self.cell.x0) / max(1, len(self.cell.text))
+        first, last = (self.cell.x0 + (at - self.cell.start) * per for at in (self.found.start, self.found.end))
+        return first, last
 
     def _along(self, row: int, quality: float, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         edge = self.cell.x1
@@ -170,12 +192,11 @@ class Label:
         most = max(one.score for one in amounts)
         return [replace(one, score=most + 1) if one is largest else one for one in found]
 
-    def _below(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
+    def _below(self, quality: float, beside: bool, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
         text: str = str(self.cell.text)
-        per = (self.cell.x1 - self.cell.x0) / max(1, len(text))
-        x0 = self.cell.x0 + (self.found.start - self.cell.start) * per
-        x1 = self.cell.x0 + (self.found.end - self.cell.start) * per
-        base = quality - (18 if text[self.found.end - self.cell.start :].lstrip().startswith(":") else 0)
+        x0, x1 = self._columns()
+        colon = text[self.found.end - self.cell.start :].lstrip().startswith(":")
+        base = quality - (18 if colon and beside else 4 if colon else 0)
         found: list[Candidate] = []
         blocked = 0.0
         pitch = self.page.pitch
@@ -217,11 +238,12 @@ class Label:
         if reading is None:
             return []
         if isinstance(reading.value, str):
-            reading = self._without_label(cell, reading)
+            reading = self._without_revision(self._without_label(cell, reading), reads)
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str):
-            score -= 70 * is_label(window) + (90 if _plain(reading.value) in stops else 0)
+            score -= 70 * max(is_label(window), 0.7 * (reads.words and is_smudged_label(window)))
+            score -= 90 * (_plain(reading.value) in stops)
             score -= 50 * (reads.words and side == "right" and self._reads_on(reading.value))
         if score <= 0:
             return []
@@ -244,7 +266,22 @@ class Label:
         kept = value[: len(value) - len(match.group())]
         return reading._replace(value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
+    def _without_revision(self, reading: Reading, reads: Reader) -> Reading:
+        """Cuts `/2` from `1234567/2` where the label (`Contract / Revision`) says that a revision stands there."""
+        if reads.words or reads.sign is None:
+            return reading
+        label = str(self.cell.text)[self.found.start - self.cell.start :][: self.found.end - self.found.start + 16]
+        match = _REVISED.fullmatch(str(reading.value)) if _REVISION.search(label) else None
+        return reading._replace(value=match.group(1), end=reading.start + match.end(1)) if match else reading
 
+
+_NO_NAME = re.compile(
+    r"[ /.\-]{1,3}(?:code|id|no|number|num|nbr|ref|reference|phone|tel|fax|e-?mail|type|date|contact|address)\b|\s?#",
+    re.IGNORECASE,
+)
+"""What makes a label that of something else than a name: `Advertiser Code`, `Client #`."""
+_REVISION = re.compile(r"\brev(?:ision|\b)", re.IGNORECASE)
+_REVISED = re.compile(r"([\w\-]{4,})/\d{1,3}")
 _LAST_LABEL = re.compile(
     r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
     r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"
@@ -262,7 +299,7 @@ _CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
 _SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
 """What follows a word in running text, and not a label."""
 _LABEL_AHEAD = re.compile(r"[^\W\d_][\w.$#/]*(?: [\w.$#/]+){0,3} ?[:#](?!\S*\d{2}:)")
-_NEXT_LABEL = re.compile(r"\s(?=(?:[A-Z][\w.$#/]*\s){0,2}[A-Z][\w.$#/]*\s?:(?:\s|$))")
+_NEXT_MARK = re.compile(r"\s(?P<label>(?:[A-Z][\w.$/]*\s){0,2}[A-Z][\w.$/]*)\s?(?:#?:(?=\s|$)|#\s?(?=\d))")
 
 
 def _after_label(text: str, end: int) -> tuple[int, int]:
@@ -288,9 +325,14 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
 
 
 def _until_label(window: str) -> str:
-    """Cuts a text before the next `Label:` within it."""
-    match = _NEXT_LABEL.search(window)
-    return window[: match.start()] if match and match.start() > 0 else window
+    """Cuts a text before the next `Label:` or `Label # 123`: of the words before the mark, all that are of labels."""
+    match = _NEXT_MARK.search(window)
+    if not match or match.start() == 0:
+        return window
+    words_before = match.group("label").split(" ")
+    known = next((at for at in range(len(words_before)) if is_label(" ".join(words_before[at:])) >= 0.9), None)
+    at = known if known is not None else len(words_before) - 1
+    return window[: match.start("label")].rstrip() + "".join(f" {word}" for word in words_before[:at])
 
 
 def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], name: bool) -> Value:

@@ -14,7 +14,7 @@ def words(text: str) -> frozenset[str]:
 
 _NUMBER = r"(?:#|no\b\.?|n[o0]\.|nr\.?|num(?:ber)?\b\.?|nbr\b\.?|\u2116)"
 _WORDS = words(
-    "account acct address adv age agency agreement agy alt amount attention attn balance bill billing "
+    "account acct address adv advertiser age agency agreement agy alt amount attention attn balance bill billing "
     "birth branch buyer buying calendar cashier category class client code comments commission company "
     "contact contract counter currency customer cycle date day days deal delivery demo demographic "
     "department dept desc description destination discount division document due duration effective email "
@@ -25,7 +25,7 @@ _WORDS = words(
     "person phone plan po policy position posted price primary print printed priority product project "
     "property provider purchase qty quantity rate receipt received ref reference region registration "
     "release rep report representative requested rev revision sales salesman salesperson schedule "
-    "secondary section sent serial series service ship shipped shipping signature sort source special "
+    "secondary section sent serial series service ship shipped shipping signature sort source special sponsor "
     "spots start statement station status stop subject subtotal supplier table tax tel telephone term "
     "terminal terms ticket time title total trans transaction type unit updated user vat vendor version "
     "week weekday year zip"
@@ -140,8 +140,66 @@ def _alike(text: str, word: str, least: int) -> frozenset[str]:
     )
 
 
+_SHORT = {
+    "account": "acct|acc",
+    "advertiser": "adv|advt|advtr|advertisr",
+    "agency": "agy|agcy",
+    "amount": "amt|amnt",
+    "balance": "bal",
+    "campaign": "camp|cmpgn",
+    "contract": "contr|cntr|cntrct|cont",
+    "customer": "cust|cstmr",
+    "date": "dt",
+    "dates": "dts|dt",
+    "estimate": "est",
+    "flight": "flt|flgt",
+    "gross": "grs",
+    "invoice": "inv|invc",
+    "order": "ord|ordr",
+    "payment": "pmt|pymt",
+    "period": "per|prd",
+    "product": "prod",
+    "schedule": "sched|sch",
+    "sponsor": "spons|spnsr",
+    "statement": "stmt|stmnt",
+    "total": "tot|ttl",
+    "totals": "tots|tot|ttl",
+}
+"""How forms with little room shorten the words of their labels."""
+
+
+@lru_cache(maxsize=512)
+def _abbreviated(label: str) -> tuple[tuple[str, ...], re.Pattern[str]] | None:
+    """The words by which an abbreviated label may begin, and its pattern; `None` where no word has a short form."""
+    tokens = _TOKEN.findall(label.lower())
+    if not any(token in _SHORT for token in tokens):
+        return None
+    forms = [
+        _NUMBER
+        if token == "#" or (index and _is_number_word(token))
+        else rf"(?:{re.escape(token)}|(?:{_SHORT[token]})\b\.?)"
+        if token in _SHORT
+        else re.escape(token)
+        for index, token in enumerate(tokens)
+    ]
+    return (tokens[0], *_SHORT.get(tokens[0], "").split("|")), re.compile(
+        r"[\s.:/_\-]{0,3}".join(forms) + r"(?![^\W\d_])"
+    )
+
+
+def find_abbreviated(text: str, label: str) -> list[Found]:
+    """Returns where a label stands with words cut short, such as `ADV` or `Ord #`."""
+    short = _abbreviated(label)
+    if short is None:
+        return []
+    lowered, (places, starts, _) = _lowered(text), _vocabulary(text)
+    matches = (short[1].match(lowered, starts[at]) for word in short[0] for at in places.get(word, ())[:2000])
+    return [Found(match.start(), match.end(), 0.78) for match in matches if match and "\n" not in match.group()]
+
+
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
-_FUZZY_WORD = re.compile(r"[^\W_]{2,30}")
+_FUZZY_WORD = re.compile(r"[^\W_]{2,30}(?:[.~'`|][^\W\d_]{1,30}){0,2}|[^\W_][.~'`|][^\W\d_]{2,30}")
+"""A word; a mark between its letters is a slip of OCR: `Adver~iser`, `F.ight`."""
 
 
 def fuzzy_positions(text: str, label: str) -> list[Found]:
@@ -189,6 +247,41 @@ def is_label(text: str) -> float:
     if share == 1:
         return 0.9
     return 0.6 if share >= 0.5 and content[-1] in _WORDS else 0.0
+
+
+def is_smudged_label(text: str) -> bool:
+    """Tells whether a short text may be a label with a slip of OCR in each word: `Salcs Officc`, `Codc`.
+
+    Short words are alike by chance, so that one of up to four letters counts only by itself.
+    """
+    found = [_UNWORDLY.sub("", word) for word in text.split()]
+    content = [word for word in found if word and word.lower() not in _SMALL and not word.isdigit()]
+    least = 0 if len(content) == 1 else 5
+    return 0 < len(content) <= 4 and all(
+        word.lower() in _WORDS or (len(word) >= least and _slipped_word(word)) for word in content
+    )
+
+
+_UNWORDLY = re.compile(r"[\W_]+")
+
+
+@lru_cache(maxsize=4096)
+def _slipped_word(word: str) -> bool:
+    """Tells whether a word is one of labels but for one letter, or too short to be a name by itself: `Rif`."""
+    if len(word) < 4:
+        return word.isascii() and word.isalpha() and not word.isupper()
+    return word.isalpha() and not _shorter(word.lower()).isdisjoint(_shorter_words())
+
+
+def _shorter(word: str) -> frozenset[str]:
+    """A word, and all it becomes without one of its letters: two words one slip apart have one of these in common."""
+    return frozenset((word, *(word[:at] + word[at + 1 :] for at in range(len(word)))))
+
+
+@lru_cache(maxsize=1)
+def _shorter_words() -> frozenset[str]:
+    """The words of labels, and what the longer ones of them become without a letter."""
+    return frozenset().union(*(_shorter(word) if len(word) >= 4 else {word} for word in _WORDS if len(word) >= 3))
 
 
 def is_word(word: str, known: str) -> bool:

@@ -54,6 +54,12 @@ _LOOKALIKE = str.maketrans(
 _SMUDGED = re.compile(
     r"(?<![^\W\d_])[$]?(?=[OoQDIl|!iZzSsbGBg\d,]{0,12}\d|[^\W\d_][.,])[OoQDIl|!iZzSsbGBg\d,]{1,12}\s?[.,]\s?[OoQDIl|!iZzSsbGBg\d]{2}(?!\w)"
 )
+_TORN = re.compile(
+    r"(?:[$\u20ac\u00a3]\s?|(?<!\w)[S\u00a7](?=\d{1,3},\s?\d{3}))"
+    r"(?P<whole>\d{1,3}(?:(?:\s?[,;]\s?|\s)\d{3})*)"
+    r"(?:\s?[.,:]\s?|(?<=[,;]\d{3})|(?<=[,;]\s\d{3}))(?P<cents>\d{2})(?![\d,.]\d|\d)"
+)
+"""An amount with two decimals that OCR tore apart or gave other marks: `$1 ,915.00`, `$13, 160. 00`, `$1,91500`."""
 
 
 class Written(NamedTuple):
@@ -227,6 +233,15 @@ def repair_digits(text: str) -> str:
     unless a space stood beside a decimal point.
     """
     return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE).replace(" ", ""), text)
+
+
+def torn_amounts(text: str) -> Iterator[Amount]:
+    """Yields the amounts with a symbol and two decimals, whatever spaces and marks OCR put between their digits."""
+    for match in _TORN.finditer(text):
+        value = Decimal(re.sub(r"\D", "", match.group("whole")) + "." + match.group("cents"))
+        place = place_in(text, match.start(), match.end())
+        code = _SYMBOLS.get(match.group()[0], "USD")
+        yield Amount(LocatedDecimal.of(value, place), match.start(), match.end(), code, 2)
 
 
 def plain_amount(value: Decimal, *, places: int = 2) -> str:

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import Literal, NamedTuple, cast
 
 from compiled_ai.library.dates import Order, dates_in, find_ranges
-from compiled_ai.library.money import Written, amounts_in, has_cents, repair_digits
+from compiled_ai.library.money import Written, amounts_in, has_cents, repair_digits, torn_amounts
 
 Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
 Dated = tuple[date, int, int]
@@ -122,17 +122,22 @@ def _sureness(amount: Written, bare: float) -> float:
 
 
 def _money(text: str, bare: float) -> Reading | None:
-    """The surest amount; where there is none that is sure, digits that OCR misread are repaired."""
+    """The surest amount; where there is none that is sure, digits and marks that OCR misread are repaired."""
     best: Reading | None = None
-    for attempt in (text, repair_digits(text)):
-        for reading in _amounts(attempt, bare):
+    for attempt in (_amounts(text, bare), _torn(text), _amounts(repair_digits(text), bare)):
+        for reading in attempt:
             if best is None or reading.confidence > best.confidence:
                 best = reading._replace(end=min(reading.end, len(text)))
             if reading.confidence == 1.0:
                 return best
-        if best and best.confidence >= 0.6:
+        if best and 0.6 <= best.confidence < 0.9:
             break
     return best
+
+
+def _torn(text: str) -> Iterator[Reading]:
+    for found in torn_amounts(text):
+        yield Reading(Decimal(found.value), found.start, found.end, 0.95)
 
 
 def _numbers(text: str) -> Iterator[Reading]:

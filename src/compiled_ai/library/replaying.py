@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from traceback import walk_tb
 from types import coroutine
@@ -383,11 +383,12 @@ class RunContext:
             raise StepFailed(
                 f"Step {codec.info.name!r} has no rules for its committee.", details=_details("", "crashed")
             )
-        heard = [_heard(codec, member, arguments) for member in committee.members]
+        source = Source(arguments)
+        heard = [_heard(codec, member, arguments, source) for member in committee.members]
         if all(isinstance(each, str) for each in heard):
             problems = [str(heard[0])]
             return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
-        answers = [each[1] if not isinstance(each, str) else {} for each in heard]
+        answers = [each.shown if not isinstance(each, str) else {} for each in heard]
         votes = [
             take_vote(rule, [answer.get(rule.field, NO_ANSWER) for answer in answers], rules.least)
             for rule in rules.fields
@@ -395,14 +396,22 @@ class RunContext:
         self.doubts.append(Doubt(codec.info.name, item, tuple(votes)))
         typed: dict[str, Any] = {}
         problems = []
+        dropped: list[Dropped] = []
         by_field = {vote.field: vote for vote in votes}
         for field in codec.info.result.fields:
-            vote = by_field[field.name]
-            typed[field.identifier] = None if vote.abstains else getattr(heard[vote.winner][0], field.identifier)
-            if vote.abstains and not field.type.optional:
-                problems.append(vote.reason)
+            vote, winner = by_field[field.name], heard[by_field[field.name].winner]
+            if vote.abstains or isinstance(winner, str):
+                typed[field.identifier] = None
+                if not field.type.optional:
+                    unplaced = vote.value is NO_ANSWER
+                    problems.append(f"{field.name}: {NO_PLACE}, and it is required" if unplaced else vote.reason)
+                continue
+            typed[field.identifier] = getattr(winner.value, field.identifier)
+            dropped += [one for one in winner.dropped if _is_of(one, field.name)]
+        if dropped:
+            self.dropped[codec.info.name, item] = tuple(dropped)
         if problems:
-            proposed = {vote.field: vote.value for vote in votes}
+            proposed = {vote.field: None if vote.value is NO_ANSWER else vote.value for vote in votes}
             return await self._settle(codec, codec.info.on_failure, proposed, problems, None, check, item)
         value: T = self._classes[codec.info.class_name](**typed)
         return await self._checked(codec, value, None, arguments, check, item)
@@ -605,8 +614,18 @@ def _strange(layouts: Layouts, document: object) -> str:
     return f"the layout is unfamiliar: likeness {nearest:.3f} to the nearest known one, {layouts.least} is needed"
 
 
-def _heard(codec: StepCodec, member: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, Any] | str:
-    """Returns what one member of a committee answers, typed and as JSON, or why it has no answer."""
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one member of a committee answers: of its result, what has a place in the source."""
+
+    value: Any
+    shown: Mapping[str, Any]
+    """The same as JSON; a required field that has no place is missing."""
+    dropped: tuple[Dropped, ...] = ()
+
+
+def _heard(codec: StepCodec, member: Callable[..., Any], arguments: Sequence[Any], source: Source) -> _Heard | str:
+    """Returns what one member of a committee answers, or why it has no answer."""
     try:
         value = member(*arguments)
     except (MemoryError, RecursionError):
@@ -616,9 +635,32 @@ def _heard(codec: StepCodec, member: Callable[..., Any], arguments: Sequence[Any
     if value is None:
         return "no branch applies"
     try:
-        return value, codec.encode(value)
+        shown = codec.encode(value)
+        return _Heard(value, shown) if codec.keep is None else _placed(codec, codec.keep, value, shown, source)
     except Mismatch as wrong:
         return f"the function's result does not fit: {wrong}"
+
+
+def _placed(codec: StepCodec, keep: Keep, value: Any, shown: Mapping[str, Any], source: Source) -> _Heard:
+    """Drops of a member's answer what has no place, before it can win a vote."""
+    dropped: list[Dropped] = []
+    kept = keep(value, source, dropped, "")
+    if kept is value:
+        return _Heard(value, shown)
+    lost = [
+        field
+        for field in codec.info.result.fields
+        if any(not one.optional and _is_of(one, field.name) for one in dropped)
+    ]
+    whole = replace(kept, **{field.identifier: getattr(value, field.identifier) for field in lost})
+    names = {field.name for field in lost}
+    answered = {name: each for name, each in codec.encode(whole).items() if name not in names}
+    return _Heard(kept, answered, tuple(dropped))
+
+
+def _is_of(dropped: Dropped, field: str) -> bool:
+    """Tells whether a value was dropped in a field of a step's result: `lines[2].amount` in `lines`."""
+    return dropped.path == field or dropped.path.startswith((f"{field}.", f"{field}["))
 
 
 def _refused(codec: StepCodec, problems: Sequence[str]) -> StepFailed:

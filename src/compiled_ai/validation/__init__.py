@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from compiled_ai.plan import CompilePlan
     from compiled_ai.sandbox import Limits, Sandbox
     from compiled_ai.spec.model import WorkflowSpec
+    from compiled_ai.validation.execution import Memory
 
 Stage = Callable[[], StageResult]
 _CALL_SECONDS = 2.0
@@ -45,6 +46,7 @@ def validate(
     explain: bool = False,
     declared_errors: Collection[str] = (),
     inputs: int = 1000,
+    memory: Memory | None = None,
 ) -> ValidationReport:
     """Judges an assembled candidate in four stages; after the first that is not passed, the rest is `skipped`.
 
@@ -59,10 +61,11 @@ def validate(
         explain: run every stage all the same; a skipped one says in `measures["alone"]` what it would have found.
         declared_errors: names of exceptions that a function may raise.
         inputs: how many inputs are generated for each function.
+        memory: functions that passed before under the same plan, which are not tried in full again.
     """
     with _Boxes(box, plan, require_sandbox) as boxes:
         boxes.warm_up()
-        stages = _stages(candidate, plan, boxes, cache, sealed, reads, declared_errors, inputs)
+        stages = _stages(candidate, plan, boxes, cache, sealed, reads, declared_errors, inputs, memory)
         results: list[StageResult] = []
         for name, stage in stages.items():
             if all(result.status == "passed" for result in results):
@@ -83,6 +86,7 @@ def _stages(
     reads: int,
     declared_errors: Collection[str],
     inputs: int,
+    memory: Memory | None,
 ) -> dict[StageName, Stage]:
     from compiled_ai.plan import may_show
     from compiled_ai.validation.accuracy import accuracy, is_learned, judge_sealed
@@ -118,6 +122,7 @@ def _stages(
             count=inputs,
             declared_errors=declared_errors,
             tell=tell,
+            memory=memory,
         ),
         "accuracy": judged_accuracy,
     }

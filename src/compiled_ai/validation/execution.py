@@ -16,6 +16,7 @@ from typing import Any
 
 from compiled_ai.assemble import Assembled, FunctionPlace
 from compiled_ai.canonical import canonical_json
+from compiled_ai.committee import renamed
 from compiled_ai.library.types import FieldType
 from compiled_ai.pools import Pools
 from compiled_ai.records import Finding, StageResult, StageStatus
@@ -82,6 +83,7 @@ def execution(
     seed: int = 0,
     declared_errors: Collection[str] = (),
     tell: bool = True,
+    memory: Memory | None = None,
 ) -> StageResult:
     """Tries every rule and function of a candidate in the sandbox.
 
@@ -95,12 +97,14 @@ def execution(
         seed: of the generator.
         declared_errors: names of exceptions that a function may raise.
         tell: inputs of shown cases may be told (and mutated ones, too).
+        memory: functions that passed before, with the same golden cases, count and seed; those that pass now are added.
+            A function that is in it is tried on some of its inputs only, and must give what it gave.
     """
     started = time.perf_counter()
     box.prepare(HOME)
     box.prepare(ELSEWHERE)
     tried = {
-        subject.key: _try(subject, box, cache, count, seed)
+        subject.key: _try(subject, box, cache, count, seed, {} if memory is None else memory)
         for subject in subjects(candidate, spec, pools, declared_errors, tell=tell)
     }
     unjudged = [finding for each in tried.values() for finding in each.unjudged]
@@ -178,12 +182,36 @@ def _walk(parameter: Parameter, scope: Mapping[str, Any]) -> Any:
     return value
 
 
-def _try(subject: Subject, box: Sandbox, cache: Path | None, count: int, seed: int) -> Tried:
+@dataclass(frozen=True)
+class Tested:
+    """What a function that passed gave on every input, in the module that it stood in then."""
+
+    first_line: int
+    """Of the function in that module."""
+    outcomes: Sequence[Outcome]
+    branches: Mapping[str, Any]
+
+    def as_at(self, first_line: int) -> list[Outcome]:
+        """Its outcomes as they are in a module where the function begins at another line."""
+        shift = first_line - self.first_line
+        return [each if each.line is None else replace(each, line=each.line + shift) for each in self.outcomes]
+
+
+Memory = dict[str, Tested]
+"""Functions that passed, by what they are apart from their name: one that stands in a second module, as a member of a
+committee does, has been tried on all inputs already."""
+
+
+def _try(subject: Subject, box: Sandbox, cache: Path | None, count: int, seed: int, memory: Memory) -> Tried:
     tried = Tried()
     shown = [fixture.arguments for fixture in subject.fixtures if fixture.shown]
     generated = generate_inputs(subject.job.parameters, count=count, seed=seed, samples=shown, cache=cache)
     inputs = [fixture.arguments for fixture in subject.fixtures] + list(generated.inputs)
-    outcomes = _run_until_broken(subject, box, inputs)
+    known = memory.get(_identity(subject)) if subject.place else None
+    if known is not None and subject.place is not None and len(known.outcomes) == len(inputs):
+        outcomes = known.as_at(subject.place.first_line)
+    else:
+        known, outcomes = None, _run_until_broken(subject, box, inputs)
     _judge(subject, inputs, outcomes, tried)
     tried.measures |= {
         "fixtures": len(subject.fixtures),
@@ -193,17 +221,43 @@ def _try(subject: Subject, box: Sandbox, cache: Path | None, count: int, seed: i
         "median_microseconds": median([each.microseconds for each in outcomes] or [0]),
     }
     if not tried.findings and not tried.unjudged:
-        with ThreadPoolExecutor(2, thread_name_prefix="execution") as beside:
-            elsewhere = beside.submit(_again, subject, box, inputs, ELSEWHERE)
-            covered = beside.submit(_cover, subject, box, inputs)
-            repeated = {HOME: _again(subject, box, inputs, HOME), ELSEWHERE: elsewhere.result()}
-            tried.measures["branches"] = covered.result()
-        _compare(subject, inputs, outcomes, repeated, tried)
+        _try_again(subject, box, inputs, outcomes, tried, known)
+        if not tried.findings and not tried.unjudged:
+            _remember(subject, outcomes, tried, memory)
     return tried
 
 
+def _identity(subject: Subject) -> str:
+    """What a function is, whatever its name in the module and whatever stands beside it."""
+    place, job = subject.place, subject.job
+    assert place is not None
+    body = renamed(place.source, job.function, subject.step.identifier)
+    kinds = [repr(kind) for kind in (*job.parameters, job.result)]
+    return canonical_json([subject.step.name, body, list(place.imports), kinds, sorted(subject.declared)])
+
+
+def _remember(subject: Subject, outcomes: Sequence[Outcome], tried: Tried, memory: Memory) -> None:
+    """Keeps a function that passed, unless an error passed through the module outside of it."""
+    place = subject.place
+    if place is None or any(each.line is not None and subject.own_line(each.line) is None for each in outcomes):
+        return
+    memory[_identity(subject)] = Tested(place.first_line, tuple(outcomes), tried.measures["branches"])
+
+
 def _run_until_broken(subject: Subject, box: Sandbox, inputs: Sequence[Any]) -> list[Outcome]:
-    """Stops at the first input that ends the process: one is enough, and each costs a time limit."""
+    """Stops at the first input that ends the process: one is enough, and each costs a time limit.
+
+    The second half runs beside the first, in a process of its own.
+    """
+    half = (len(inputs) + 1) // 2
+    with ThreadPoolExecutor(1, thread_name_prefix="execution") as beside:
+        later = beside.submit(_until_broken, subject, box, inputs[half:])
+        first = _until_broken(subject, box, inputs[:half])
+        broken = bool(first) and first[-1].status in _STATE
+        return first if broken else first + later.result()
+
+
+def _until_broken(subject: Subject, box: Sandbox, inputs: Sequence[Any]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for outcome in box.stream(subject.job, map(list, inputs), restarts=0):
         outcomes.append(outcome)
@@ -269,6 +323,25 @@ _VARIANTS = {
     HOME: "when repeated in another order",
     ELSEWHERE: "under another hash seed, time zone, locale and clock",
 }
+
+
+def _try_again(
+    subject: Subject,
+    box: Sandbox,
+    inputs: Sequence[Any],
+    outcomes: Sequence[Outcome],
+    tried: Tried,
+    known: Tested | None,
+) -> None:
+    """Some of the inputs again under other circumstances, which must change nothing; and which branches they reach."""
+    with ThreadPoolExecutor(2, thread_name_prefix="execution") as beside:
+        elsewhere = beside.submit(_again, subject, box, inputs, ELSEWHERE)
+        covered = None if known else beside.submit(_cover, subject, box, inputs)
+        repeated = {HOME: _again(subject, box, inputs, HOME), ELSEWHERE: elsewhere.result()}
+        tried.measures["branches"] = covered.result() if covered else dict(known.branches if known else {})
+    if known:
+        tried.measures["known"] = True
+    _compare(subject, inputs, outcomes, repeated, tried)
 
 
 def _again(subject: Subject, box: Sandbox, inputs: Sequence[Any], variant: Variant) -> dict[int, Outcome]:

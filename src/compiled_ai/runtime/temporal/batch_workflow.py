@@ -88,7 +88,9 @@ class BatchWorkflow:
 
     async def _portion(self, numbered: Numbered) -> Counted:
         summary = f"portion {numbered.number}"
-        return await self._errands.run(DO, numbered, Counted, seconds=PORTION_SECONDS, summary=summary, retry=_RETRY)
+        return await self._errands.run(
+            DO, numbered, Counted, seconds=PORTION_SECONDS, summary=summary, retry=_RETRY
+        )
 
     def _check_errors(self, start: BatchStart) -> None:
         failed, most = self._counts["failed"], start.most_errors

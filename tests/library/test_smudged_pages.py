@@ -1,0 +1,167 @@
+"""Pages that a scanner and OCR went over, and forms with little room: torn amounts, blurred dates, labels cut short."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from compiled_ai.library.dates import parse_date, parse_range
+from compiled_ai.library.doubt import sure
+from compiled_ai.library.labels import find_abbreviated, fuzzy_positions, is_smudged_label
+from compiled_ai.library.layout import Page
+from compiled_ai.library.places import place_of
+
+PRICES = "Rate  $10.00\nRate  $20.00\nRate  $30.00\n"
+
+
+@pytest.mark.parametrize("text", ["06/08120", "06108/20", "06/08.20", "06//08/20", "06-08/20", "06704/20", "06/08/2O"])
+def test_a_date_whose_slash_was_misread_is_read(text: str) -> None:
+    assert parse_date(text) == date(2020, 6, 4 if "704" in text else 8)
+
+
+@pytest.mark.parametrize("text", ["10-12/08/20", "12/345/67", "06/08120/20"])
+def test_what_may_be_another_date_is_not_repaired(text: str) -> None:
+    assert parse_date(text) != date(2008, 10, 12)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "06/08/20 -06/13/2O",
+        "06/08120 - 06/13/20",
+        "06/08/20 _ 06/13/20",
+        "06/08/20 \u2011 06/13/20",
+        "Mon 6/8/20 - Sat 6/13/20",
+        "06/08/20 (Mon) - 06/13/20 (Sat)",
+        "June 8-13, 2020",
+        "Jun 8 to 13 2020",
+        "Jun 8-Jun 13 2020",
+    ],
+)
+def test_a_range_is_read_through_slips_and_weekdays(text: str) -> None:
+    found = parse_range(text)
+    assert found is not None
+    assert (found.start, found.end) == (date(2020, 6, 8), date(2020, 6, 13))
+
+
+def test_a_range_within_a_month_knows_its_places() -> None:
+    found = Page.from_text("Flight   June 8-13, 2020\n").labelled("Flight", kind="date_range")
+    assert found is not None
+    places = [place_of(day) for day in (found.start, found.end)]
+    assert [(place.spans[0].start, place.spans[0].end) for place in places if place] == [(9, 15), (16, 24)]
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("$1 ,915.00", "1915.00"),
+        ("$1,915 .00", "1915.00"),
+        ("$13, 160. 00", "13160.00"),
+        ("$1;915:00", "1915.00"),
+        ("$1,91500", "1915.00"),
+        ("S1,915.00", "1915.00"),
+        ("$1,915.O0", "1915.00"),
+        ("$1,915.00", "1915.00"),
+        ("$1,915", "1915"),
+    ],
+)
+def test_an_amount_that_was_torn_is_put_together(text: str, amount: str) -> None:
+    assert Page.from_text(f"Gross Total   {text}\n{PRICES}").labelled("Gross Total", kind="money") == Decimal(amount)
+
+
+def test_a_label_whose_second_word_has_a_slip_is_no_value() -> None:
+    page = Page.from_text("Advertiser Codc                  Adverti~er\n16                               Oak Pine\n")
+    assert page.labelled("Advertiser", kind="name") == "Oak Pine"
+
+
+@pytest.mark.parametrize(
+    ("text", "smudged"),
+    [
+        ("Codc", True),
+        ("Agcncy Rcf", False),
+        ("Produt 1", True),
+        ("DLC", False),
+        ("Reef", True),
+        ("Salcs Officc", True),
+        ("Oak Pine", False),
+    ],
+)
+def test_words_of_labels_are_known_in_spite_of_one_slip_each(text: str, smudged: bool) -> None:
+    assert is_smudged_label(text) is smudged
+
+
+def test_a_mark_within_a_word_is_a_slip() -> None:
+    (found,) = fuzzy_positions("F.ight   6/8/20", "Flight")
+    assert (found.start, found.end) == (0, 6)
+
+
+def test_letters_without_a_meaning_are_no_name() -> None:
+    assert Page.from_text("Client  R.f\n").labelled("Client", kind="name", side="right") == "R.f"
+    assert Page.from_text("Client  R.f\nClient  Oak Pine\n").labelled("Client", kind="name") == "Oak Pine"
+    assert Page.from_text("Client  DLC\n").labelled("Client", kind="name") == "DLC"
+
+
+def test_labels_cut_short_are_found_where_no_whole_one_has_a_value() -> None:
+    page = Page.from_text("ORD# 771204      ADV  OAK PINE      FLT 06/08/20-06/13/20\n")
+    assert page.labelled("Order #", kind="identifier") == "771204"
+    assert page.labelled("Advertiser", kind="name") == "OAK PINE"
+    flight = page.labelled("Flight Dates", "Flight", kind="date_range")
+    assert flight is not None and flight.start == date(2020, 6, 8)
+    assert find_abbreviated("advance payment", "Advertiser") == []
+    assert find_abbreviated("adv", "Salesperson") == []
+
+
+def test_a_value_below_its_label_is_not_taken_from_the_next_column() -> None:
+    page = Page.from_text(
+        "Advertiser:                    Agency:\n   Oak Pine                       Ridge Media\n   PO Box 18\n"
+    )
+    assert page.labelled("Advertiser", kind="name") == "Oak Pine"
+    assert page.labelled("Agency", kind="name") == "Ridge Media"
+
+
+def test_a_value_a_line_lower_belongs_to_a_label_that_has_nothing_below() -> None:
+    page = Page.from_text("Sent by Oak Group Advertiser\n          Inc                    Pine Fund\n")
+    assert page.labelled("Advertiser", kind="name") == "Pine Fund"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Advertiser: Citizens for Oak Pine Order #: 77", "Citizens for Oak Pine"),
+        ("Advertiser: Citizens for Oak Pine Order # 77", "Citizens for Oak Pine"),
+        ("Advertiser: Citizens for Oak Pine Sales Office: Troy", "Citizens for Oak Pine"),
+        ("Advertiser: Citizens for Oak Pine Widget: Troy", "Citizens for Oak Pine"),
+    ],
+)
+def test_a_name_ends_before_the_label_that_follows_with_one_space(line: str, name: str) -> None:
+    assert Page.from_text(line).labelled("Advertiser", kind="name") == name
+
+
+def test_a_revision_behind_a_slash_is_cut_where_the_label_names_one() -> None:
+    for label, number in (("Contract / Revision", "771204"), ("Contract Number", "771204/2")):
+        assert Page.from_text(f"{label}   771204/2\n").labelled("Contract", kind="identifier") == number
+
+
+def test_a_name_is_printed_twice_whatever_its_spaces_and_punctuation() -> None:
+    page = Page.from_text("Advertiser   POL/Oak Pine/Mayor\nTo: POL/OakPine/Mayor.\n")
+    assert sure(page, page.labelled("Advertiser", kind="name"), "Advertiser", kind="name", times=2) is not None
+
+
+def test_repairs_take_time_in_proportion_to_the_text() -> None:
+    for text in ("$1 " * 20000, "$1, 111 " * 20000, "06/08" * 20000, "06//08-" * 20000, "S1,1" * 20000):
+        page = Page.from_text("Total  " + text)
+        page.labelled("Total", kind="money")
+        page.labelled("Total", kind="date_range")
+
+
+PAGES = Path(__file__).parents[2] / "bench" / "pages"
+
+
+def test_the_made_up_pages_of_the_benchmark_name_all_five_values() -> None:
+    for path in PAGES.glob("*.txt"):
+        text = path.read_text("utf-8")
+        assert all(f"{{{name}" in text for name in ("contract", "advertiser", "from", "to")), path.name
+        assert "{gross" in text or "{bare" in text, path.name
