@@ -131,7 +131,7 @@ def test_objects_are_built_by_rules() -> None:
     assert reshape(source, {"no": "missing"}, keep_missing=True) == {"no": None}
     assert put({"a": 1}, "b[0].c", 2) == {"a": 1, "b": [{"c": 2}]}
     assert flatten({"a": {"b": [1, {"c.d": 2}]}}) == {"a.b[0]": 1, 'a.b[1]."c.d"': 2}
-    with pytest.raises(ValueError, match="leads through int 1"):
+    with pytest.raises(ValueError, match="leads through 1, which has no keys"):
         put({"a": 1}, "a.b", 2)
 
 
