@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -61,6 +60,8 @@ def worker(
 
     Example: compiled-ai worker prior_auth_glp1@0.1.0 --address temporal:7233
     """
+    import asyncio
+
     from compiled_ai.runtime.temporal import require_temporal
 
     require_temporal()
@@ -98,6 +99,8 @@ async def _serve(
     metrics: str,
     dev: bool,
 ) -> None:
+    import asyncio
+
     from compiled_ai.runtime.loading import as_program
     from compiled_ai.runtime.temporal.connecting import ensure_search_attributes
     from compiled_ai.runtime.temporal.worker import serve_until
@@ -212,6 +215,8 @@ def _submit_one(
     as_json: bool,
 ) -> None:
     """Submits one run; with `wait` prints what came of it, and exits as `run` does."""
+    import asyncio
+
     from compiled_ai.cli.runs import emit_result, read_input
     from compiled_ai.runtime.loading import as_program
     from compiled_ai.runtime.local import kept
@@ -271,6 +276,8 @@ async def note_if_unserved(client: Client, queue: str, loaded: Any, *, what: str
 
 def take_up_again(settings: Settings, store: RunStore, run_id: str, *, as_json: bool) -> None:
     """Gives an open run a new workflow, where nobody carries it any more."""
+    import asyncio
+
     from compiled_ai.runtime.keys import KeyRing
     from compiled_ai.runtime.temporal import require_temporal
 
