@@ -102,7 +102,7 @@ def test_a_person_reads_one_line_for_each_suspicion(home: Home) -> None:
         "golden.jsonl:3: suspected: absent: "
         "Label 'vendor' of 'case-2' is \"Acme Inc\", which its document does not hold."
     )
-    assert last.endswith("3 cases, 0 errors, 1 suspicions")
+    assert last.endswith("3 cases, 0 errors, 1 suspicion")
 
 
 RULE = """
