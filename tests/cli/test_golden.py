@@ -197,4 +197,4 @@ def test_golden_import_writes_cases_beside_the_specification_and_names_wrong_cel
 def test_golden_check_takes_a_file_of_the_working_directory(home: Home) -> None:
     (home.folder / "golden.jsonl").write_text(json.dumps(letter(0)) + "\n", "utf-8")
     ran = home("golden", "check", "golden.jsonl")
-    assert (ran.code, ran.out) == (0, "golden.jsonl: 1 cases, 0 errors, 0 suspicions\n")
+    assert (ran.code, ran.out) == (0, "golden.jsonl: 1 case, 0 errors, 0 suspicions\n")
