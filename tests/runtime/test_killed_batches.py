@@ -21,6 +21,7 @@ from compiled_ai.runtime.stepper import Program
 from compiled_ai.runtime.store import RunStore
 
 Programs = Callable[[str], Program]
+FIXTURES = Path(__file__).parent / "fixtures"
 KILLS = 20
 
 
@@ -43,6 +44,57 @@ def test_killed_at_random_instants_it_goes_on_and_ends_as_if_nothing_had_been(tm
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert f"killed {KILLS} times: nothing lost, nothing doubled" in done.stdout
+
+
+STUCK = """
+import sys
+from pathlib import Path
+from compiled_ai.runtime.batch import run_batch
+from compiled_ai.runtime.pool import RecordLimits
+from compiled_ai.runtime.stepper import load_program
+
+if __name__ == "__main__":
+    fixture, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    limits = RecordLimits(seconds=0.2)
+    run_batch(load_program(fixture), folder / "in.jsonl", folder / "out.jsonl", workers=1, limits=limits)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="other processes are seen in /proc only")
+def test_a_worker_stuck_where_no_timer_reaches_it_outlives_a_killed_parent_by_seconds_only(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"document": "Total: 2 STUCK"}\n')
+    (tmp_path / "script.py").write_text(STUCK)
+    command = [sys.executable, str(tmp_path / "script.py"), str(FIXTURES / "extract"), str(tmp_path)]
+    parent = subprocess.Popen(command, env={**os.environ, "MARK_OF_THIS_TEST": str(tmp_path)})
+    try:
+        wait_until(lambda: any(used > 0.5 for used in processor_seconds(str(tmp_path), parent.pid)))
+    finally:
+        parent.kill()
+        parent.wait()
+    assert processor_seconds(str(tmp_path))
+    wait_until(lambda: not processor_seconds(str(tmp_path)))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def processor_seconds(mark: str, *but: int) -> list[float]:
+    """Processor time of every process that has the mark in its environment."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and int(folder.name) not in but:
+            try:
+                marked = f"MARK_OF_THIS_TEST={mark}\0".encode() in (folder / "environ").read_bytes()
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if marked:
+                found.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    return found
 
 
 # ---------------------------------------------------------------------------------------------- cut off in this process

@@ -2,8 +2,8 @@
 
 Items go out in chunks, which grow while they are quick, and a worker hands over what it has done of one now and then.
 A worker limits itself (processor time per item, address space); one that does not react is killed by the parent,
-which reads its processor time. What a lost worker had not handed over is done again by its successor, except for the
-item that it died on.
+which reads its processor time, and by the system if the parent was killed. What a lost worker had not handed over is
+done again by its successor, except for the item that it died on.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import signal
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -367,9 +368,11 @@ def _serve(pipe: Connection, job: Job[Any], current: Any, limits: RecordLimits) 
             pipe.send(None)
             while (told := pipe.recv()) is not None:
                 first, items, done, lost = told
+                _allow_time(limits)
                 for handed_over in work(bench, Chunk(first, items, done=done, lost=lost), guard.take):
                     pipe.send(handed_over)
                     gc.collect(1)
+                    _allow_time(limits)
         except CompiledAIError as fault:
             pipe.send(fault)
         finally:
@@ -416,6 +419,20 @@ class _Guard:
         if index >= 0 and self.ticks >= _TICKS:
             self.ticks = 0
             raise _Overran
+
+
+def _allow_time(limits: RecordLimits) -> None:
+    """The system ends a worker that is stuck where no timer of Python reaches it, if its parent was killed meanwhile.
+
+    Twice what the parent grants, so that a parent that lives comes first.
+    """
+    try:
+        import resource
+
+        most = process_time() + 2 * (limits.seconds * (1 + 1 / _TICKS) + _GRACE_SECONDS)
+        resource.setrlimit(resource.RLIMIT_CPU, (ceil(most), resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    except (ImportError, OSError, ValueError):
+        return  # not every system limits processor time; the parent does in any case
 
 
 def _limit_memory(limits: RecordLimits) -> None:
