@@ -62,6 +62,6 @@ def test_a_case_to_score_whose_effects_are_no_object_is_named(tmp_path: Path) ->
     golden = tmp_path / "golden.jsonl"
     golden.write_text(json.dumps({"input": {"a": 2}, "expected": {"outcome": "OK"}, "effects": 5}), "utf-8")
     sealed = load_artifact(compiled.folder, tmp_path / "home" / "artifacts")
-    with pytest.raises(InputError, match="golden.jsonl:1: 'effects' is int. Write an object from step") as bad:
+    with pytest.raises(InputError, match="golden.jsonl:1: 'effects' is number. Write an object from step") as bad:
         score_file(sealed, golden)
     assert bad.value.exit_code == 2
