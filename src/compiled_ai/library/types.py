@@ -228,7 +228,7 @@ def decode_all(kind: FieldType, classes: Classes, value: Any) -> Any:
         return decoder(kind, classes)(value)
     except Mismatch as first:
         faults = _faults(kind, classes, value) or [first]
-        listed = "; ".join(f"{fault.path or 'input'}: {fault.message}" for fault in faults)
+        listed = "; ".join(f"{fault.path or 'input'}: {fault.message.rstrip('.')}" for fault in faults)
         raise InputError(
             f"The input does not fit: {listed}.",
             details=[{"path": fault.path, "message": fault.message} for fault in faults],
