@@ -11,6 +11,7 @@ from compiled_ai.artifact import load_artifact
 from compiled_ai.compiler import Compilation, compile_spec
 from compiled_ai.config import Settings
 from compiled_ai.errors import InputError, SpecError
+from compiled_ai.runtime.local import run
 from compiled_ai.scoring import score_file
 from compiled_ai.spec.loader import load_spec
 
@@ -55,6 +56,26 @@ def test_very_large_bounds_are_tried_like_others(tmp_path: Path) -> None:
     inputs = "{a: {type: decimal, minimum: -1e400, maximum: 1e400}, b: {type: integer, minimum: 1e50}}"
     compiled = _compiled(_spec(tmp_path, "IF a > b THEN OK ELSE NO", inputs), tmp_path)
     assert compiled.report.status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("bound", "just_out", "just_in"),
+    [
+        ("minimum: 0", "-0.01", "0"),
+        ("maximum: 0", "0.01", "0"),
+        ("minimum: 0.01", "0.009", "0.01"),
+        ("maximum: 0.30000000000000000001", "0.30000000000000000002", "0.3"),
+    ],
+)
+def test_bounds_hold_in_the_artifact_to_the_last_digit(
+    bound: str, just_out: str, just_in: str, tmp_path: Path
+) -> None:
+    compiled = _compiled(_spec(tmp_path, "IF a > 1 THEN OK ELSE NO", f"{{a: {{type: money, {bound}}}}}"), tmp_path)
+    assert compiled.report.status == "passed"
+    artifact = load_artifact(compiled.folder, tmp_path / "home" / "artifacts")
+    assert run(artifact, {"a": just_in}).status == "completed"
+    with pytest.raises(InputError, match="a: "):
+        run(artifact, {"a": just_out})
 
 
 def test_a_case_to_score_whose_effects_are_no_object_is_named(tmp_path: Path) -> None:

@@ -132,8 +132,9 @@ def type_to_json(kind: FieldType) -> dict[str, Any]:
     """Describes a type as JSON, for the artifact's identity; `type_from_json` reads it back."""
     described: dict[str, Any] = {"kind": kind.kind}
     for key in ("optional", "pattern", "minimum", "maximum", "max_length", "class_name"):
-        if getattr(kind, key) not in (None, False):
-            described[key] = getattr(kind, key)
+        value = getattr(kind, key)
+        if value is not None and value is not False:  # a bound of 0 equals False
+            described[key] = value
     if kind.enum is not None:
         described["enum"] = list(kind.enum)
     if kind.items is not None:

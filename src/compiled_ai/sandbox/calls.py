@@ -34,7 +34,7 @@ def prepare(job: Mapping[str, Any]) -> Calls:
 
 def loading_seconds(job: Mapping[str, Any]) -> float:
     """CPU time for loading a module: that of a call, and a second for each 500,000 characters of reference data."""
-    seconds: float = job["call_seconds"] + sum(map(len, job["tables"].values())) / 500_000
+    seconds = float(job["call_seconds"]) + sum(map(len, job["tables"].values())) / 500_000
     return seconds
 
 
@@ -43,7 +43,7 @@ class Calls:
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         self._filename = f"<{job['name']}>"
-        self._call_seconds: float = job["call_seconds"]
+        self._call_seconds = float(job["call_seconds"])
         self._tracer = Tracer(self._filename) if job["trace"] else None
         self.ready: list[Any] = ["ready"]
         signal.setitimer(signal.ITIMER_PROF, loading_seconds(job))

@@ -47,7 +47,7 @@ class Runs:
     """One program, ready to be stepped."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
-        self._call_seconds: float = job["call_seconds"]
+        self._call_seconds = float(job["call_seconds"])
         self._run = self._advance if job["advance"] else self._replay
         self.ready: list[Any] = ["ready"]
         signal.setitimer(signal.ITIMER_PROF, loading_seconds(job))

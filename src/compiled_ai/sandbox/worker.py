@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import compiled_ai.library
@@ -232,7 +233,7 @@ def _limit(options: Mapping[str, Any]) -> None:
 def _work(output_bytes: int) -> None:
     """Reads the job, then one input after the other; answers each at once, so that an end loses only its own."""
     frames = _frames()
-    job = json.loads(next(frames))
+    job = json.loads(next(frames), parse_float=Decimal)
     runner = sys.modules[job["runner"]].prepare(job)
     _answer(json.dumps([-1, *runner.ready]), output_bytes)
     if runner.ready[0] != "ready":
