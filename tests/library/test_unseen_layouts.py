@@ -114,3 +114,19 @@ def test_an_address_is_a_worse_name_than_a_name() -> None:
 def test_dates_with_two_kinds_of_slips_are_read() -> None:
     span = Page.from_text("Flight Dates   06704/20-06/i1/20\n").labelled("Flight Dates", kind="date_range")
     assert span is not None and (span.start, span.end) == (date(2020, 6, 4), date(2020, 6, 11))
+
+
+def test_a_line_with_a_label_of_its_own_is_no_second_line_of_a_name() -> None:
+    page = Page.from_text(
+        "Advertiser:  Friends of a Clean Harbour        Agency: Sail Media\n"
+        "Product:     General Election                  Estimate #: 5521\n"
+    )
+    assert page.labelled("Advertiser", lines=2) == "Friends of a Clean Harbour"
+
+
+def test_a_name_goes_on_where_the_line_below_has_no_label() -> None:
+    page = Page.from_text(
+        "Advertiser:  Friends of a Clean Harbour and    Agency: Sail Media\n"
+        "             Quiet Bay                         Estimate #: 5521\n"
+    )
+    assert page.labelled("Advertiser", lines=2) == "Friends of a Clean Harbour and Quiet Bay"

@@ -351,6 +351,8 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
         below = [other for other in page.row(cell.row + page.pitch) if -3 <= other.x0 - x0 <= 6]
         if not below or page.y(below[0].row) - page.y(cell.row) > 1.7 or not _may_continue(below[0], stops):
             break
+        if _has_own_label(page, below[0]):
+            break
         wrapped = abs(below[0].x0 - x0) <= 2.5 and _wrapped(page, cell, below[0])
         wrapped = wrapped or bool(_CODE_ALONE.fullmatch(below[0].text))
         if not wrapped and not (beside is not None and _unlabelled(page, below[0], beside)):
@@ -358,6 +360,12 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
         cell = below[0]
         parts.append(cell.text)
     return join(parts) if len(parts) > 1 else value
+
+
+def _has_own_label(page: Page, below: Cell) -> bool:
+    """Tells whether what stands to the left of a line is a label, with its colon: then the line is that label's."""
+    before = [cell for cell in page.row(below.row) if cell.x0 < below.x0 - 1]
+    return bool(before) and before[-1].text.endswith(":") and is_label(before[-1].text) >= 0.9
 
 
 def _unlabelled(page: Page, below: Cell, label: Cell) -> bool:
