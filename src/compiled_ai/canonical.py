@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded, Subnormal
@@ -81,18 +81,24 @@ _MEMBERS: Any = type(iter([]))
 def read_members(text: str) -> tuple[tuple[str, ...], tuple[Any, ...]] | None:
     """Reads the names and the values of a JSON object as they stand, as exactly as `parse_json` and in half its time.
 
-    Names may occur twice, and an object among the values is an iterator, which nothing takes for a value. `None` is
-    returned for an empty object and for what only `parse_json` can tell: white space around it, a fault, an unusual
-    number.
+    Names may occur twice. `None` is returned for an empty object and for what only `parse_json` can tell: white space
+    around it, a fault, an unusual number, objects within the object.
     """
     try:
         members, end = _scan_members(text, 0)
         if end != len(text) or type(members) is not _MEMBERS:
             return None
         names, values = zip(*members)  # noqa: B905  (pairs)
+        if _holds_object(values):
+            return None
     except (StopIteration, ValueError, ArithmeticError, RecursionError):
         return None
     return names, values
+
+
+def _holds_object(values: Sequence[Any]) -> bool:
+    kinds = set(map(type, values))
+    return _MEMBERS in kinds or (list in kinds and any(type(each) is list and _holds_object(each) for each in values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +111,12 @@ class Canonical:
 def canonical_json(value: Any) -> str:
     """Returns the one text of a JSON value (see the module). Dates and times are written as ISO 8601.
 
-    Raises `InputError` for NaN, infinity, and for what JSON cannot hold.
+    Raises `InputError` for NaN, infinity, what JSON cannot hold, and for what is nested too deep to be written.
     """
-    return _text(value)
+    try:
+        return _text(value)
+    except RecursionError:
+        raise InputError("The value is nested too deep to be written.", remedy="Nest less.") from None
 
 
 def utf8_json(text: str) -> bytes:

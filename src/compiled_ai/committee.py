@@ -127,7 +127,7 @@ def _tally(rule: FieldRule, output: str, members: int, heard: Sequence[Heard]) -
     for case in heard:
         answers = [NO_ANSWER if each is None else each.get(output, NO_ANSWER) for each in case.outputs]
         vote = take_vote(rule, answers, Decimal(0))
-        if output in case.expected and vote.votes and vote.value is not None:
+        if output in case.expected and vote.votes and vote.value is not None and not vote.tied:
             right, n = tally[vote.votes - 1]
             agrees = agreement(rule.metric, case.expected[output], vote.value, rule.tolerance) == 1
             tally[vote.votes - 1] = (right + agrees, n + 1)

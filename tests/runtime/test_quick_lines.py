@@ -26,6 +26,8 @@ LINES = {
     "more columns": PLAIN[:-1] + ', "note": "n", "weight": 1.5}',
     "an object beside": PLAIN[:-1] + ', "note": {"a": [1, {"b": 2.50}]}}',
     "a name twice beside": PLAIN[:-1] + ', "note": 1, "note": 2}',
+    "a name twice in an object beside": PLAIN[:-1] + ', "x": {"a": 1, "a": 2}}',
+    "a name twice in a list beside": PLAIN[:-1] + ', "x": [[1], [{"a": 1, "a": 2}]]}',
     "a name twice": PLAIN[:-1] + ', "age": 3}',
     "an object in a column": PLAIN.replace("41", '{"years": 41}'),
     "an empty object in a column": PLAIN.replace("41", "{}"),
@@ -87,6 +89,18 @@ def test_a_line_of_any_kind_comes_to_what_a_single_run_comes_to(
         assert canonical_json(found) == canonical_json(alone(triage, line, note)), name
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_kept_column_too_deep_to_be_written_fails_its_record_alone(
+    program: Programs, tmp_path: Path, workers: int
+) -> None:
+    deep = PLAIN[:-1] + ', "note": ' + "[" * 985 + "]" * 985 + "}"
+    (tmp_path / "in.jsonl").write_text(f"{PLAIN}\n{deep}\n{PLAIN}\n")
+    run_batch(program("triage"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=workers, keep=["note"])
+    first, second, third = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert (first["status"], third["status"]) == ("completed", "completed")
+    assert (second["status"], second["note"]) == ("failed", None)
+
+
 def test_the_record_of_a_line_is_that_of_a_single_run(program: Programs, tmp_path: Path) -> None:
     """But for its id and its times: input, output and business keys, with the run's columns called otherwise."""
     triage = load_program({**program("triage").files, "program.json": referring(program("triage"))})
@@ -109,6 +123,20 @@ def test_the_record_of_a_line_is_that_of_a_single_run(program: Programs, tmp_pat
         assert one.run_id != other.run_id
         assert one.model_copy(update=own) == other.model_copy(update=own)
         assert store.verify().status == "clean"
+
+
+def test_places_of_what_was_read_stand_in_the_record_of_a_line(program: Programs, tmp_path: Path) -> None:
+    """Also where the step need not have any."""
+    extract = program("extract")
+    steps = [{**step, "evidence": False} for step in extract.described["steps"]]
+    unasked = load_program({**extract.files, "program.json": canonical_json({**extract.described, "steps": steps})})
+    (tmp_path / "in.jsonl").write_text('{"document": "Total: 12"}\n')
+    with RunStore.open(tmp_path / "runs.db", keys=KeyRing(home=tmp_path)) as store:
+        alone = run(unasked, {"document": "Total: 12"}, store=store).run_id
+        run_batch(unasked, tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=0, store=store)
+        batched = json.loads((tmp_path / "out.jsonl").read_text())["run_id"]
+        assert store.load(alone).evidence is not None
+        assert store.load(batched).evidence == store.load(alone).evidence
 
 
 def referring(program: Program) -> str:

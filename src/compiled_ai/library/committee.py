@@ -78,6 +78,8 @@ class Vote:
     confidence: Decimal | None
     """Of that many votes; `None` where no case tells."""
     needs: Decimal
+    tied: bool = False
+    """True if as many members gave another value."""
 
     @property
     def value(self) -> Any:
@@ -89,6 +91,8 @@ class Vote:
         """True if the answer is a value and not sure enough."""
         if self.value is None:
             return False
+        if self.tied:
+            return True
         if self.confidence is None:
             return 2 * self.votes <= len(self.answers)
         return self.confidence < self.needs
@@ -97,6 +101,8 @@ class Vote:
     def reason(self) -> str:
         """Why the field is null, without any value."""
         how = f"{self.votes} of {len(self.answers)} functions agree on {self.field!r}"
+        if self.tied:
+            return f"{how}, and as many on another value"
         if self.confidence is None:
             return f"{how}, and no golden case says how sure that is"
         return f"{how}; that is right in {self.confidence} of such cases, {self.needs} is asked"
@@ -114,7 +120,7 @@ class Vote:
 
 
 def take_vote(rule: FieldRule, answers: Sequence[Any], least: Decimal) -> Vote:
-    """Counts the votes on one field; of answers with equally many votes the earliest member's stands.
+    """Counts the votes on one field; two values with equally many votes are no answer.
 
     Null is no vote against a value: a member that is in doubt leaves it to the others. Whether as many votes as a value
     then has are enough is what its confidence says, to which cases with nothing to be found belong.
@@ -129,7 +135,8 @@ def take_vote(rule: FieldRule, answers: Sequence[Any], least: Decimal) -> Vote:
     winner = max(given or range(len(answers)), key=lambda index: (counts[index], -index))
     votes = counts[winner]
     confidence = rule.confidence[votes - 1] if 0 < votes <= len(rule.confidence) else None
-    return Vote(rule.field, tuple(answers), winner, votes, confidence, least)
+    tied = any(counts[index] == votes and not _same(rule, answers[index], answers[winner]) for index in given)
+    return Vote(rule.field, tuple(answers), winner, votes, confidence, least, tied)
 
 
 def _same(rule: FieldRule, one: Any, other: Any) -> bool:

@@ -398,13 +398,16 @@ class Bench:
         return str(quiet(fault, self.program)) if fault.details else "the line is no valid input"
 
     def _keeping(self, raw: RawLine | None) -> dict[str, Any]:
-        """The kept columns of a record, null where it cannot be read."""
+        """The kept columns of a record, null where it cannot be read, or not be written."""
         keep = self.columns.keep
         if keep and raw is not None:
             try:
-                return self.columns.kept(self.columns.values(raw))
+                kept = self.columns.kept(self.columns.values(raw))
+                self._kept(kept)
             except InputError:
                 pass
+            else:
+                return kept
         return dict.fromkeys(keep)
 
     def _kept(self, values: Mapping[str, Any]) -> str:

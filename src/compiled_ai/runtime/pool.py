@@ -36,6 +36,7 @@ _SOON = 0.25
 """Seconds after which a worker hands over; chunks grow while they take less than half of it."""
 _LARGEST_CHUNK = 4096
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
+_MOST_BARREN = 3
 _MOST_AHEAD = 64
 """Chunks that may be under way or finished before the oldest one is, ..."""
 _MOST_BYTES_AHEAD = 64 << 20
@@ -93,6 +94,10 @@ class Chunk(Generic[T]):
     """Items that were handed over."""
     lost: dict[int, str] = field(default_factory=dict)
     """Index to reason, of items that a worker died on."""
+    sent_done: int = 0
+    """What was done of it when it was sent last."""
+    barren: int = 0
+    """How many workers in a row were lost with it that did nothing of it, at no item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,7 @@ class WorkerProcess(Generic[T]):
     def send(self, chunk: Chunk[T]) -> None:
         self.chunk, self.sent_at = chunk, monotonic()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen as lost when it is read
+            chunk.sent_done = chunk.done
             self.pipe.send((chunk.first, chunk.items, chunk.done, chunk.lost))
 
     def overruns(self, limits: RecordLimits) -> bool:
@@ -310,6 +316,12 @@ class KillablePool(Generic[T]):
                     remedy="In a script, call the batch under `if __name__ == '__main__':`.",
                 )
         if chunk is not None:
+            chunk.barren = 0 if current >= 0 or chunk.done > chunk.sent_done else chunk.barren + 1
+            if chunk.barren > _MOST_BARREN:
+                raise SandboxFailed(
+                    f"A worker ends again and again at record {chunk.first + chunk.done} or soon after: {why}.",
+                    remedy="This is a fault of compiled-ai: please report it. Take the record out to go on.",
+                )
             if current >= 0:
                 chunk.lost[current] = why
             self._again.append(chunk)

@@ -151,6 +151,7 @@ class Program:
         "_encoders",
         "_encode_input",
         "_alone",
+        "_may_place",
         "_numbers",
         "build_input",
         "decides_alone",
@@ -220,6 +221,8 @@ class Program:
         told = [info.evidence or info.committee or info.layouts for info in self.steps.values()]
         self.decides_alone: bool = not any(told)
         """True if nothing but the output is told of a run: `decide_alone` may serve it."""
+        self._may_place = any(info.kind == "function" for info in self.steps.values())
+        """True if a result may say where in a document it was read."""
         self._encoders: dict[type, Convert] = {
             self.classes[kind.class_name]: encoder(kind, self.classes) for kind in _objects(kinds) if kind.class_name
         }
@@ -266,6 +269,8 @@ class Program:
             try:
                 coroutine.send(None)
             except StopIteration as end:
+                if self._may_place and _has_places(self.output_type, end.value):
+                    return None
                 text = self.output_text(end.value)
                 if not context.stood_in:
                     self._alone = context  # nothing was kept in it: it can serve the next run
@@ -571,6 +576,12 @@ def _place_of(traceback: TracebackType | None, program: Program) -> tuple[int | 
 
 
 _PLAIN = frozenset({str, int, float, bool, Decimal, date, datetime, time, timedelta, type(None)})
+
+
+def _has_places(kind: FieldType, value: Any) -> bool:
+    found: dict[str, Any] = {}
+    _collect(kind, value, "", found)
+    return bool(found)
 
 
 def _collect(kind: FieldType, value: Any, path: str, found: dict[str, Any]) -> None:
