@@ -226,8 +226,10 @@ def test_dead_letters_become_the_next_batch(desk: Home, tmp_path: Path) -> None:
     assert (ran.code, ran.json["failed"], ran.json["dead_letters"]) == (0, 2, str(tmp_path / "out.dead.jsonl"))
     letters = [json.loads(line) for line in desk("dead-letters", ran.json["dead_letters"]).out.splitlines()]
     assert [letter["index"] for letter in letters] == [0, 2]
-    records = desk("dead-letters", ran.json["dead_letters"], "--records").out
-    assert [json.loads(line) for line in records.splitlines()] == [{"ticket": "B", "waiting": "x"}]
+    assert desk("dead-letters", ran.json["dead_letters"], "--json").json == letters
+    records = desk("dead-letters", ran.json["dead_letters"], "--records")
+    assert [json.loads(line) for line in records.out.splitlines()] == [{"ticket": "B", "waiting": "x"}]
+    assert "1 letter left out: no record could be read; see them without --records" in records.err
 
 
 def test_a_batch_with_too_many_errors_stops_and_goes_on(desk: Home, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ EXTRACT = Path(__file__).parents[1] / "runtime" / "fixtures" / "extract"
         ("kafka:///claims", "'' is no broker. Write kafka://HOST:PORT/TOPIC."),
         ("kafka://one,/claims", "'' is no broker"),
         ("kafka://host:ninety/claims", "'host:ninety' is no broker"),
+        ("kafka://[::1/claims", "The address of the Kafka topic cannot be read: Invalid IPv6 URL. Write kafka://"),
+        ("kafka://host:0/claims", "'host:0' is no broker"),
         ("kafka://host/claims?grup=x", "'grup' is no option of a Kafka topic. Known: ca, certificate, group, sasl"),
         ("kafka://host/claims?group=", "'group' has no value. Write group=VALUE, or leave it out."),
         ("kafka://alice:geheim@host/claims", "The address holds a password, which process lists and histories show."),

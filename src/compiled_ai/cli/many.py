@@ -14,6 +14,7 @@ from compiled_ai.cli.govern import open_store
 from compiled_ai.cli.output import emit, note
 from compiled_ai.cli.runs import Json, Map, Model, NoStore, parse_maps, program_source
 from compiled_ai.config import load_settings
+from compiled_ai.errors import counted
 
 Keep = Annotated[list[str] | None, typer.Option("--keep", metavar="COLUMN", help="copied to the output")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="processes; one per processor if not given")]
@@ -127,8 +128,9 @@ def stream(
 def dead_letters(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="STEM.dead.jsonl beside a batch's output")],
     records: Annotated[bool, typer.Option("--records", help="only the records, ready to be run again")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Prints dead letters as JSONL, opened if they are sealed.
+    """Prints dead letters as JSONL (with --json as one list), opened if they are sealed.
 
     Example: compiled-ai dead-letters fields.dead.jsonl --records
     """
@@ -136,8 +138,16 @@ def dead_letters(
     from compiled_ai.runtime.keys import KeyRing
     from compiled_ai.runtime.letters import read_letters
 
+    unreadable, listed = 0, []
     for letter in read_letters(file, KeyRing.from_environment()):
-        if not records:
-            sys.stdout.write(canonical_json(letter) + "\n")
-        elif "record" in letter:
-            sys.stdout.write(canonical_json(letter["record"]) + "\n")
+        told = letter.get("record") if records else letter
+        if told is None:
+            unreadable += 1
+        elif as_json:
+            listed.append(told)
+        else:
+            sys.stdout.write(canonical_json(told) + "\n")
+    if as_json:
+        sys.stdout.write(canonical_json(listed) + "\n")
+    if unreadable:
+        note(f"{counted(unreadable, 'letter')} left out: no record could be read; see them without --records")

@@ -76,7 +76,10 @@ def read_address(text: str, known: Sequence[str]) -> KafkaAddress:
         UsageError: It is no address, or names an option that is not known.
         ConfigError: The password or a certificate is not there.
     """
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as fault:
+        raise UsageError(f"The address of the Kafka topic cannot be read: {fault}.", remedy=_FORM) from fault
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     user, _, hosts = parts.netloc.rpartition("@")
     if ":" in user or any("@" in each for each in (parts.path, *options)):  # also one with / or ? in it
@@ -110,7 +113,7 @@ def _host(text: str) -> tuple[str, int]:
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
-    if not host:
+    if not host or port == 0:
         raise UsageError(f"{text!r} is no broker.", remedy=_FORM)
     return host, port or _USUAL_PORT
 
