@@ -12,14 +12,46 @@ from compiled_ai.library.dates import parse_date, parse_range
 from compiled_ai.library.doubt import sure
 from compiled_ai.library.labels import find_abbreviated, fuzzy_positions, is_smudged_label
 from compiled_ai.library.layout import Page
+from compiled_ai.library.money import repair_digits, torn_amounts
 from compiled_ai.library.places import place_of
 
 PRICES = "Rate  $10.00\nRate  $20.00\nRate  $30.00\n"
 
 
-@pytest.mark.parametrize("text", ["06/08120", "06108/20", "06/08.20", "06//08/20", "06-08/20", "06704/20", "06/08/2O"])
+@pytest.mark.parametrize(
+    "text", ["06/08120", "06108/20", "06/08l20", "06i08/20", "06//08/20", "06/08//20", "06704/20", "06/08/2O"]
+)
 def test_a_date_whose_slash_was_misread_is_read(text: str) -> None:
     assert parse_date(text) == date(2020, 6, 4 if "704" in text else 8)
+
+
+@pytest.mark.parametrize("text", ["06/08.2020", "06-08/2020", "06/08,2020", "06/0812020", "06!08/2020", "06//08/2020"])
+def test_a_slash_misread_as_another_mark_is_read_with_a_full_year(text: str) -> None:
+    assert parse_date(text) == date(2020, 6, 8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ref 01-02/03",
+        "ratio 10-12/15",
+        "10-11/12 pcs",
+        "at 12:30/11",
+        "Paid 05/06:30",
+        "spend 12/10.25 USD",
+        "spend 12/10125.50",
+        "part no 12,05/11",
+        "score 11!12/13",
+        "06/08.20",
+        "06-08/20",
+        "06108120",
+        "06i08l20",
+        "06//08120",
+        "10-11/1200",
+    ],
+)
+def test_what_only_resembles_a_blurred_date_is_none(text: str) -> None:
+    assert parse_date(text) is None
 
 
 @pytest.mark.parametrize("text", ["10-12/08/20", "12/345/67", "06/08120/20"])
@@ -60,7 +92,11 @@ def test_a_range_within_a_month_knows_its_places() -> None:
         ("$1 ,915.00", "1915.00"),
         ("$1,915 .00", "1915.00"),
         ("$13, 160. 00", "13160.00"),
-        ("$1;915:00", "1915.00"),
+        ("$1;915.00", "1915.00"),
+        ("$1,915 .00  Net", "1915.00"),
+        ("$1,915 .00.", "1915.00"),
+        ("$5,950,00", "5950.00"),
+        ("$100 .15", "100.15"),
         ("$1,91500", "1915.00"),
         ("S1,915.00", "1915.00"),
         ("$1,915.O0", "1915.00"),
@@ -70,6 +106,39 @@ def test_a_range_within_a_month_knows_its_places() -> None:
 )
 def test_an_amount_that_was_torn_is_put_together(text: str, amount: str) -> None:
     assert Page.from_text(f"Gross Total   {text}\n{PRICES}").labelled("Gross Total", kind="money") == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("$500. 30 day terms", "500"),
+        ("$500. 30-day terms", "500"),
+        ("$500. 30% down", "500"),
+        ("$450 : 30 spots", "450"),
+        ("$200 :30 Qty 4", "200"),
+        ("$100 . 15 spots", "100"),
+        ("$5. 10 spots", "5"),
+        ("$1,915. 30 spots", "1915"),
+        ("$2:30 pm", None),
+        ("$7:45", None),
+        ("$1,915:00", None),
+    ],
+)
+def test_what_follows_an_amount_is_not_made_its_cents(text: str, amount: str | None) -> None:
+    expected = None if amount is None else Decimal(amount)
+    assert Page.from_text(f"Total: {text}\n").labelled("Total", kind="money") == expected
+    assert [found.value for found in torn_amounts(text)] == []
+
+
+def test_cents_behind_a_tear_end_a_cell() -> None:
+    assert list(torn_amounts("$5. 10  spots")) == []
+    assert [found.value for found in torn_amounts("$1,915 .00  spots  $5. 10  $7 ,50")] == [
+        Decimal("1915.00"),
+        Decimal("5.10"),
+        Decimal("7.50"),
+    ]
+    assert repair_digits("12. 50 RM") == "12.50 RM"
+    assert repair_digits("$500. 30 day terms") == "$500. 30 day terms"
 
 
 def test_a_label_whose_second_word_has_a_slip_is_no_value() -> None:

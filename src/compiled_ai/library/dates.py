@@ -75,11 +75,19 @@ _WITHIN = re.compile(
 """A range within one month: `June 8-13, 2020`."""
 _DIGIT = r"[\dOoQDIil|!ZzSsB]"
 _SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
-_SLASH = r"[17lIi|!.,:\-]"
-_BLURRED = re.compile(
-    rf"(?<![\w/])(\d\d)(?://?(?=\d\d{_SLASH})|{_SLASH}(?=\d\d/)|//(?=\d\d/))(\d\d)(?:/|{_SLASH})(\d\d)(?![\w/])"
-)
-"""One of two slashes that OCR took for something else or doubled: `06704/20`, `06/08120`, `06-08/20`."""
+
+
+def _blurred(mark: str, year: str) -> re.Pattern[str]:
+    """A date with one clean slash and one that OCR doubled or took for `mark`; groups 1, 3 and 4 are its parts."""
+    return re.compile(
+        rf"(?<![\w/])(?<!\d[.,])(\d\d)(?:(?P<clean>/)|//|{mark})(\d\d)(?(clean)(?://|{mark})|/)({year})"
+        r"(?![\w/]|[.,:]\d)"
+    )
+
+
+_BLURRED = (_blurred("[17lIi|]", r"\d\d"), _blurred(r"[17lIi|!.,:\-]", r"(?:19|20)\d\d"))
+"""`06704/20`, `06/08120`, `06//08/20`, `06-08/2020`: a slash becomes a mark of its own (`-`, `.`) only before a full
+year, since `10-12/15` and `12/10.25` may be anything."""
 _LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")
 _DIGITS = re.compile(r"\d")
 _EIGHT = re.compile(r"\d\d{7}")
@@ -154,7 +162,9 @@ def _all_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
 
 def _repaired(text: str) -> str:
     """A text with its misread digits and slashes put right, within what has the shape of a date."""
-    return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), _BLURRED.sub(r"\1/\2/\3", text))
+    for blurred in _BLURRED:
+        text = blurred.sub(r"\1/\3/\4", text)
+    return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE), text)
 
 
 @lru_cache(maxsize=4096)

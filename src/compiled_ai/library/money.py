@@ -57,9 +57,16 @@ _SMUDGED = re.compile(
 _TORN = re.compile(
     r"(?:[$\u20ac\u00a3]\s?|(?<!\w)[S\u00a7](?=\d{1,3},\s?\d{3}))"
     r"(?P<whole>\d{1,3}(?:(?:\s?[,;]\s?|\s)\d{3})*)"
-    r"(?:\s?[.,:]\s?|(?<=[,;]\d{3})|(?<=[,;]\s\d{3}))(?P<cents>\d{2})(?![\d,.]\d|\d)"
+    r"(?:[.,]|(?P<tear>\s?[.,]\s?|(?<=[,;]\d{3})|(?<=[,;]\s\d{3})))(?P<cents>\d{2})(?![\d,.]\d|\d)"
 )
-"""An amount with two decimals that OCR tore apart or gave other marks: `$1 ,915.00`, `$13, 160. 00`, `$1,91500`."""
+"""An amount with two decimals that OCR tore apart or gave other marks: `$1 ,915.00`, `$13, 160. 00`, `$1,91500`.
+
+Never with a colon: `$200 :30` is a price and the length of a spot.
+"""
+_ENDS = re.compile(rf"(?:\s?(?:{_CURRENCY})(?!\w))?[.,;)\]*]?(?:\s?$|\n|\s\s)")
+"""What stands behind cents that are the last of a cell: no word one space away (`$500. 30 day terms`)."""
+_WORD = re.compile(rf"[^\S\n]*(?!(?:{_CURRENCY})(?!\w))\w")
+"""A word or number, not a currency, further on in the line."""
 
 
 class Written(NamedTuple):
@@ -230,14 +237,35 @@ def repair_digits(text: str) -> str:
     """Repairs what OCR makes of digits within amounts and dates: `1O.5O` to `10.50`, `l2/O3/2O18`, `12. 50`.
 
     Only in tokens that have the shape of an amount or a date, so that words stay as they are. Keeps the length
-    unless a space stood beside a decimal point.
+    unless a space stood beside a decimal point; `$500. 30 day terms` stays as it is.
     """
-    return _SMUDGED.sub(lambda match: match.group().translate(_LOOKALIKE).replace(" ", ""), text)
+    return _SMUDGED.sub(_repaired, text)
+
+
+def _repaired(match: re.Match[str]) -> str:
+    printed = match.group()
+    if re.search(r"\s", printed) and not _ends_amount(match.string, match.end(), grouped="," in printed[:-4]):
+        return printed
+    return printed.translate(_LOOKALIKE).replace(" ", "")
+
+
+def _ends_amount(text: str, end: int, *, grouped: bool) -> bool:
+    """Tells whether two digits behind a torn decimal mark are cents: they end the cell, or a gap follows them.
+
+    Behind the gap of an amount without groups of thousands no word may stand: `$5. 10  spots` is 5.
+    """
+    return _ENDS.match(text, end) is not None and (grouped or _WORD.match(text, end) is None)
 
 
 def torn_amounts(text: str) -> Iterator[Amount]:
-    """Yields the amounts with a symbol and two decimals, whatever spaces and marks OCR put between their digits."""
+    """Yields the amounts with a symbol and two decimals, with the spaces and marks that OCR put between their digits.
+
+    A tear before the cents is put together only where they end the cell (`$1,915 .00`, not `$500. 30 day terms`).
+    """
     for match in _TORN.finditer(text):
+        grouped = not match.group("whole").isdecimal()
+        if match.group("tear") is not None and not _ends_amount(text, match.end(), grouped=grouped):
+            continue
         value = Decimal(re.sub(r"\D", "", match.group("whole")) + "." + match.group("cents"))
         place = place_in(text, match.start(), match.end())
         code = _SYMBOLS.get(match.group()[0], "USD")
