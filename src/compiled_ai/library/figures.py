@@ -20,6 +20,8 @@ _BESIDE = 8.0
 _MOST_DIGITS = 18
 """Of a whole number; a larger one is no number that anybody asks with."""
 _NEVER_NEGATIVE = frozenset(("length", "area", "volume", "mass", "time", "calendar", "data"))
+_ENDS = frozenset(("to", "from", "start", "end", "upper", "lower", "begin", "stop", "limit", "bound"))
+"""Stems of words for the ends of a range."""
 _NEAR = 3
 """Words between the ends of a range, at most: `300 km to $400`."""
 _WHERE = ("at", "from", "in", "on")
@@ -126,7 +128,10 @@ class Figures:
             return True
         if "between" in front and "and" in gap:
             return first is not None and last is not None and first.unit == last.unit
-        return "to" not in gap or first is not None and last is not None and any("to" in cue for cue in last.cues)
+        if "to" not in gap:
+            return True
+        stems = {stem for slot in (first, last) if slot is not None for cue in slot.cues for stem in cue}
+        return first is not None and last is not None and not _ENDS.isdisjoint(stems)
 
     def _is_implied(self, slot: Slot) -> bool:
         """Tells whether a word states the number, and none stands beside the field's own name."""

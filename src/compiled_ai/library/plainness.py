@@ -51,6 +51,8 @@ _INCHES = re.compile(
 _MIXED = re.compile(r"[-+\u2212]?[1-9]\d{0,2}\.\d{3}")
 """`1.000` is one to some and a thousand to others."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_YEARLY = frozenset(("year", "season"))
+"""Stems of what is told by a year."""
 _YEAR_WORDS = frozenset(("in", "since", "until", "till", "during"))
 _NUMBERED_WORDS = """
     route highway road interstate motorway freeway street platform gate room floor exit flight chapter page apartment
@@ -132,7 +134,7 @@ class Plainness:
         stems = {stem for cue in self.cues for stem in cue}
         if before in _NUMBERED:
             return before not in stems and self.words[at - 1].stem not in stems
-        is_year = _YEAR.fullmatch(word.text) and before in _YEAR_WORDS and "year" not in stems
+        is_year = _YEAR.fullmatch(word.text) and before in _YEAR_WORDS and _YEARLY.isdisjoint(stems)
         return bool(is_year) and self._unit_behind(at) is None
 
     def _unit_behind(self, at: int) -> str | None:
