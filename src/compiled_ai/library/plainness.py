@@ -36,7 +36,7 @@ _BEHIND = re.compile(
     r"|[^\W\d_]{1,12}\d\d"
     r"|[\s-](?:halves|thirds?|quarters?\sof|scores?|fifths?|eighths?|tenths?)\b"
     r"|\s?(?:[ap]\.?m\b|o['\u2019]?clock\b)"
-    r"|\s(?:nautical|sea|statute|imperial|troy|fluid|lunar|solar|business|working|fiscal|long\ston|short\ston)"
+    r"|\s(?:nautical|sea|statute|imperial|troy|fluid|lunar|solar|business|working|fiscal|long\ston|short\ston)s?\b"
     r"|\s(?:furlongs?|leagues?|fathoms?|parsecs?|cubits?|rods?|chains?|hands|hectomet\w{2,3})\b",
     re.IGNORECASE,
 )
