@@ -86,10 +86,12 @@ class Figures:
     def _leaves_some(self, used: Collection[int]) -> bool:
         """Tells whether a number is left that nothing takes: it may be another value of some field.
 
-        Number words may count things, unless a unit stands behind them.
+        Number words may count things, unless a unit stands behind them. What a word implies may be stated, too (a deck of 52).
         """
         items = {position for row in self._rows for position in row} if any(s.is_list for s in self.slots) else set()
-        left = set(self._numbers.at) - set(used) - items - self._parts
+        values = {Decimal(value) for slot in self.slots if slot.is_number for value in slot.implied.values()}
+        implied = {position for position in self._numbers.at if self.words[position].number in values}
+        left = set(self._numbers.at) - set(used) - items - self._parts - implied
         return any(
             not self.words[position].spelled or stated_unit(self.text[self.words[position].end :]) is not None
             for position in left
