@@ -176,6 +176,159 @@ def test_options_that_case_alone_parts_are_told_by_case() -> None:
     assert fill("a size in metres", Size, ["size"], cues) == Size("m")
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        # a number within a larger one, or in another notation
+        *(
+            "1 000 km",
+            "1\u00a0000 km",
+            "1,5 km",
+            "2\u00bd km",
+            "2 \u00bd km",
+            "3/4 km",
+            "3 / 4 km",
+            "10^3 km",
+            "10 ^ 3 km",
+        ),
+        *("10\u00b3 km", "10**3 km", "3 x 10^2 km", "3 \u00d7 10 km", "1.000 km", "1.234.567 km", "1'000 km", ".5 km"),
+        *("5k km", "5M km", "300 grand km", "2 hundred thousand km", "2 and a half km", "two and a half km", "300+ km"),
+        *(
+            "half of 300 km",
+            "a quarter of 300 km",
+            "seven-eighths km",
+            "3 score km",
+            "twice 300 km",
+            "three fifty km",
+            "one two km",
+            ">300 km",
+            "\u00b1300 km",
+        ),
+        # other units
+        *("300 nautical miles", "300 furlongs", "3 km 200 m", "3 km and 200 m", "3 km, 200 m"),
+        # denied, or taken back
+        *("not 300 km", "300 km, no wait, 400 km", "400 km instead of 300 km", "400 km rather than 300 km"),
+        *(
+            "never 300 km",
+            "everything without 300 km",
+            "300 km? no, 400 km",
+            "300 km, I mean 400 km",
+            "300 km, but don't drive it",
+        ),
+        # ranges, sums, and two values
+        *("300 to 400 km", "between 300 and 400 km", "300-400 km", "300\u2013400 km", "300 - 400 km", "300 + 50 km"),
+        *(
+            "300 km to 400 km",
+            "300 km or, if it rains and the roads are wet, 400 km",
+            "300 km and 400 km",
+            "300 km, 400 km",
+        ),
+        *("three hundred to four hundred km", "300 km or so, perhaps 400", "300 plus 50 km", "300 km - 400 km"),
+        # below zero, names and times
+        *(
+            "-300 km",
+            "- 300 km",
+            "minus 300 km",
+            "\u2212300 km",
+            "300 km at 10 pm",
+            "300 km at 9 am",
+            "300 km at 9 a.m.",
+        ),
+        *("300 km in 2024", "distance on route 66", "far on highway 5", "300 km at 9 o'clock"),
+    ],
+)
+def test_what_is_involved_gives_no_call_instead_of_a_part_of_it(told: str) -> None:
+    assert trip(f"Plan a trip of {told}.") is None
+    assert fill(f"Plan a trip of {told}", Trip, ["trip"], TRIP) is None
+
+
+@dataclass(frozen=True)
+class Bill:
+    amount: Decimal
+    count: int | None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(
+            "\u20ac1.234,56",
+            "$1,23",
+            "-$50",
+            "$-50",
+            "- $50",
+            "$5 k",
+            "$5 m",
+            "$2 hundred thousand",
+            "$10-20",
+            "$10-$20",
+        ),
+        *("$3 invoices of $50", "$50 to $60", "$50 or $60", "$1 000", "$12,34,567", "$1,234.567,89", "$50/60"),
+    ],
+)
+def test_an_amount_that_is_not_plain_gives_no_call(told: str) -> None:
+    cues = {"amount": "amount, $, \u20ac, pay", "count": "count, invoices"}
+    assert fill(f"Pay {told}", Bill, ["pay"], cues) is None
+    assert fill(f"Pay {told} for 3 invoices", Bill, ["pay"], cues) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("$1,234.50", "1234.50"),
+        ("$5k", "5000"),
+        ("$3 million", "3000000"),
+        ("an amount of 12,345,678", "12345678"),
+        ("two hundred and fifty dollars as the amount", "250"),
+    ],
+)
+def test_a_plain_amount_is_read(told: str, expected: str) -> None:
+    cues = {"amount": "amount, $, pay", "count": "count, invoices"}
+    assert fill(f"Pay {told}", Bill, ["pay"], cues) == Bill(Decimal(expected), None)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("5 ft 10 in wide and 3 ft tall", "2 in by 3 in", "2in by 3in", '2" by 3"', "6'2\" wide and 3 ft tall"),
+        *("5 ft 10 wide and 3 ft tall", "5 feet, 10 inches wide and 3 ft tall", "5 feet and 10 inches wide, 3 ft tall"),
+        *("5 feet and 10 inches", "2 ft wide and 3 ft tall, not 4 ft", "2 ft or 3 ft", "-2 ft wide and 3 ft tall"),
+        *("2 to 3 ft wide and 3 ft tall", "2 ft wide and 3 ft tall and 4 ft deep"),
+    ],
+)
+@pytest.mark.parametrize("units", [{}, {"width": "ft", "height": "ft"}])
+def test_compound_measures_give_no_call(told: str, units: dict[str, str]) -> None:
+    assert fill(f"A box {told}", Box, ["box"], BOX, units=units) is None
+    assert fill(f"A box, {told}", Box, ["box"], {**BOX, "unit": "measured in"}, units=units) is None
+
+
+def test_a_compound_that_only_one_field_can_mean_is_read() -> None:
+    @dataclass(frozen=True)
+    class Person:
+        height: Decimal
+        weight: Decimal
+
+    cues = {"height": "height, tall", "weight": "weight, weighs"}
+    told = "the mass index of somebody who is 5 ft 10 in tall and weighs 70 kg"
+    units = {"height": "in", "weight": "kg"}
+    found = fill(told, Person, ["mass index"], cues, units=units, digits={"height": 6})
+    assert found == Person(Decimal(70), Decimal(70))
+
+
+def test_only_a_truth_value_may_be_denied() -> None:
+    assert payment("A loan at a rate of 5%, not fixed") is None
+    assert fill("Compare [1, 2] and [4, 5], don't use level 3", Samples, ["compare"], SAMPLES) is None
+
+
+def test_a_word_that_differs_in_one_letter_from_a_cue_may_be_another_word() -> None:
+    @dataclass(frozen=True)
+    class Deal:
+        contract: int
+
+    assert fill("A deal with a contrast of 3 and 4 of us", Deal, ["deal"], {"contract": "contract"}) is None
+    assert fill("A contrast of 3", Deal, ["contract"], {"contract": "contract"}) is None
+
+
 @dataclass(frozen=True)
 class Samples:
     before: tuple[int, ...]

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from compiled_ai.library.asking import Asked
 from compiled_ai.library.cues import cues_of, places_of
 from compiled_ai.library.figures import Figures, Unclear, occurs, typed
+from compiled_ai.library.plainness import Plainness
 from compiled_ai.library.slots import Slot, Words, slots_of
 from compiled_ai.library.units import unit_of
 from compiled_ai.library.wording import MOST_CHARACTERS, Word, words_of
@@ -67,7 +68,7 @@ def fill(
     text = request[:MOST_CHARACTERS]
     reading = _Reading(text, words_of(text), slots)
     ask = reading.ask
-    if not all(ask.mentions(words) for words in topic) or ask.mentions(unless):
+    if not all(ask.mentions(words) for words in topic) or ask.mentions(unless) or not reading.is_plain():
         return None
     try:
         return kind(**reading.values())
@@ -90,6 +91,17 @@ class _Reading:
     @cached_property
     def _figures(self) -> Figures:
         return Figures(self.text, self.words, self.slots)
+
+    def is_plain(self) -> bool:
+        cues = {cue for slot in self.slots if slot.type != "str" for cue in slot.cues}
+        truths = {
+            cue
+            for slot in self.slots
+            if slot.type == "bool"
+            for words in (slot.name.replace("_", " "), *slot.plain, *slot.options.values())
+            for cue in cues_of(words)
+        }
+        return Plainness(self.text, self.words, cues, truths).holds()
 
     def values(self) -> dict[str, Any]:
         found = {slot.name: self._value(slot) for slot in self.slots}

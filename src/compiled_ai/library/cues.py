@@ -35,7 +35,12 @@ _MOST_LIKELY = 3
 """Of the numbers that one name may have, so many are weighed against those of other names."""
 _MOST_NUMBERS = 30
 _LONG = 8
-"""From so many letters on, a cue may be misspelt in one of them."""
+"""From so many letters on, a cue may be misspelt: by a letter that lacks, or is one too many.
+
+Never by another letter in its place: `contrast` is no `contract`.
+"""
+_SAME = 3
+"""So many letters at the beginning are always as they should be."""
 _MOST_PLACES = 60
 _TIMES = frozenset(("by", "x", "\u00d7", "*"))
 _MOST_WAYS = 720
@@ -57,17 +62,12 @@ def places_of(words: Sequence[Word], cue: Cue) -> Iterator[tuple[int, int]]:
 
 
 def _is_word(stem: str, wanted: str) -> bool:
-    """Tells whether a word is the wanted one; a long word may be misspelt in one letter."""
+    """Tells whether a word is the wanted one; a long word may lack a letter, or have one too many."""
     if stem == wanted:
         return True
-    near = min(len(stem), len(wanted)) >= _LONG and abs(len(stem) - len(wanted)) <= 1 and stem[0] == wanted[0]
-    return near and _one_letter_apart(stem, wanted)
-
-
-def _one_letter_apart(one: str, other: str) -> bool:
-    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    rests = (one[same:], other[same:]), (one[same + 1 :], other[same:]), (one[same:], other[same + 1 :])
-    return any(a == b for a, b in (*rests, (one[same + 1 :], other[same + 1 :])))
+    shorter, longer = sorted((stem, wanted), key=len)
+    near = len(shorter) >= _LONG and len(longer) == len(shorter) + 1 and stem[:_SAME] == wanted[:_SAME]
+    return near and any(longer[:at] + longer[at + 1 :] == shorter for at in range(_SAME, len(longer)))
 
 
 @dataclass(frozen=True)
@@ -203,15 +203,6 @@ class Numbers:
         if pairs and len(units) == 1 and max(units).isalpha() and units.isdisjoint(_OTHER_CLAUSE):
             return True
         return bool(pairs) and all(self._goes_on(one, other) or self._is_measure(one, other) for one, other in pairs)
-
-    def alternatives(self, position: int) -> frozenset[int]:
-        """Returns the numbers that are offered instead of one: `400` of `300 or 400`."""
-        near = ((position, other) for other in self.at if 0 < abs(other - position) <= 4)
-        return frozenset(
-            other
-            for one, other in near
-            if any(word.stem == "or" for word in self.words[min(one, other) : max(one, other)])
-        )
 
     def _is_measure(self, before: int, here: int) -> bool:
         gap = [word.stem for word in self.words[before + 1 : here]]

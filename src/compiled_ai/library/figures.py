@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 
 from compiled_ai.library.cues import Numbers, cues_of, places_of
 from compiled_ai.library.places import LocatedDecimal
 from compiled_ai.library.slots import Slot
 from compiled_ai.library.stated_units import amount_in, has_unit, stated_unit
-from compiled_ai.library.wording import Word, place_at
+from compiled_ai.library.units import dimension_of, unit_of
+from compiled_ai.library.wording import CURRENCY, Word, place_at
 
 _BESIDE = 8.0
 """A number that stands so near to a field's own name is its number, whatever another word implies."""
 _MOST_DIGITS = 18
 """Of a whole number; a larger one is no number that anybody asks with."""
+_NEVER_NEGATIVE = frozenset(("length", "area", "volume", "mass", "time", "calendar", "data"))
+_ENDS = frozenset(("to", "from", "start", "end", "upper", "lower", "begin", "stop", "limit", "bound"))
+"""Stems of words for the ends of a range."""
+_NEAR = 3
+"""Words between the ends of a range, at most: `300 km to $400`."""
 _WHERE = ("at", "from", "in", "on")
 """Prepositions that one state of things is told with."""
 
@@ -70,9 +77,63 @@ class Figures:
         apt = {slot.name: self._apt(slot) for slot in slots if not slot.optional}
         stated = len(slots) == sum(slot.is_number for slot in self.slots)
         found = self._numbers.assign(required, others, barred, apt, rest=stated)
-        if any(self._numbers.alternatives(position) - set(found.values()) for position in found.values()):
+        if self._leaves_some(found.values()) or not all(map(self._is_exact, slots, (found.get(s.name) for s in slots))):
+            raise Unclear
+        if not self._ranges_fit({position: slot for slot in slots if (position := found.get(slot.name)) is not None}):
             raise Unclear
         return {slot.name: self._amount(slot, found[slot.name]) for slot in slots if slot.name in found}
+
+    def _leaves_some(self, used: Collection[int]) -> bool:
+        """Tells whether a number is left that nothing takes: it may be another value of some field.
+
+        Number words may count things, unless a unit stands behind them. What a word implies may be stated, too (a deck of 52).
+        """
+        items = {position for row in self._rows for position in row} if any(s.is_list for s in self.slots) else set()
+        values = {Decimal(value) for slot in self.slots if slot.is_number for value in slot.implied.values()}
+        implied = {position for position in self._numbers.at if self.words[position].number in values}
+        left = set(self._numbers.at) - set(used) - items - self._parts - implied
+        return any(
+            not self.words[position].spelled or stated_unit(self.text[self.words[position].end :]) is not None
+            for position in left
+        )
+
+    def _is_exact(self, slot: Slot, position: int | None) -> bool:
+        """Tells whether a number is read with all that belongs to it.
+
+        `5 ft 10 in` is, if no other field may be meant by it; a length, a mass or a time below zero is unclear, and so
+        is `$5` or `5%` where kilometres are wanted.
+        """
+        if position is None:
+            return True
+        word, money = self.words[position], position > 0 and self.words[position - 1].text in CURRENCY
+        if (word.percent or money) and dimension_of(unit_of(slot.unit) or ""):
+            return False
+        stated = stated_unit(self.text[word.end :])
+        if stated is None:
+            return True
+        kind = dimension_of(stated.unit)
+        if (word.number or 0) < 0 and kind in _NEVER_NEGATIVE:
+            return False
+        others = [each for each in self.slots if each.is_number and each.name != slot.name]
+        alike = any(not each.unit or amount_in(Decimal(1), stated.unit, each.unit) is not None for each in others)
+        return not stated.more or bool(slot.unit) and not alike
+
+    def _ranges_fit(self, slots: Mapping[int, Slot]) -> bool:
+        """Tells whether each range (`300 to 400`, `between 300 and 400`) is what two fields ask for."""
+        return all(self._range_fits(one, other, slots) for one, other in pairwise(self._numbers.at))
+
+    def _range_fits(self, one: int, other: int, slots: Mapping[int, Slot]) -> bool:
+        gap = [word.stem for word in self.words[one + 1 : other]]
+        front = {word.stem for word in self.words[max(0, one - _NEAR) : one]}
+        first, last = slots.get(one), slots.get(other)
+        if len(gap) > _NEAR or first is last is None:
+            return True
+        if "between" in front and "and" in gap:
+            return first is not None and last is not None and first.unit == last.unit
+        if "to" not in gap:
+            return True
+        stems = {stem for slot in (first, last) if slot is not None for cue in slot.cues for stem in cue}
+        return first is not None and last is not None and not _ENDS.isdisjoint(stems)
 
     def _is_implied(self, slot: Slot) -> bool:
         """Tells whether a word states the number, and none stands beside the field's own name."""

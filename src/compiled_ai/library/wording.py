@@ -167,12 +167,14 @@ def _opens_number(words: Sequence[Word], at: int) -> bool:
 
 
 def _spelled(words: Sequence[Word], at: int) -> tuple[Word, int]:
-    """Reads number words from a position: `two hundred and fifty`, `twenty-five`, `a million`."""
+    """Reads number words from a position: `two hundred and fifty`, `twenty-five`; `three fifty` is two."""
     article = words[at].text.lower() in ("a", "an")
     total, part, end = 0, int(article), at + article
     while end < len(words):
         text = words[end].text.lower()
         if text in _UNITS or text in _TENS:
+            if part % 100 and not (part % 100 in _TENS.values() and 0 < _UNITS.get(text, 0) < 10):
+                break
             part += _UNITS.get(text, 0) or _TENS.get(text, 0)
         elif text == "hundred" and part:
             part *= 100
