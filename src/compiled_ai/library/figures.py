@@ -86,7 +86,8 @@ class Figures:
     def _leaves_some(self, used: Collection[int]) -> bool:
         """Tells whether a number is left that nothing takes: it may be another value of some field.
 
-        Number words may count things, unless a unit stands behind them. What a word implies may be stated, too (a deck of 52).
+        Number words may count things, unless a unit stands behind them. What a word implies may be stated, too (a deck
+        of 52).
         """
         items = {position for row in self._rows for position in row} if any(s.is_list for s in self.slots) else set()
         values = {Decimal(value) for slot in self.slots if slot.is_number for value in slot.implied.values()}
