@@ -92,6 +92,19 @@ def test_an_encrypted_pdf_says_so_unless_its_password_is_empty(tmp_path: Path) -
         read_document(tmp_path / "asecret.pdf")
 
 
+def test_a_pdf_of_an_unknown_encryption_says_so(tmp_path: Path) -> None:
+    import io
+
+    import pypdf
+
+    writer = pypdf.PdfWriter(io.BytesIO(pdf(WORDS)))
+    writer.encrypt("", "owner", algorithm="AES-256")
+    writer.write(tmp_path / "a.pdf")
+    path = put(tmp_path, "b.pdf", (tmp_path / "a.pdf").read_bytes().replace(b"/Standard", b"/Stranger"))
+    with pytest.raises(InputError, match=r"'b\.pdf' cannot be opened: only Standard .*\. Save it anew, without a pass"):
+        read_document(path)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_truncated_pdf_is_one_clear_error_or_a_text(tmp_path: Path, share: float) -> None:
     whole = pdf(WORDS, WORDS)

@@ -49,11 +49,16 @@ def read(content: bytes, limits: ReadLimits, _: str) -> tuple[str, list[ReadPage
 
 
 def _document(content: bytes) -> pypdf.PdfReader:
-    document = pypdf.PdfReader(io.BytesIO(content))
+    try:
+        document = pypdf.PdfReader(io.BytesIO(content))
+    except RecursionError:
+        raise
+    except RuntimeError as fault:  # an encryption or a filter that pypdf does not know
+        raise Unreadable(f"cannot be opened: {fault}.", "Save it anew, without a password.") from fault
     if document.is_encrypted:
         try:
             opened = document.decrypt("")
-        except (FileNotDecryptedError, NotImplementedError) as fault:
+        except FileNotDecryptedError as fault:
             raise Unreadable(f"is encrypted: {fault}.", "Save it without a password.") from fault
         if not opened:
             raise Unreadable("is encrypted.", "Save it without a password.")
