@@ -11,7 +11,7 @@ from itertools import pairwise
 from compiled_ai.library.cues import Numbers, cues_of, places_of
 from compiled_ai.library.places import LocatedDecimal
 from compiled_ai.library.slots import Slot
-from compiled_ai.library.stated_units import amount_in, has_unit, stated_unit
+from compiled_ai.library.stated_units import amount_in, has_unit, parts_of, stated_unit
 from compiled_ai.library.units import dimension_of, unit_of
 from compiled_ai.library.wording import CURRENCY, Word, place_at
 
@@ -158,15 +158,7 @@ class Figures:
 
     @cached_property
     def _parts(self) -> frozenset[int]:
-        """Numbers that belong to the quantity in front: `10` of `5 ft 10 in`."""
-        words = [self.words[position] for position in self._numbers.at]
-        stated = [(word.end, stated_unit(self.text[word.end :])) for word in words]
-        ends = [(start, start + each.end) for start, each in stated if each and each.more]
-        return frozenset(
-            position
-            for position, word in zip(self._numbers.at, words, strict=True)
-            if any(start <= word.start < end for start, end in ends)
-        )
+        return parts_of(self.text, self.words)
 
     def _apt(self, slot: Slot) -> frozenset[int]:
         """Numbers with a unit that speaks for the field."""

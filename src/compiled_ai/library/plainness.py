@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from compiled_ai.library.cues import Cue, places_of
-from compiled_ai.library.stated_units import stated_unit
+from compiled_ai.library.stated_units import parts_of, stated_unit
 from compiled_ai.library.units import dimension_of, unit_of
 from compiled_ai.library.wording import CURRENCY, Word
 
@@ -109,7 +109,7 @@ class Plainness:
         """Tells whether the characters around a number leave it whole."""
         word = self.words[at]
         before, behind = self.text[max(0, word.start - _SEEN) : word.start], self.text[word.end : word.end + _SEEN]
-        part = word.start in self._parts
+        part = at in self._parts
         if _BEFORE.search(before) or not part and (_BEHIND.match(behind) or _INCHES.match(behind)):
             return False
         listed = before.rfind("[") > before.rfind("]")
@@ -120,13 +120,7 @@ class Plainness:
 
     @cached_property
     def _parts(self) -> frozenset[int]:
-        """Where numbers begin that belong to the quantity in front: `10` of `5 ft 10 in`."""
-        numbers = [word for word in self.words if word.number is not None]
-        return frozenset(
-            other.start
-            for one, other in pairwise(numbers)
-            if (unit := stated_unit(self.text[one.end :])) and unit.more and other.start < one.end + unit.end
-        )
+        return parts_of(self.text, self.words)
 
     def _is_name(self, at: int) -> bool:
         """Tells whether a number is a year, or the number of a road or a room."""
@@ -144,7 +138,7 @@ class Plainness:
     def _are_joined(self, one: int, other: int) -> bool:
         """Tells whether two numbers are one quantity, a range or a sum together: `2 years and 6 months`."""
         gap = [word.text.lower() for word in self.words[one + 1 : other]]
-        if self.words[other].start in self._parts:
+        if other in self._parts:
             return False
         if not gap:
             return self.words[one].spelled == self.words[other].spelled

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from compiled_ai.library.units import convert, dimension_of, unit_of
+from compiled_ai.library.wording import Word
 
 _UNIT = re.compile(
     r"[\s-]{0,2}(?:degrees?\s{1,2}(?=(?i:celsius|fahrenheit|kelvin)|[CFK]\b))?"
@@ -80,6 +82,14 @@ def stated_unit(text: str) -> Stated | None:
     if part is None or smaller is None or not _is_smaller(smaller, short):
         return Stated(short, Decimal(0), match.end())
     return Stated(short, convert(Decimal(part[1]), smaller, short), part.end())
+
+
+def parts_of(text: str, words: Sequence[Word]) -> frozenset[int]:
+    """Returns which words are numbers that belong to the quantity in front: `10` of `5 ft 10 in`."""
+    at = [index for index, word in enumerate(words) if word.number is not None]
+    stated = [(words[index].end, stated_unit(text[words[index].end :])) for index in at]
+    ends = [(start, start + each.end) for start, each in stated if each and each.more]
+    return frozenset(index for index in at if any(start <= words[index].start < end for start, end in ends))
 
 
 def _short(match: re.Match[str]) -> str | None:
