@@ -20,22 +20,55 @@ from compiled_ai.errors import InputError
 
 _MAX_EXPONENT = 400
 """Larger exponents would be written as endless zeros: `1e999999999` is a refusal, not a memory problem."""
+DEEPEST = 200
+"""Levels of lists and objects in what is read. A stated limit: Python's own hangs on its version and on who calls."""
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Reads JSON exactly: `Decimal` for fractions; refuses NaN, infinity and duplicate keys with `InputError`."""
+    """Reads JSON exactly: `Decimal` for fractions.
+
+    Refuses NaN, infinity, duplicate keys and more than `DEEPEST` levels with `InputError`.
+    """
     try:
         if isinstance(text, (bytes, bytearray)):
             text = text.decode(json.detect_encoding(text), "surrogatepass")
-        try:
-            value, end = _scan(text, 0)
-            if end == len(text) or not text[end:].strip(" \t\r\n"):
-                return value
-        except StopIteration:
-            pass  # white space, or nothing: the usual way tells
-        return _DECODER.decode(text)
-    except (ValueError, RecursionError) as fault:
+        value = _decode(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as fault:
         raise InputError(f"Not valid JSON: {fault}.") from fault
+    if _may_be_deep(text) and _is_deep(value):
+        raise _too_deep()
+    return value
+
+
+def _decode(text: str) -> Any:
+    try:
+        value, end = _scan(text, 0)
+        if end == len(text) or not text[end:].strip(" \t\r\n"):
+            return value
+    except StopIteration:
+        pass  # white space, or nothing: the usual way tells
+    return _DECODER.decode(text)
+
+
+def _may_be_deep(text: str) -> bool:
+    return text.count("[") + text.count("{") > DEEPEST
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        lists = [each for each in level if type(each) is list]
+        level = [item for each in level if type(each) is dict for item in each.values()]
+        level += [item for each in lists for item in each]
+        if not level:
+            return False
+    return any(type(each) in (list, dict) for each in level)
+
+
+def _too_deep() -> InputError:
+    return InputError(f"The JSON has more than {DEEPEST} levels of lists and objects.", remedy="Nest less.")
 
 
 def _decimal(text: str) -> Decimal:
@@ -82,14 +115,14 @@ def read_members(text: str) -> tuple[tuple[str, ...], tuple[Any, ...]] | None:
     """Reads the names and the values of a JSON object as they stand, as exactly as `parse_json` and in half its time.
 
     Names may occur twice. `None` is returned for an empty object and for what only `parse_json` can tell: white space
-    around it, a fault, an unusual number, objects within the object.
+    around it, a fault, an unusual number, objects within the object, many lists.
     """
     try:
         members, end = _scan_members(text, 0)
         if end != len(text) or type(members) is not _MEMBERS:
             return None
         names, values = zip(*members)  # noqa: B905  (pairs)
-        if _holds_object(values):
+        if _holds_object(values) or _may_be_deep(text):
             return None
     except (StopIteration, ValueError, ArithmeticError, RecursionError):
         return None

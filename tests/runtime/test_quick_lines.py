@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compiled_ai.canonical import canonical_json, kind_of, parse_json
+from compiled_ai.canonical import DEEPEST, canonical_json, kind_of, parse_json
 from compiled_ai.errors import InputError
 from compiled_ai.runtime.batch import run_batch
 from compiled_ai.runtime.keys import KeyRing
@@ -90,10 +91,10 @@ def test_a_line_of_any_kind_comes_to_what_a_single_run_comes_to(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_kept_column_too_deep_to_be_written_fails_its_record_alone(
+def test_a_kept_column_that_is_too_deep_fails_its_record_alone(
     program: Programs, tmp_path: Path, workers: int
 ) -> None:
-    deep = PLAIN[:-1] + ', "note": ' + "[" * 985 + "]" * 985 + "}"
+    deep = PLAIN[:-1] + ', "note": ' + "[" * DEEPEST + "]" * DEEPEST + "}"
     (tmp_path / "in.jsonl").write_text(f"{PLAIN}\n{deep}\n{PLAIN}\n")
     run_batch(program("triage"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=workers, keep=["note"])
     first, second, third = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
@@ -161,3 +162,12 @@ def test_a_kept_column_that_no_line_has_is_told(program: Programs, tmp_path: Pat
         program("extract"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=0, keep=["identifier"], resume=True
     )
     assert whole.absent == ()
+
+
+@pytest.mark.parametrize("inner", ["[{}]", '{{"a":{}}}'], ids=["lists", "objects"])
+def test_the_deepest_json_that_is_read_can_be_written(inner: str) -> None:
+    """Whoever calls, and on every Python: the limit is the project's own."""
+    deepest = reduce(lambda text, _: inner.format(text), range(DEEPEST - 1), "[]")
+    assert canonical_json(parse_json(deepest)) == deepest
+    with pytest.raises(InputError, match="more than 200 levels"):
+        parse_json(inner.format(deepest))
