@@ -14,6 +14,7 @@ from compiled_ai.errors import InputError, NotFound, RecordAltered
 from compiled_ai.records import RunRecord
 from compiled_ai.runtime.store import CompletedRun, RunStore, VerifyReport
 from compiled_ai.runtime.store import dialects as dialects_module
+from compiled_ai.runtime.store.chain import commitment_of
 from compiled_ai.runtime.store.schema import MIGRATIONS
 
 NANOSECONDS = 1_790_000_000_123_456_000
@@ -93,6 +94,17 @@ def test_a_store_from_before_there_were_groups_is_read_and_gone_on_with(
     assert place.execute("SELECT version FROM migrations ORDER BY version") == [(1,), (2,)]
 
 
+def _tell_anew(told: bytes) -> Tamper:
+    """Puts something else into the first group's event, and mends what can be mended without the store's secret."""
+
+    def tamper(place: Place) -> None:
+        [(first,)] = place.execute("SELECT first FROM runs WHERE run_id = 'r-0005'")
+        place.execute("UPDATE payloads SET blind = ?, clear = ? WHERE seq = ?", (b"b", told, first))
+        place.execute("UPDATE events SET commitment = ? WHERE seq = ?", (commitment_of(b"b", told, b""), first))
+
+    return tamper
+
+
 _THIRD = "(SELECT MIN(seq) + 2 FROM events)"
 _OTHER_PAYLOAD = b'{"environment":{},"inputs":{},"outputs":{"outcome":"OTHER"}}'
 TAMPERINGS: dict[str, tuple[str, Tamper]] = {
@@ -121,6 +133,11 @@ TAMPERINGS: dict[str, tuple[str, Tamper]] = {
     "what is told of a group is deleted": (
         "payload", do("DELETE FROM payloads WHERE seq = (SELECT first FROM runs WHERE run_id = 'r-0005')"),
     ),
+    "what is told of a group, with its commitment": (
+        "altered", _tell_anew(b"\n".join(b"r-%04d 1 2 00" % number for number in range(100))),
+    ),
+    "what is told of a group, to nonsense": ("altered", _tell_anew(b"\xff\n\n\n\n\nr-0005 x 9 zz")),
+    "what is told of a group, to times out of range": ("altered", _tell_anew(b"\n" * 5 + b"r-0005 %d 2 00" % 10**40)),
     "a group's event": (
         "altered", do("UPDATE events SET header = replace(header, 'prior_auth', 'other') WHERE kind = 'recorded_many'"),
     ),

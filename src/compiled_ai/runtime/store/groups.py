@@ -145,21 +145,27 @@ class RecordedMany:
         """Returns `None` if it is no such event, or if its payload is not the one that was committed to."""
         if event.kind != RECORDED_MANY or payload is None or payload.commitment() != event.commitment:
             return None
-        return cls(event, tuple(payload.clear.decode("ascii").split("\n")))
+        return cls(event, tuple(payload.clear.decode("ascii", "replace").split("\n")))
 
     def run_ids(self) -> list[str]:
         return [told.partition(" ")[0] for told in self.told]
 
     def first_event(self, run_id: str, place: int) -> Event | None:
-        """The first event of a run as it would have been alone; `None` if another run is told at that place."""
-        told = self.told[place].split(" ") if 0 <= place < len(self.told) else [""]
-        if told[0] != run_id:
+        """The first event of a run as it would have been alone.
+
+        `None` if another run is told at that place, or what makes no sense: whether the event is authentic is not
+        known here.
+        """
+        event, told = self.event, self.told[place].split(" ") if 0 <= place < len(self.told) else []
+        try:
+            named, started, finished, commitment = told
+            times = {"started_at": iso(int(started)), "finished_at": iso(int(finished))}
+            header, committed = {**json.loads(event.header), **times}, bytes.fromhex(commitment)
+        except (ValueError, TypeError, OverflowError):
             return None
-        _, started, finished, commitment = told
-        times = {"started_at": iso(int(started)), "finished_at": iso(int(finished))}
-        event = self.event
+        if named != run_id:
+            return None
         return Event(
             event.writer, event.position, event.at, run_id, 0, "recorded",
-            header_text({**json.loads(event.header), **times}), bytes.fromhex(commitment),
-            event.previous, GENESIS, event.hash, told_by=event,
+            header_text(header), committed, event.previous, GENESIS, event.hash, told_by=event,
         )  # fmt: skip
