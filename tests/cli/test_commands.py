@@ -260,6 +260,26 @@ def test_batch_does_not_write_over_its_input(desk: Home, tmp_path: Path) -> None
     assert file.read_text("utf-8") == '{"ticket": "A", "waiting": 9}\n'
 
 
+def test_a_batch_that_replaces_its_earlier_output_says_so(desk: Home, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"ticket": "A", "waiting": 9}\n', "utf-8")
+    arguments = ("batch", "triage@1.0.0", str(source), str(out), "--no-store")
+    replaced = f"warning: {str(out)!r} is there, and is replaced when this batch is whole"
+    told = [
+        (ran.code, replaced in ran.err) for ran in (desk(*arguments), desk(*arguments), desk(*arguments, "--resume"))
+    ]
+    assert told == [(0, False), (0, True), (0, False)]
+
+
+def test_a_batch_whose_mapped_column_is_nowhere_says_so_and_that_all_failed(desk: Home, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"ticket": "A", "waiting": 9}\n', "utf-8")
+    ran = desk("batch", "triage@1.0.0", str(source), str(out), "--no-store", "--map", "waiting=weeks", "--json")
+    assert (ran.code, ran.json["failed"], ran.json["absent_columns"]) == (0, 1, ["weeks"])
+    assert "warning: no record has a column 'weeks' (--keep, --map)" in ran.err
+    assert "warning: every record failed; the reasons are in " in ran.err
+
+
 def test_once_with_another_input_is_a_mistake(desk: Home) -> None:
     first = desk("run", "triage@1.0.0", "--input", '{"ticket": "T-two", "waiting": 1}', "--once")
     other = desk("run", "triage@1.0.0", "--input", '{"ticket": "T-two", "waiting": 2}', "--once")

@@ -91,9 +91,7 @@ def test_a_line_of_any_kind_comes_to_what_a_single_run_comes_to(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_kept_column_that_is_too_deep_fails_its_record_alone(
-    program: Programs, tmp_path: Path, workers: int
-) -> None:
+def test_a_kept_column_that_is_too_deep_fails_its_record_alone(program: Programs, tmp_path: Path, workers: int) -> None:
     deep = PLAIN[:-1] + ', "note": ' + "[" * DEEPEST + "]" * DEEPEST + "}"
     (tmp_path / "in.jsonl").write_text(f"{PLAIN}\n{deep}\n{PLAIN}\n")
     run_batch(program("triage"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=workers, keep=["note"])
@@ -144,8 +142,11 @@ def referring(program: Program) -> str:
     return canonical_json({**program.described, "reference": ["claim_id"]})
 
 
+@pytest.mark.parametrize("mapped", [False, True], ids=["kept", "mapped"])
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_kept_column_that_no_line_has_is_told(program: Programs, tmp_path: Path, workers: int) -> None:
+def test_a_kept_or_mapped_column_that_no_line_has_is_told(
+    program: Programs, tmp_path: Path, workers: int, mapped: bool
+) -> None:
     records = [{"document": "Total: 1", "id": 4}, {"document": "Total: 2", "page": 1}]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     result = run_batch(
@@ -153,11 +154,15 @@ def test_a_kept_column_that_no_line_has_is_told(program: Programs, tmp_path: Pat
         tmp_path / "in.jsonl",
         tmp_path / "out.jsonl",
         workers=workers,
+        mapping={"document": "text"} if mapped else {},
         keep=["id", "identifier", "page"],
     )
-    assert result.absent == ("identifier",)
-    assert "warning: no record has a column 'identifier' (--keep): null in each line" in result.text()
-    assert result.to_json()["absent_columns"] == ["identifier"]
+    absent, shown = (["identifier", "text"], "'identifier' or 'text'") if mapped else (["identifier"], "'identifier'")
+    failed = f"every record failed; the reasons are in {str(tmp_path / 'out.dead.jsonl')!r} (--strict: exit code 1)"
+    assert result.to_json()["absent_columns"] == list(result.absent) == absent
+    assert result.warnings[0] == f"no record has a column {shown} (--keep, --map)"
+    assert result.warnings[1:] == ((failed,) if mapped else ())
+    assert result.exit_code == 0
     whole = run_batch(
         program("extract"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=0, keep=["identifier"], resume=True
     )

@@ -81,7 +81,7 @@ def test_a_store_in_a_folder_that_cannot_be_made_is_refused(sqlite_place: Place,
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(place: Place) -> None:
     place.open().close()
     place.execute("INSERT INTO migrations (version, applied) VALUES (99, 0)")
-    with pytest.raises(StoreFailed, match=r"has schema 99.*knows schemas up to 1\. Upgrade compiled-ai"):
+    with pytest.raises(StoreFailed, match=r"has schema 99.*knows schemas up to 2\. Upgrade compiled-ai"):
         place.open()
     assert place.execute("SELECT MAX(version) FROM migrations") == [(99,)]
 
@@ -89,28 +89,28 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(place: Place) -> N
 def test_an_older_store_is_migrated_once_and_keeps_its_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with place.open() as store:
         run_id = store.save(run_record())
-    newer = (*MIGRATIONS, Migration(2, ("ALTER TABLE runs ADD COLUMN note TEXT",)))
+    newer = (*MIGRATIONS, Migration(3, ("ALTER TABLE runs ADD COLUMN note TEXT",)))
     monkeypatch.setattr(dialects_module, "MIGRATIONS", newer)
-    monkeypatch.setattr(dialects_module, "NEWEST", 2)
+    monkeypatch.setattr(dialects_module, "NEWEST", 3)
     for _ in range(2):
         with place.open() as store:
             assert store.load(run_id).run_id == run_id
-    assert place.execute("SELECT version FROM migrations ORDER BY version") == [(1,), (2,)]
+    assert place.execute("SELECT version FROM migrations ORDER BY version") == [(1,), (2,), (3,)]
     assert place.execute("SELECT note FROM runs") == [(None,)]
 
 
 def test_a_failed_migration_leaves_the_store_as_it_was(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with place.open() as store:
         run_id = store.save(run_record())
-    broken = Migration(2, ("ALTER TABLE runs ADD COLUMN note TEXT", "ALTER TABLE nowhere ADD COLUMN x TEXT"))
+    broken = Migration(3, ("ALTER TABLE runs ADD COLUMN note TEXT", "ALTER TABLE nowhere ADD COLUMN x TEXT"))
     with monkeypatch.context() as patched:
         patched.setattr(dialects_module, "MIGRATIONS", (*MIGRATIONS, broken))
-        patched.setattr(dialects_module, "NEWEST", 2)
+        patched.setattr(dialects_module, "NEWEST", 3)
         with pytest.raises(StoreFailed):
             place.open()
     with place.open() as store:
         assert store.load(run_id).run_id == run_id
-    assert place.execute("SELECT version FROM migrations") == [(1,)]
+    assert place.execute("SELECT version FROM migrations") == [(1,), (2,)]
 
 
 def test_a_locked_store_gives_up_after_its_patience(sqlite_place: Place) -> None:

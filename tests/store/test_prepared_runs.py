@@ -31,7 +31,7 @@ def test_a_run_from_a_form_is_the_run_that_a_record_makes(
 
 
 def test_many_plain_runs_are_stored_as_each_alone_would_be(store: RunStore) -> None:
-    """Of 777 runs, since a statement takes 250, 25 or 1."""
+    """Of 777 runs, since a group has 100 and a statement takes 100, 10 or 1."""
     times = {"started_at": "2026-09-21T14:13:20.123456Z", "finished_at": "2026-09-21T14:13:21.123456Z"}
     usual = run_record(**times, reference={})
     form = store.form(usual.artifact, usual.workflow, usual.environment)

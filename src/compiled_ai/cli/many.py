@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from compiled_ai.cli.output import emit, note
 from compiled_ai.cli.runs import Json, Map, Model, NoStore, parse_maps, program_source
 from compiled_ai.config import load_settings
 from compiled_ai.errors import counted
+
+if TYPE_CHECKING:
+    from compiled_ai.runtime.batch import BatchResult
 
 Keep = Annotated[list[str] | None, typer.Option("--keep", metavar="COLUMN", help="copied to the output")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="processes; one per processor if not given")]
@@ -56,6 +59,8 @@ def batch(
 
     settings = load_settings()
     loaded = open_artifact(settings, name)
+    if not resume:
+        note_if_replaced(target)
     with nullcontext() if no_store else open_store(settings, writes=True) as store, progress_bar() as progress:
         try:
             summary = run_batch(
@@ -76,6 +81,22 @@ def batch(
         except KeyboardInterrupt:
             note("What was done is kept beside the output; go on with --resume.")
             raise
+    end_batch(summary, as_json=as_json)
+
+
+def note_if_replaced(target: Path) -> None:
+    """Says so while the earlier output is still there: it is replaced when the new one is whole."""
+    if target.is_file():
+        note(
+            f"warning: {str(target)!r} is there, and is replaced when this batch is whole; to keep its lines, and run "
+            "only what they lack, use --resume."
+        )
+
+
+def end_batch(summary: BatchResult, *, as_json: bool) -> None:
+    """Tells what came of a batch, and exits by it."""
+    for warning in summary.warnings:
+        note(f"warning: {warning}")
     emit(summary.to_json(), as_json=as_json, text=summary.text())
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)

@@ -10,8 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from compiled_ai.cli.many import end_batch, note_if_replaced
 from compiled_ai.cli.output import emit
 from compiled_ai.errors import NotFound
 
@@ -41,6 +40,8 @@ def submit_many(settings: Settings, loaded: Any, connection: Connection, wanted:
 
     if not wanted.target.absolute().parent.is_dir():
         raise NotFound(f"There is no folder {str(wanted.target.absolute().parent)!r} for the output.")
+    if not wanted.how.resume:
+        note_if_replaced(wanted.target)
     started = monotonic()
     with open_store(settings, writes=True) as store:
         start, end = asyncio.run(_submit(settings, loaded, connection, wanted, store))
@@ -102,6 +103,4 @@ def _tell(wanted: Wanted, counts: Mapping[str, int], seconds: float) -> None:
         dead_letters=letters if counts.get("failed") else None,
         here=lines,
     )
-    emit(summary.to_json(), as_json=wanted.as_json, text=summary.text())
-    if summary.exit_code:
-        raise typer.Exit(summary.exit_code)
+    end_batch(summary, as_json=wanted.as_json)

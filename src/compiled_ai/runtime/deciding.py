@@ -46,7 +46,7 @@ class Handed:
     letters: bytes
     counts: dict[str, int]
     unseen: frozenset[str] = frozenset()
-    """Kept columns that no record had, of all that its worker has read so far."""
+    """Columns that somebody named and that no record had, of all that its worker has read so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Bench:
     owns_store: bool
     _lines: QuickLines | None = field(init=False)
     _unseen: set[str] = field(init=False)
-    """Kept columns that no record had so far."""
+    """Columns that somebody named and that no record had so far."""
     _protection: Protection = field(init=False)
     _form: RunForm | None = None
     _texts: dict[int, str] = field(default_factory=dict)
@@ -148,7 +148,7 @@ class Bench:
     """... and the records that both are of."""
 
     def __post_init__(self) -> None:
-        self._unseen = set(self.columns.keep)
+        self._unseen = set(self.columns.named)
         build, is_quick = self.program.build_input, self.program.decides_alone and self.columns.header is None
         self._lines = QuickLines(self.columns, build) if build is not None and is_quick else None
         if self.store is not None:
@@ -237,9 +237,10 @@ class Bench:
         columns, kept_text = self.columns, ""
         try:
             values = columns.values(raw)
+            if self._unseen:
+                self._unseen -= values.keys()
             if columns.keep:
                 kept_text = self._kept(columns.kept(values))
-                self._unseen -= values.keys()
             stepping = Stepping(self.program, columns.input_of(values))
         except InputError as fault:
             kept_text = kept_text or self._kept(dict.fromkeys(columns.keep))

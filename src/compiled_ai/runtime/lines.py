@@ -46,6 +46,11 @@ class Columns:
         """True if a JSON object with just the inputs is the input as it is."""
         return self.header is None and all(name == column for name, column in self.inputs.items())
 
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """Columns that somebody named: kept, or mapped to an input of another name."""
+        return frozenset(self.keep).union(column for name, column in self.inputs.items() if column != name)
+
     def values(self, line: RawLine) -> dict[str, Any]:
         """Returns a line as one object; raises `InputError` if it is none."""
         if isinstance(line, list):

@@ -37,7 +37,7 @@ class QuickLines:
         self._columns, self._build = columns, build
         self._heads = [f",{canonical_json(column)}:" for column in columns.keep]
         self.seen: set[str] = set()
-        """Kept columns that some line had."""
+        """Columns that somebody named and that some line had."""
         self._layouts: dict[tuple[str, ...], _Layout | None] = {}
 
     def read(self, line: bytes) -> tuple[Any, str] | None:
@@ -66,7 +66,7 @@ class QuickLines:
         if len(self._layouts) >= _MOST_LAYOUTS:
             self._layouts.clear()
         columns = self._columns
-        self.seen.update(set(columns.keep).intersection(names))
+        self.seen.update(columns.named.intersection(names))
         unambiguous = len(set(names)) == len(names)
         layout = _Layout(_pick(names, list(columns.inputs.values())), _pick(names, columns.keep))
         self._layouts[names] = layout if unambiguous else None

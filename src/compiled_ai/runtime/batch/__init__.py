@@ -51,7 +51,7 @@ class BatchResult:
     here: int = 0
     """Lines of this call: fewer than `lines` if it went on after a checkpoint."""
     absent: tuple[str, ...] = ()
-    """Columns that were to be kept and that no record of this call has."""
+    """Columns that were to be kept, or mapped to an input, and that no record of this call has."""
 
     @property
     def rate(self) -> float | None:
@@ -76,10 +76,17 @@ class BatchResult:
         told = f"{self.lines} lines: {ends} ({self.seconds:.1f} s{rate})"
         if self.dead_letters is not None:
             told += f"\nfailed records and reasons: {self.dead_letters}"
-        if self.absent:
-            columns = " or ".join(map(repr, self.absent))
-            told += f"\nwarning: no record has a column {columns} (--keep): null in each line"
         return told
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is no error and yet hardly meant."""
+        told = []
+        if self.absent:
+            told.append(f"no record has a column {' or '.join(map(repr, self.absent))} (--keep, --map)")
+        if self.lines and self.failed == self.lines:
+            told.append(f"every record failed; the reasons are in {str(self.dead_letters)!r} (--strict: exit code 1)")
+        return tuple(told)
 
 
 def run_batch(
@@ -153,7 +160,7 @@ def run_batch(
         strict=strict,
         dead_letters=batch.letters if counts.get("failed") else None,
         here=lines - passed.before,
-        absent=tuple(name for name in keep if name in passed.absent),
+        absent=tuple(sorted(passed.absent)),
     )
 
 

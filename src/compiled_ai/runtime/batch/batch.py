@@ -45,7 +45,7 @@ class Passed:
     before: int
     """Lines of them that were done before."""
     absent: frozenset[str]
-    """Kept columns that no record of the pass had."""
+    """Columns to be kept, or mapped to an input, that no record of the pass had."""
 
 
 @dataclass(kw_only=True)

@@ -126,7 +126,7 @@ class Pass:
     report: Progress | None
     counts: dict[str, int] = field(init=False)
     unseen: frozenset[str] | None = None
-    """Kept columns that no record of this pass had so far; `None` before its first one."""
+    """Columns that somebody named and no record of this pass had so far; `None` before its first one."""
     committed_at: float = field(default_factory=monotonic)
     reported_at: float = 0.0
 

@@ -25,7 +25,8 @@ A decision becomes the effect `(step, "review", item, attempt)` of its run by it
 A part of a record that a sink withholds (`masked`, `forbidden`) is read back as `{"withheld": LEVEL, ...}`.
 
 **What is kept.** Events are append-only; each names the hash of the one before in its writer's chain (one chain for
-each open store that writes, begun by `opened` and ended by `closed`) and of the one before in its run. Hashes are
+each open store that writes, begun by `opened` and ended by `closed`) and of the one before in its run. Plain runs of
+a batch share their first event with the others of their group (`groups`). Hashes are
 keyed with a secret of the store, which a master key (or the home's local key) wraps, and cover a commitment to the
 payload. Payloads lie apart, sealed with a key of their run where the run's protection says so. All other tables
 only serve to find things fast, and `verify` derives them anew from the events.
@@ -37,9 +38,10 @@ from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.store.anchors import Anchor
 from compiled_ai.runtime.store.dialects import Durability
 from compiled_ai.runtime.store.effecting import Incomplete, Intent
+from compiled_ai.runtime.store.groups import CompletedRun, RunForm
 from compiled_ai.runtime.store.payloads import CLEAR, Level, Protection
 from compiled_ai.runtime.store.reviewing import Review
-from compiled_ai.runtime.store.runs import CompletedRun, Prepared, RunForm, RunLike, RunSummary
+from compiled_ai.runtime.store.runs import Prepared, RunLike, RunSummary
 from compiled_ai.runtime.store.store import RunStore, StoreAddress
 from compiled_ai.runtime.store.times import now_text
 from compiled_ai.runtime.store.verifying import ChainState, StoreFinding, VerifyReport

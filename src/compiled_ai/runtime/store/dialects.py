@@ -36,7 +36,7 @@ _MIGRATION_LOCK = 7_103_562_041
 
 
 Row = Sequence[Any]
-_ROWS_OF_A_STATEMENT = (250, 25, 1)
+_ROWS_OF_A_STATEMENT = (100, 10, 1)
 """Many rows of one statement cost half of as many statements."""
 
 
@@ -443,6 +443,7 @@ class PostgreSQL:
     def forget_deleted(self) -> None:
         """Frees the deleted rows; the server's own log and its backups keep them as long as they keep anything."""
         self.execute("VACUUM payloads")
+        self.execute("VACUUM payloads_of_groups")
         self.execute("VACUUM runs")
 
     def close(self) -> None:

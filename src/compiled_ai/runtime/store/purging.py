@@ -54,11 +54,15 @@ def _purge_one(session: Session, database: Database, run_id: str, by: str, reaso
     row = run_row(database, run_id, lock=True)
     if row.purged is not None or row.status not in FINAL:
         return False
-    _delete_business_keys(database, row)
+    if row.place is None:
+        _delete_business_keys(database, row)
     extend(session, row, "purged", {"by": by, "reason": reason}, {})
     values = (now_micros(), run_id)
     database.execute("UPDATE runs SET purged = ?, key_name = NULL, wrapped = NULL WHERE run_id = ?", values)
-    database.execute("DELETE FROM payloads WHERE seq = ?", (row.first,))
+    if row.place is None:
+        database.execute("DELETE FROM payloads WHERE seq = ?", (row.first,))
+    else:
+        database.execute("DELETE FROM payloads_of_groups WHERE seq = ? AND place = ?", (row.first, row.place))
     later = "SELECT seq FROM events WHERE run_id = ? AND run_position > 0"
     database.execute(f"DELETE FROM payloads WHERE seq IN ({later})", (run_id,))
     database.execute("DELETE FROM effects WHERE run_id = ?", (run_id,))

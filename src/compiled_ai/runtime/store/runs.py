@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from os import urandom
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from compiled_ai.canonical import Canonical, canonical_json
+from compiled_ai.canonical import canonical_json
 from compiled_ai.errors import InputError, NotFound, StoreFailed
 from compiled_ai.records import Effect, RunStatus
 from compiled_ai.runtime.keys import Wrapped
-from compiled_ai.runtime.store.chain import BLIND_BYTES, Payload, header_text
+from compiled_ai.runtime.store.chain import Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack
-from compiled_ai.runtime.store.session import Appended, FirstEvent, Session, payload_context
+from compiled_ai.runtime.store.session import Appended, Session, payload_context
 from compiled_ai.runtime.store.times import iso, micros_of, now_micros
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ _OF_A_RUN = ("run_id", "started", "finished", "first", "head", "key_name", "wrap
 _OF_AN_EFFECT = ("run_id", "step", "kind", "item", "attempt", "state")
 RUN_COLUMNS = (
     "r.run_id, r.workflow, r.artifact, r.status, r.started, r.finished, r.protection, r.first, r.events, r.head, "
-    "r.key_name, r.wrapped, r.purged"
+    "r.key_name, r.wrapped, r.purged, r.place"
 )
 _SELECT_RUN = f"SELECT {RUN_COLUMNS} FROM runs r WHERE r.run_id = ?"
 
@@ -108,12 +107,14 @@ class RunRow:
     finished: int | None
     protection: str
     first: int
-    """`seq` of its first event."""
+    """`seq` of its first event, or of the event of its group."""
     events: int
     head: bytes
     key_name: str | None
     wrapped: bytes | None
     purged: int | None
+    place: int | None
+    """Its place in its group; `None` if its first event is its own."""
 
     def key(self, session: Session) -> AESGCM | None:
         return session.run_key(self.run_id, self.key_name, self.wrapped)
@@ -153,15 +154,19 @@ class Prepared:
     """Key and state of each effect, of a run that has not ended."""
 
 
-def prepare(session: Session, record: RunLike, protection: Protection) -> Prepared:
-    """Serialises and seals a record. Raises `KeyMissing` before anything is written."""
-    run_id = record.run_id
+def checked_id(run_id: str) -> str:
     if not _RUN_ID.fullmatch(run_id):
         raise InputError(f"{run_id!r} is not a run id.", remedy="Use 1 to 64 letters, digits, '_', '.', '-'.")
-    run_key, wrapped = _key_for(session, run_id, protection)
+    return run_id
+
+
+def prepare(session: Session, record: RunLike, protection: Protection) -> Prepared:
+    """Serialises and seals a record. Raises `KeyMissing` before anything is written."""
+    run_id = checked_id(record.run_id)
+    run_key, wrapped = key_for(session, run_id, protection)
     references = [(name, reference_hash(session, value)) for name, value in record.reference.items()]
     facts = [f'"environment":{session.environment_json(record.environment)}']
-    facts += _reference_facts(session, record.reference)
+    facts += reference_facts(session, record.reference)
     parts: dict[Part, Any] = {"inputs": record.input}
     if record.output is not None:
         parts["outputs"] = record.output
@@ -193,98 +198,7 @@ def prepare(session: Session, record: RunLike, protection: Protection) -> Prepar
     )
 
 
-class CompletedRun(NamedTuple):
-    """A run that needed nothing from the outside."""
-
-    run_id: str
-    given: str
-    """Canonical JSON of its input."""
-    output: str
-    """Canonical JSON."""
-    started_ns: int
-    """From 1970."""
-    finished_ns: int
-
-
-class RunForm:
-    """What all runs of an artifact have in common that completed without effects, written once for many of them."""
-
-    __slots__ = ("_facts", "_head", "_middle", "_protection", "_session", "_tail", "artifact", "workflow")
-    Run = CompletedRun
-
-    def __init__(
-        self, session: Session, artifact: str, workflow: str, environment: Mapping[str, str], protection: Protection
-    ) -> None:
-        self._session, self._protection = session, protection
-        self.artifact, self.workflow = artifact, workflow
-        self._facts = f'"environment":{session.environment_json(environment)}'
-        self._head = f'{{"artifact":{_quote(artifact)},"finished_at":"'
-        self._middle = f'","protection":"{protection.text()}","started_at":"'
-        self._tail = f'","status":"completed","workflow":{_quote(workflow)}}}'
-
-    @property
-    def is_plain(self) -> bool:
-        """True if nothing of its runs is protected: those without business keys are written by `insert_plain`."""
-        return self._protection is CLEAR
-
-    def completed(self, run: CompletedRun, reference: Mapping[str, str]) -> Prepared:
-        """Returns a run ready to be written, with its business keys."""
-        run_id, given, output, started_ns, finished_ns = run
-        facts = [self._facts, *_reference_facts(self._session, reference)]
-        run_key, wrapped = _key_for(self._session, run_id, self._protection)
-        parts: dict[Part, Any] = {"inputs": Canonical(given), "outputs": Canonical(output)}
-        payload = pack(
-            facts,
-            parts,
-            self._protection,
-            run_key=run_key,
-            mark_mac=self._session.mark_mac,
-            context=payload_context(run_id, 0),
-        )
-        return Prepared(
-            run_id,
-            self.workflow,
-            self.artifact,
-            "completed",
-            self._header(started_ns // 1000, finished_ns // 1000),
-            payload,
-            self._protection.text(),
-            started_ns // 1000,
-            finished_ns // 1000,
-            wrapped,
-            [(name, reference_hash(self._session, value)) for name, value in reference.items()],
-            (),
-        )
-
-    def _header(self, started: int, finished: int) -> str:
-        return f"{self._head}{iso(finished)}{self._middle}{iso(started)}{self._tail}"
-
-    def insert_plain(self, runs: Sequence[CompletedRun]) -> None:
-        """Writes new runs without protection and business keys, within a transaction, as `insert_many` would."""
-        same = {"workflow": self.workflow, "artifact": self.artifact, "status": "completed", "protection": ""}
-        appended = self._session.append_many("recorded", map(self._first_event, runs, _blinds()))
-        rows = [
-            (run_id, started_ns // 1000, finished_ns // 1000, seq, head)
-            for (run_id, _, _, started_ns, finished_ns), (seq, head) in zip(runs, appended, strict=True)
-        ]
-        columns = ("run_id", "started", "finished", "first", "head")
-        self._session.database.insert("runs", {**same, "events": 1}, columns, rows)
-
-    def _first_event(self, run: CompletedRun, blind: bytes) -> FirstEvent:
-        run_id, given, output, started_ns, finished_ns = run
-        clear = f'{{{self._facts},"inputs":{given},"outputs":{output}}}'.encode("utf-8", "surrogatepass")
-        return run_id, self._header(started_ns // 1000, finished_ns // 1000), (blind, clear, b"")
-
-
-def _blinds() -> Iterator[bytes]:
-    """Random bytes for one payload after another, drawn for many at a time: asking the system costs a microsecond."""
-    while True:
-        drawn = urandom(256 * BLIND_BYTES)
-        for start in range(0, len(drawn), BLIND_BYTES):
-            yield drawn[start : start + BLIND_BYTES]
-
-
-def _reference_facts(session: Session, reference: Mapping[str, str]) -> list[str]:
+def reference_facts(session: Session, reference: Mapping[str, str]) -> list[str]:
     if not reference:
         return []
     hashes = {name: reference_hash(session, value).hex() for name, value in reference.items()}
@@ -292,7 +206,7 @@ def _reference_facts(session: Session, reference: Mapping[str, str]) -> list[str
     return [f'"references":{{{members}}}']
 
 
-def _key_for(session: Session, run_id: str, protection: Protection) -> tuple[AESGCM | None, Wrapped | None]:
+def key_for(session: Session, run_id: str, protection: Protection) -> tuple[AESGCM | None, Wrapped | None]:
     return session.new_run_key(run_id) if protection is not CLEAR and protection.encrypts else (None, None)
 
 

@@ -6,6 +6,7 @@
 |---|---|---|
 | `events` | what happened: append-only, hashed, in its writer's and its run's chain | never |
 | `payloads` | inputs, effects, outputs of an event, clear or sealed | deleted by purge |
+| `payloads_of_groups` | the same of runs that one event tells (`groups`), all clear | deleted by purge |
 | `runs`, `effects`, `reviews`, `business_keys` | where things stand; `verify` derives them anew | yes |
 | `writers` | one row for each chain | closed once |
 | `secrets` | the store's own secret, wrapped by a master key; a sample for each key's name | re-wrapped by rotation |
@@ -49,6 +50,14 @@ MIGRATIONS: tuple[Migration, ...] = (
             "item BIGINT NOT NULL, attempt BIGINT NOT NULL, status TEXT NOT NULL, opened BIGINT NOT NULL, "
             "deadline BIGINT, decided BIGINT, UNIQUE (run_id, step, item, attempt))",
             "CREATE INDEX reviews_open ON reviews (status, opened)",
+        ),
+    ),
+    Migration(
+        2,
+        (
+            "CREATE TABLE payloads_of_groups (seq BIGINT NOT NULL, place BIGINT NOT NULL, blind {blob} NOT NULL, "
+            "clear {blob} NOT NULL, PRIMARY KEY (seq, place)){clustered}",
+            "ALTER TABLE runs ADD COLUMN place BIGINT",
         ),
     ),
 )

@@ -19,14 +19,13 @@ from compiled_ai.runtime.store import anchors, purging, reviewing, verifying
 from compiled_ai.runtime.store.anchors import Anchor
 from compiled_ai.runtime.store.dialects import Duplicate, Durability, open_database
 from compiled_ai.runtime.store.effecting import Incomplete, Intent, incomplete, intend, record_effect, unresolved
+from compiled_ai.runtime.store.groups import CompletedRun, RunForm
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection
 from compiled_ai.runtime.store.reviewing import Review
 from compiled_ai.runtime.store.runs import (
     FINAL,
     SUMMARY_COLUMNS,
-    CompletedRun,
     Prepared,
-    RunForm,
     RunLike,
     RunSummary,
     extend,
@@ -182,13 +181,12 @@ class RunStore:
         return present
 
     def save_completed(self, form: RunForm, runs: Sequence[CompletedRun]) -> set[str]:
-        """As `save_prepared`, for runs of a plain form without business keys."""
+        """As `save_prepared`, for runs of a plain form without business keys; they are stored in groups."""
         self._flush()
+        groups = form.groups(runs)  # before other writers are kept waiting
         with self._session.writing() as database:
-            present = stored_among(database, [run[0] for run in runs])
-            new = [run for run in runs if run.run_id not in present] if present else runs
-            if new:
-                form.insert_plain(new)
+            present = stored_among(database, [run.run_id for run in runs])
+            form.insert(form.groups([run for run in runs if run.run_id not in present]) if present else groups)
         return present
 
     def stored(self, run_ids: Sequence[str]) -> set[str]:

@@ -11,6 +11,7 @@ from compiled_ai.errors import NotFound, RecordAltered
 from compiled_ai.records import Effect, RunRecord
 from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
 from compiled_ai.runtime.store.dialects import Database
+from compiled_ai.runtime.store.groups import RecordedMany
 from compiled_ai.runtime.store.payloads import unpack
 from compiled_ai.runtime.store.runs import EffectKey, RunRow
 from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_context, payload_of
@@ -121,10 +122,21 @@ def _review_effect(key: EffectKey, asked: Any, decision: Any) -> Effect:
 def events_of(database: Database, row: RunRow) -> list[tuple[Event, Payload | None]]:
     rows = database.execute(
         f"SELECT {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e LEFT JOIN payloads p ON p.seq = e.seq "
-        "WHERE e.seq = ? OR (e.run_id = ? AND e.run_position > 0) ORDER BY e.run_position",
+        "WHERE e.seq = ? OR (e.run_id = ? AND e.run_position > 0) ORDER BY COALESCE(e.run_position, 0)",
         (row.first, row.run_id),
     ).fetchall()
-    return [(event_of(row), payload_of(*row[11:14])) for row in rows]
+    found = [(event_of(row), payload_of(*row[11:14])) for row in rows]
+    if row.place is not None and found and (group := RecordedMany.read(*found[0])) is not None:
+        first = group.first_event(row.run_id, row.place)
+        found[:1] = [] if first is None else [(first, _payload_in_group(database, row))]
+    return found
+
+
+def _payload_in_group(database: Database, row: RunRow) -> Payload | None:
+    found = database.execute(
+        "SELECT blind, clear FROM payloads_of_groups WHERE seq = ? AND place = ?", (row.first, row.place)
+    ).fetchone()
+    return None if found is None else payload_of(found[0], found[1], b"")
 
 
 def told_of(session: Session, row: RunRow) -> Told:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from compiled_ai.errors import KeyMissing, StoreFailed
 from compiled_ai.runtime.store.anchors import Anchor, is_authentic, read_anchor
 from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
 from compiled_ai.runtime.store.dialects import Database
+from compiled_ai.runtime.store.groups import RECORDED_MANY, RecordedMany
 from compiled_ai.runtime.store.runs import RUN_COLUMNS, EffectKey, RunRow
 from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_of
 from compiled_ai.runtime.store.times import iso, micros_of
@@ -127,10 +129,12 @@ def _examine_chains(session: Session, database: Database, anchor: Anchor | None,
     chains: dict[str, _ChainSeen] = {}
     anchored = {(head.writer, head.position): head.hash for head in anchor.heads} if anchor else {}
     named = _named_by_openings(database)
-    for row in database.stream(f"SELECT {EVENT_COLUMNS} FROM events e ORDER BY e.seq"):
+    for row in database.stream(f"SELECT {EVENT_COLUMNS}, e.seq FROM events e ORDER BY e.seq"):
         event = event_of(row)
         seen.events += 1
         _examine_event(session, event, chains.setdefault(event.writer, _ChainSeen()), seen)
+        if event.kind == RECORDED_MANY:
+            _examine_group(database, int(row[11]), event, seen)
         named.pop(event.hash, None)
         head = anchored.pop((event.writer, event.position), None)
         if head is not None and head != event.hash.hex():
@@ -174,6 +178,24 @@ def _examine_event(session: Session, event: Event, chain: _ChainSeen, seen: _Exa
     if chain.closed:
         find("inserted", "The event comes after its chain was closed.")
     chain.position, chain.hash, chain.closed = event.position, event.hash, event.kind == "closed"
+
+
+def _examine_group(database: Database, seq: int, event: Event, seen: _Examination) -> None:
+    """Looks whether the list of runs names all that a group's event tells; each of them is examined with the runs."""
+    group = _group_at(database, seq)
+    if group is None:
+        seen.find(
+            "payload", "What is told of a group's runs was altered.", writer=event.writer, position=event.position
+        )
+        return
+    run_ids = group.run_ids()
+    marks = ", ".join("?" * len(run_ids))
+    rows = database.execute(f"SELECT run_id FROM runs WHERE first = ? AND run_id IN ({marks})", (seq, *run_ids))
+    for run_id in {*run_ids} - {row[0] for row in rows}:
+        seen.find("row", "The run has a first event that the list of runs does not name.", run_id=run_id)
+    last = database.execute("SELECT MAX(place) FROM payloads_of_groups WHERE seq = ?", (seq,)).fetchone()[0]
+    if last is not None and last >= len(run_ids):
+        seen.find("inserted", f"Payload {seq}.{last} belongs to no run.")
 
 
 def _examine_writers(
@@ -267,10 +289,12 @@ class _Shape:
 def _examine_runs(session: Session, database: Database, seen: _Examination) -> None:
     """Goes through the runs by id, with their events and with every row that names them."""
     runs = database.stream(
-        f"SELECT {RUN_COLUMNS}, {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM runs r "
+        f"SELECT {RUN_COLUMNS}, {EVENT_COLUMNS}, p.blind, p.clear, p.sealed, g.blind, g.clear FROM runs r "
         "LEFT JOIN events e ON e.seq = r.first AND e.run_id = r.run_id AND e.run_position = 0 "
-        "LEFT JOIN payloads p ON p.seq = e.seq ORDER BY r.run_id"
+        "LEFT JOIN payloads p ON p.seq = e.seq "
+        "LEFT JOIN payloads_of_groups g ON g.seq = r.first AND g.place = r.place ORDER BY r.run_id"
     )
+    group_of = lru_cache(maxsize=8)(partial(_group_at, database))
     shelves = _Shelves(
         events=_Shelf(
             database.stream(
@@ -286,11 +310,23 @@ def _examine_runs(session: Session, database: Database, seen: _Examination) -> N
     )
     for found in runs:
         seen.runs += 1
-        row, rest = RunRow(*found[:13]), found[13:]
+        row, rest = RunRow(*found[:14]), found[14:]
         pairs = [] if rest[0] is None else [(event_of(rest), payload_of(*rest[11:14]))]
+        if row.place is not None and (group := group_of(row.first)) is not None:
+            first = group.first_event(row.run_id, row.place)
+            pairs += [] if first is None else [(first, payload_of(rest[14], rest[15], b""))]
         pairs += [(event_of(later[1:]), payload_of(*later[12:15])) for later in shelves.events.take(row.run_id)]
         _examine_run(session, row, pairs, shelves, seen)
     _examine_unlisted(database, shelves, seen)
+
+
+def _group_at(database: Database, seq: int) -> RecordedMany | None:
+    row = database.execute(
+        f"SELECT {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e LEFT JOIN payloads p ON p.seq = e.seq "
+        "WHERE e.seq = ?",
+        (seq,),
+    ).fetchone()
+    return None if row is None else RecordedMany.read(event_of(row), payload_of(*row[11:14]))
 
 
 def _examine_run(
@@ -424,5 +460,10 @@ def _examine_orphans(database: Database, seen: _Examination) -> None:
     rows = database.execute(
         "SELECT p.seq FROM payloads p LEFT JOIN events e ON e.seq = p.seq WHERE e.seq IS NULL ORDER BY p.seq"
     )
-    for (seq,) in rows:
+    grouped = database.execute(
+        "SELECT DISTINCT p.seq FROM payloads_of_groups p LEFT JOIN events e ON e.seq = p.seq AND e.kind = ? "
+        "WHERE e.seq IS NULL ORDER BY p.seq",
+        (RECORDED_MANY,),
+    )
+    for (seq,) in (*rows, *grouped):
         seen.find("inserted", f"Payload {seq} belongs to no event.")
