@@ -104,7 +104,7 @@ def check_call(info: StepInfo, *, run_id: str, on_record: bool) -> None:
             remedy="Run it with a run store (leave out --no-store).",
         )
     if wrong := faults(declared):
-        raise ArtifactRefused(f"Step {info.name!r} of the artifact: {wrong[0]}", remedy="Compile it again.")
+        raise ArtifactRefused(f"Step {info.name!r} of the artifact: {wrong[0].message}", remedy="Compile it again.")
     find_connection(declared.connection)
 
 
