@@ -60,6 +60,11 @@ def prepare(call: Call) -> None:
     """Every value is bound: there is nothing in one that could ask for more than the statement does."""
 
 
+def reach(declared: Declared, connection: Connection) -> None:
+    """Raises `ConfigError` if the address is none of a database that is known here, or of no file that exists."""
+    _engine(connection)
+
+
 def perform(call: Call, connection: Connection) -> Any:
     """Returns the rows, `{NAME: rows}` where the step collects them, or `{"changed": n}` for a statement that writes.
 
