@@ -161,6 +161,8 @@ def import_golden(
 def _out(options: ImportOptions) -> Path:
     beside = options.spec.with_suffix("") / "golden.jsonl" if options.spec else Path("golden.jsonl")
     out = options.out or beside
+    if out.is_dir():
+        raise UsageError(f"{str(out)!r} is a folder.", remedy="Name the file of golden cases with --out.")
     if out.exists() and not options.replace:
         raise UsageError(f"{str(out)!r} is there already.", remedy="Name another --out, or replace it with --replace.")
     return out

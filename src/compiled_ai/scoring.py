@@ -86,7 +86,7 @@ def _cases(golden: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 case = parse_json(line)
             except (InputError, UnicodeDecodeError) as fault:
-                raise InputError(f"{place}: {fault}") from fault
+                raise InputError(f"{place}: {fault}", remedy="Give one JSON object a line.") from fault
             if not isinstance(case, dict):
                 raise InputError(f"{place}: a case is a JSON object, not {kind_of(case)}.")
             yield place, case

@@ -85,6 +85,24 @@ def test_an_input_file_that_is_no_json_is_named_with_line_and_column(desk: Home,
     assert (ran.code, f"error: claim.json{told}" in ran.err) == (2, True), ran.err
 
 
+def test_a_list_is_no_input_however_long_it_is(desk: Home) -> None:
+    ran = desk("run", "triage", "--input", json.dumps(["x" * 300]))
+    assert (ran.code, "File name too long" in ran.err) == (2, False), ran.err
+    assert "The input must be a JSON object, not list." in ran.err
+
+
+def test_a_correction_that_is_no_json_is_told_with_its_column(desk: Home) -> None:
+    ran = desk("review", "decide", "abc", "--correct", '{"outcome":', "--by", "A", "--reason", "r")
+    assert (ran.code, "error: --correct:1:12: Not valid JSON: Expecting value." in ran.err) == (2, True), ran.err
+
+
+def test_a_sheet_is_no_file_of_cases_to_score(desk: Home) -> None:
+    (desk.folder / "cases.csv").write_text("ticket,waiting\n", "utf-8")
+    ran = desk("score", "triage", "cases.csv")
+    assert (ran.code, "cases.csv:1: Not valid JSON" in ran.err) == (2, True), ran.err
+    assert ran.err.rstrip().endswith("Give one JSON object a line.")
+
+
 def test_standard_input_that_is_no_json_says_so(desk: Home) -> None:
     ran = desk("run", "triage", "--input", "-", stdin="ticket: T")
     assert (ran.code, "error: standard input:1:1: Not valid JSON" in ran.err) == (2, True), ran.err

@@ -281,6 +281,11 @@ def test_golden_cases_that_are_there_are_replaced_only_when_asked(desk: Desk) ->
     assert desk(desk.sheet(ROWS[:2]), replace=True).cases == 2
 
 
+def test_a_folder_cannot_take_golden_cases(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="is a folder. Name the file of golden cases with --out"):
+        desk(desk.sheet(), out=desk.papers, replace=True)
+
+
 def test_columns_of_other_names_are_mapped_and_the_key_need_not_be_first(desk: Desk) -> None:
     sheet = desk.sheet([["Oakes Ltd", "one.txt"]], ["Supplier", "Path"])
     desk(sheet, key="Path", mapping={"expected.vendor": "Supplier"})

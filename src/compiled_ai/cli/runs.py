@@ -96,7 +96,7 @@ def read_input(text: str) -> Any:
 
     if text == "-":
         return read_json(sys.stdin.buffer.read(), "standard input")
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith(("{", "[")):  # a list is no input, which the run then says
         return read_json(text, "--input")
     path = Path(text)
     if not path.is_file():
