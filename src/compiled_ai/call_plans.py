@@ -51,8 +51,11 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
         undeclared = _undeclared(spec, step, module)
         if undeclared is not None:
             yield CallFault("plan.setting", undeclared, step.mark, step.name)
-        for message in module.check_settings(step.settings) or (() if undeclared else _beyond(spec, step)):
+        wrong = module.check_settings(step.settings)
+        for message in wrong:
             yield CallFault("plan.setting", message, step.mark, step.name)
+        if not wrong and not undeclared:
+            yield from _beyond(spec, catalog, step)
 
 
 def _calls(spec: WorkflowSpec) -> list[CallStep]:
@@ -69,13 +72,20 @@ def _undeclared(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> str
     return f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"
 
 
-def _beyond(spec: WorkflowSpec, step: CallStep) -> tuple[str, ...]:
-    """What a call step asks for beyond what its connection declares; nothing where that cannot be known."""
+def _beyond(spec: WorkflowSpec, catalog: Catalog, step: CallStep) -> Iterator[CallFault]:
+    """What a call step asks for beyond what its connection declares; nothing where that cannot be known.
+
+    Each is told at the key that is to be changed, and what the connection does not allow at the connection.
+    """
     connection = next((each for each in spec.connections if each.name == step.settings.get("connection")), None)
     types = [*(field.type for field in step.result), *(parameter.type for parameter in step.arguments.values())]
     if (connection is not None and not connection.module) or any(kind is UNKNOWN for kind in types):
-        return ()
-    return faults(declared_call(spec, step))
+        return
+    for key, message in faults(declared_call(spec, step)):
+        if key != "allow" or connection is None:
+            yield CallFault("plan.setting", message, step.marks.get(key, step.mark), step.name)
+        elif not catalog.effects[step.module].check_allow(connection.allow):  # which says so already
+            yield CallFault("plan.permission", message, connection.mark, step.name)
 
 
 def declared_call(spec: WorkflowSpec, step: CallStep) -> Declared:

@@ -42,6 +42,23 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
+def read_json(text: str | bytes, where: str) -> Any:
+    """As `parse_json`, for what a person wrote: the error names `where` it stands, with line and column from 1."""
+    try:
+        return parse_json(text)
+    except InputError as fault:
+        cause = fault.__cause__
+        if isinstance(cause, json.JSONDecodeError):
+            message = f"{where}:{cause.lineno}:{cause.colno}: Not valid JSON: {cause.msg}."
+        elif isinstance(cause, UnicodeDecodeError):
+            before = bytes(cause.object)[: cause.start]
+            line, column = before.count(b"\n") + 1, cause.start - before.rfind(b"\n")
+            message = f"{where}:{line}:{column}: The text is not UTF-8."
+        else:
+            message = f"{where}: {fault.message}"
+        raise InputError(message, remedy=fault.remedy) from fault
+
+
 def _decode(text: str) -> Any:
     try:
         value, end = _scan(text, 0)

@@ -25,20 +25,30 @@ from typing import Any
 from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import canonical_json, digest_json, parse_json
 from compiled_ai.errors import InputError, NotFound, SpecError, UsageError, counted
-from compiled_ai.library.agreement import normalised
+from compiled_ai.golden_labels import ORDERS
+from compiled_ai.library.agreement import MetricName, agreement, normalised
 from compiled_ai.library.types import FieldType
 from compiled_ai.records import Finding
 from compiled_ai.runtime.loading import as_program
 from compiled_ai.runtime.stepper import Done, Program
 from compiled_ai.runtime.supplied import Supplied, decide
+from compiled_ai.scoring import read_label
 from compiled_ai.spec.cases import CaseReader
 from compiled_ai.spec.findings import Findings
 from compiled_ai.spec.loader import load_spec
-from compiled_ai.spec.model import GoldenCase, WorkflowSpec
+from compiled_ai.spec.model import GoldenCase, Metric, WorkflowSpec
 from compiled_ai.validation.metrics import score_field
 
 _SPECIFICATION = frozenset({".yaml", ".yml"})
 _OPEN = frozenset({"text", "string", "integer", "decimal", "float", "money", "date"})
+_SHEET = frozenset({".csv", ".xlsx"})
+_BY_VALUE: Mapping[str, MetricName] = {
+    "money": "money",
+    "decimal": "number",
+    "float": "number",
+    "integer": "number",
+    "date": "date",
+}
 _MOSTLY = 0.5
 """A field most of whose labels do not occur in their documents is worked out, not read: nothing is said of it."""
 _SHOWN = 60
@@ -105,9 +115,15 @@ def check_golden(path: Path, *, artifacts: Sequence[SealedArtifact] = ()) -> Gol
     Raises:
         SpecError: the specification itself is wrong.
         NotFound: there is no such file.
+        UsageError: it is a sheet of labels, which is not golden cases yet.
     """
     if not path.is_file():
         raise NotFound(f"There is no file {str(path)!r}.", remedy="Name a golden file (JSONL) or a specification.")
+    if path.suffix.lower() in _SHEET:
+        raise UsageError(
+            f"{str(path)!r} is a sheet, and golden cases are JSON lines {{id, input, expected}}.",
+            remedy=f"Make cases of it: compiled-ai golden import DIR --labels {path.name} --key COLUMN.",
+        )
     named = path.suffix in _SPECIFICATION
     spec, errors = _specification(path if named else _beside(path), required=named)
     placed = _of_spec(spec) if named and spec else [] if named else _lines(path, errors)
@@ -186,8 +202,10 @@ def _parsed(line: bytes) -> tuple[str, dict[str, Any]]:
     """Returns what is wrong with a line, and its value."""
     try:
         value = parse_json(line.decode("utf-8"))
-    except (UnicodeDecodeError, InputError) as fault:
-        return f"Not valid JSON: {fault}", {}
+    except UnicodeDecodeError:
+        return "The line is not UTF-8. Save the file as UTF-8.", {}
+    except InputError as fault:
+        return f"{fault} Write one case {{id, input, expected}} on each line.", {}
     if not isinstance(value, dict) or not all(isinstance(value.get(key), dict) for key in ("input", "expected")):
         return "A case is an object {id, input, expected}.", {}
     return "", value
@@ -371,11 +389,13 @@ def _independent(artifacts: Sequence[SealedArtifact]) -> tuple[list[Program], li
 def _disagreements(
     placed: Sequence[_Placed], programs: Sequence[Program], spec: WorkflowSpec | None
 ) -> Iterator[Finding]:
+    kinds = {field.name: field.type for program in programs for field in program.output_type.fields}
     for each in placed:
         answers = [_answer(program, each.case) for program in programs]
         for name, label in each.case.expected.items():
             given = [answer[name] for answer in answers if answer is not None and name in answer]
-            if _agree_against(label, given, name, spec):
+            metric = spec.accuracy.fields.get(name) if spec else None
+            if _agree_against(label, given, metric, kinds.get(name)):
                 message = (
                     f"Label {name!r} of {each.case.id!r} is {_brief(label)}; "
                     f"{len(given)} independent candidates say {_brief(given[0])}."
@@ -391,19 +411,22 @@ def _answer(program: Program, case: GoldenCase) -> Mapping[str, Any] | None:
     return end.output if isinstance(end, Done) else None
 
 
-def _agree_against(label: Any, given: Sequence[Any], name: str, spec: WorkflowSpec | None) -> bool:
+def _agree_against(label: Any, given: Sequence[Any], metric: Metric | None, kind: FieldType | None) -> bool:
     """All candidates that decide, and at least two, give one answer, and it is not the label.
 
     Finding nothing together is no agreement: it is easily the same failure twice.
     """
     if len(given) < 2 or given[0] is None:
         return False
-    metric = spec.accuracy.fields.get(name) if spec else None
-    same = all(_right(metric, given[0], other) for other in given[1:])
-    return same and not _right(metric, label, given[0])
+    same = all(_right(metric, kind, given[0], other) for other in given[1:])
+    return same and not _right(metric, kind, label, given[0])
 
 
-def _right(metric: Any, expected: Any, actual: Any) -> bool:
+def _right(metric: Metric | None, kind: FieldType | None, expected: Any, actual: Any) -> bool:
+    """Compares by the metric that is declared, else by the type: amounts by value, dates in whatever order they are."""
+    by_value = _BY_VALUE.get(kind.kind) if kind else None
+    if metric is None and kind is not None and by_value is not None:
+        return any(agreement(by_value, read_label(expected, kind, order), actual) == 1 for order in ORDERS)
     if metric is None and isinstance(expected, str) and isinstance(actual, str):
         return normalised(expected) == normalised(actual)
     return score_field(metric, expected, actual)

@@ -135,7 +135,7 @@ def import_golden(
     if not matched and not findings:
         first = lonely[0] if lonely else "there are no rows"
         raise UsageError(f"No row names a file in {str(folder)!r}: {first}.", remedy="Is --key the right column?")
-    order = date_order(_cells(sheet, columns, ("date",)), options.date_order)
+    order = date_order(_cells(sheet, columns, ("date",)), options.date_order, findings)
     writing = Writing(order, decimal_mark(_cells(sheet, columns, ("money", "decimal", "float", "integer"))))
     read_rows = [_values_of(row, columns, writing, findings) for row, _ in matched]
     documents = _read_all([name for _, name in matched], folder, options, findings, progress)
@@ -161,6 +161,8 @@ def import_golden(
 def _out(options: ImportOptions) -> Path:
     beside = options.spec.with_suffix("") / "golden.jsonl" if options.spec else Path("golden.jsonl")
     out = options.out or beside
+    if out.is_dir():
+        raise UsageError(f"{str(out)!r} is a folder.", remedy="Name the file of golden cases with --out.")
     if out.exists() and not options.replace:
         raise UsageError(f"{str(out)!r} is there already.", remedy="Name another --out, or replace it with --replace.")
     return out

@@ -34,6 +34,7 @@ NULL = "null"
 """What a cell says if the document states no value; an empty cell is no label at all."""
 _NUMERIC_DATE = re.compile(r"\s*(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4}|\d{2})\s*")
 _ONE_MARK = re.compile(r"[^\d.,]*(\d+)([.,])(\d+)[^\d.,]*")
+_SAME_MARKS = re.compile(r"[^\d.,]*(\d+(?:([.,])\d+)(?:\2\d+)+)[^\d.,]*")
 _LAST_MARK = re.compile(r"[^\d.,]*\d[\d.,]*([.,])\d+[^\d.,]*")
 _TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
@@ -109,10 +110,10 @@ def _grid(path: Path) -> Grid | None:
         raise UsageError(f"{path.name!r} cannot be read: {fault}.", remedy="Save it anew as CSV.") from fault
 
 
-def date_order(cells: Iterable[GridCell], asked: str | None) -> DateOrder:
+def date_order(cells: Iterable[GridCell], asked: str | None, findings: list[Finding]) -> DateOrder:
     """Finds out whether the sheet writes the day or the month first.
 
-    Raises `UsageError` if the cells contradict each other, or if none of them tells.
+    It is a finding if the cells contradict each other, or if none of them tells.
     """
     if asked is not None:
         if asked not in ORDERS:
@@ -130,12 +131,12 @@ def date_order(cells: Iterable[GridCell], asked: str | None) -> DateOrder:
         elif first != second:
             open_ = open_ or cell
     if len(told) > 1:
-        places = " and ".join(f"{cell.origin} ({cell.text})" for cell in told.values())
-        raise UsageError(f"Dates are written in two orders: {places}.", remedy="Correct the sheet.")
+        one, other = told.values()
+        message = f"dates are written in two orders: {other.text!r} here, {one.text!r} at {one.origin}. Correct one."
+        findings.append(Finding(rule="golden.cell", message=message, file=other.origin))
     if open_ is not None and not told:
-        raise UsageError(
-            f"{open_.origin}: {open_.text!r} may be two days.", remedy="Say --date-order mdy or --date-order dmy."
-        )
+        message = f"{open_.text!r} may be two days. Say --date-order mdy or --date-order dmy."
+        findings.append(Finding(rule="golden.cell", message=message, file=open_.origin))
     return next(iter(told), "mdy")
 
 
@@ -197,7 +198,15 @@ def _number(cell: GridCell, mark: DecimalMark | None, *, doubtful: str) -> Decim
 
 
 def _plainly(text: str, mark: DecimalMark | None, doubtful: str) -> str:
-    """The same number with a point before its fraction and nothing between thousands, if it has one mark only."""
+    """The same number with a point before its fraction and nothing between thousands, if it has one mark only.
+
+    One mark several times stands between thousands, or the number may be two (`1,000,00`).
+    """
+    several = _SAME_MARKS.fullmatch(text)
+    if several is not None:
+        pieces = several[1].split(several[2])
+        if any(len(piece) != 3 for piece in pieces[1:]):
+            raise _may_be_two(text, "".join(pieces[:-1]), pieces[-1])
     found = _ONE_MARK.fullmatch(text)
     if found is None:
         return text
@@ -207,7 +216,11 @@ def _plainly(text: str, mark: DecimalMark | None, doubtful: str) -> str:
         return text.replace(alone, ".")
     if grouped and (mark is not None or alone not in doubtful):
         return text.replace(alone, "")
-    raise Misread(f"{text!r} may be {whole}.{rest} or {whole}{rest}. Write the one that it is, with a point or none.")
+    raise _may_be_two(text, whole, rest)
+
+
+def _may_be_two(text: str, whole: str, rest: str) -> Misread:
+    return Misread(f"{text!r} may be {whole}.{rest} or {whole}{rest}. Write the one that it is, with a point or none.")
 
 
 def _as_money(cell: GridCell, writing: Writing) -> str:

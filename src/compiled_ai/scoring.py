@@ -86,7 +86,7 @@ def _cases(golden: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 case = parse_json(line)
             except (InputError, UnicodeDecodeError) as fault:
-                raise InputError(f"{place}: {fault}") from fault
+                raise InputError(f"{place}: {fault}", remedy="Give one JSON object a line.") from fault
             if not isinstance(case, dict):
                 raise InputError(f"{place}: a case is a JSON object, not {kind_of(case)}.")
             yield place, case
@@ -157,10 +157,10 @@ def _expected(
     unknown = [name for name in told if name not in kinds]
     if unknown:
         raise InputError(f"{place}: the label {unknown[0]!r} is no output.{suggest(unknown[0], kinds)}")
-    return {name: _label(value, kinds[name], order) for name, value in told.items() if value not in (None, "")}
+    return {name: read_label(value, kinds[name], order) for name, value in told.items() if value not in (None, "")}
 
 
-def _label(value: Any, kind: FieldType, order: DateOrder) -> Any:
+def read_label(value: Any, kind: FieldType, order: DateOrder) -> Any:
     """Reads a label as people write it: dates in their order, amounts with a currency (`RM 3.90`, `12.00 EUR`)."""
     if kind.kind == "date" and isinstance(value, str):
         found = parse_date(value, order=order)

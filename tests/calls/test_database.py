@@ -28,7 +28,8 @@ CHANGED = result_of(changed="integer")
 
 def finding(statement: str = FIND, allow: Any = None, **more: Any) -> Any:
     settings = {"connection": "db", "statement": statement, **more}
-    return call_step("database", settings, ALLOW if allow is None else allow, FOUND, id="string")
+    result = FOUND if statement is FIND else result_of(plan="string")
+    return call_step("database", settings, ALLOW if allow is None else allow, result, id="string")
 
 
 def rows(file: Path, sql: str) -> list[Any]:
@@ -126,9 +127,48 @@ def test_a_step_that_reads_cannot_write(members: Path) -> None:
         called(finding("DELETE FROM members WHERE id = :id", {"writes": ["members"]}), id="M1")
 
 
-def test_a_fault_of_the_database_is_told_by_its_code_and_never_by_its_words(members: Path) -> None:
-    effect = called(finding("SELECT plan, :id AS missing, nonsense FROM members"), id="SSN-1")
+REFUSALS = {
+    "SELECT plann AS plan FROM members WHERE id = :id": "no such column: plann",
+    "SELECT m.plann AS plan FROM members m WHERE id = :id": "no such column: m.plann",
+    "SELECT plan FROM memberz WHERE id = :id": "no such table: memberz",
+    "SELECT foo(plan) AS plan FROM members WHERE id = :id": "no such function: foo",
+    "SELECT plan FROM members WERE id = :id": 'near "id": syntax error',
+    "SELECT a.plan FROM members a, members b WHERE id = :id": "ambiguous column name: id",
+}
+
+
+@pytest.mark.parametrize("statement", REFUSALS)
+def test_a_name_that_the_database_does_not_know_is_told_in_its_own_words(members: Path, statement: str) -> None:
+    effect = called(finding(statement, {"tables": ["members", "memberz"]}), id="SSN-1")
+    assert effect.state == "failed"
+    assert effect.error == f"The database refused the statement (SQLITE_ERROR: {REFUSALS[statement]})."
+
+
+def test_the_words_of_a_database_are_left_out_where_they_quote_what_the_statement_does_not_say(members: Path) -> None:
+    effect = called(finding("SELECT json_extract('{}', :id) AS plan FROM members"), id="SSN-1")
     assert (effect.state, effect.error) == ("failed", "The database refused the statement (SQLITE_ERROR).")
+    with sqlite3.connect(members) as database:
+        database.execute("CREATE VIEW broken AS SELECT plan FROM moved")
+    database.close()
+    effect = called(finding("SELECT plan FROM broken WHERE plan <> :id", {"tables": ["broken"]}), id="")
+    assert effect.error == "The database refused the statement (SQLITE_ERROR)."
+
+
+def test_a_column_that_returns_names_and_a_statement_does_not_give_is_told_with_those_that_it_gives(
+    members: Path,
+) -> None:
+    step = call_step(
+        "database",
+        {"connection": "db", "statement": "SELECT * FROM members WHERE id = :id"},
+        ALLOW,
+        result_of(plan="string", birth="date"),
+        id="string",
+    )
+    effect = called(step, id="M1")
+    assert (effect.state, effect.error) == (
+        "failed",
+        "The statement gives no column 'birth', which 'returns' names. Known: active, born, id, plan, share, spent.",
+    )
 
 
 def test_a_statement_that_takes_too_long_fails(members: Path) -> None:
@@ -277,6 +317,32 @@ def test_postgresql_writes_once_for_a_key_also_from_many_threads(postgres: Any) 
         thread.join()
     assert [effect.result for effect in effects] == [{"changed": 1}] * 8
     assert postgres("SELECT note FROM log") == [("one",)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("SELECT Plann AS plan FROM members WHERE id = :id", '42703: column "plann" does not exist'),
+        ("SELECT m.plann AS plan FROM members m WHERE id = :id", "42703: column m.plann does not exist"),
+        ("SELECT plan FROM memberz WHERE id = :id", '42P01: relation "memberz" does not exist'),
+        ("SELECT plan FROM members WHERE id = :id LIMT 1", '42601: syntax error at or near "LIMT"'),
+        ("SELECT a.plan FROM members a, members b WHERE id = :id", '42702: column reference "id" is ambiguous'),
+        ("SELECT x.plan FROM members WHERE id = :id", '42P01: missing FROM-clause entry for table "x"'),
+        ("SELECT plan FROM members WHERE born = :id", "22007"),  # its words quote the value
+    ],
+)
+def test_postgresql_tells_a_name_that_it_does_not_know(postgres: Any, statement: str, told: str) -> None:
+    effect = called(finding(statement, {"tables": ["members", "memberz"]}), id="SSN-1")
+    assert (effect.state, effect.error) == ("failed", f"The database refused the statement ({told}).")
+
+
+def test_postgresql_leaves_out_words_that_quote_a_value(postgres: Any) -> None:
+    postgres(
+        "CREATE OR REPLACE FUNCTION built(word text) RETURNS text LANGUAGE plpgsql "
+        "AS $$ BEGIN EXECUTE 'SELECT ' || word; RETURN ''; END $$"
+    )
+    effect = called(finding("SELECT built(:id) AS plan FROM members"), id="ssn1")
+    assert effect.error == "The database refused the statement (42703)."
 
 
 def test_postgresql_tells_a_broken_constraint_without_its_values(postgres: Any) -> None:

@@ -22,6 +22,10 @@ from conftest import Service
 FOUND = result_of(plan="string", limit="decimal")
 LOCAL = {"hosts": ["127.0.0.1", "localhost"], "methods": ["GET", "POST", "PUT", "DELETE"], "addresses": ["127.0.0.0/8"]}
 GET = {"connection": "api", "path": "/members/{id}", "query": {"day": "day"}, "timeout_seconds": 2}
+NOT_PUBLIC = (
+    "The host has an address that is neither public nor in 'allow.addresses'. "
+    "Declare its network there, or correct the connection's address."
+)
 POST = {"connection": "api", "path": "/claims", "method": "POST", "timeout_seconds": 2}
 
 
@@ -236,8 +240,8 @@ def test_a_declared_network_is_allowed_and_no_other() -> None:
 
 def test_a_host_with_a_private_address_is_refused_before_anything_is_sent(service: Service) -> None:
     effect = called(getting({"addresses": ["10.0.0.0/8"]}), id="M1", day="2026-03-02")
-    assert effect.error == "The host has an address that is neither public nor in 'allow.addresses'."
-    assert service.asked == []
+    assert (effect.state, service.asked) == ("failed", [])
+    assert effect.error == NOT_PUBLIC
 
 
 def test_a_name_is_resolved_once_and_the_number_that_was_checked_is_used(
@@ -282,7 +286,7 @@ def test_one_private_address_among_public_ones_refuses_the_host(
     monkeypatch.setenv("COMPILED_AI_CONNECTION_API", f"http://localhost:{port}")
     monkeypatch.setattr("compiled_ai.runtime.calls.wire.socket.getaddrinfo", resolve_names(lambda *_, **__: both))
     effect = called(getting({"addresses": ["127.0.0.0/8"]}), id="M1", day="2026-03-02")
-    assert effect.error == "The host has an address that is neither public nor in 'allow.addresses'."
+    assert effect.error == NOT_PUBLIC
 
 
 def certified(folder: Path, name: str) -> tuple[Path, Path]:

@@ -36,6 +36,7 @@ connections:
   db: {module: database, allow: {tables: [members], writes: [log]}}
   api: {module: http, allow: {hosts: [127.0.0.1], methods: [GET, POST], addresses: [127.0.0.0/8]}}
   desk: {module: notify, allow: {channels: [json]}}
+  inbox: {module: files, allow: {paths: ["*"]}}
 steps:
 %(steps)s
 """
@@ -55,6 +56,10 @@ POST = """
 TELL = """
   - {step: tell, type: call, module: notify, connection: desk, parameters: {id: id}, returns: {sent: boolean},
      settings: {message: "{id}", timeout_seconds: 2}}
+"""
+READ = """
+  - {step: read, type: call, module: files, connection: inbox, parameters: {id: id}, returns: {text: text},
+     settings: {operation: read, path: "{id}"}}
 """
 ASK = """
   - {step: ask, type: call, module: human, parameters: {id: id}, returns: {take: boolean, limit: integer?},
@@ -138,14 +143,48 @@ def test_a_call_that_asks_for_more_than_is_declared_is_refused_with_its_line(ste
         program_of(steps)
     [finding] = caught.value.details
     assert message in finding.message
-    assert (finding.file, finding.line) == ("calls.yaml", 10)
+    assert (finding.file, finding.line) in (("calls.yaml", 11), ("calls.yaml", 12))
 
 
-def test_a_statement_that_interpolates_is_refused_at_its_own_line() -> None:
+def places_of(steps: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
-        program_of(FIND.replace("= :id", "= '{id}'") % {"more": ""})
-    found = [str(finding) for finding in caught.value.details]
-    assert any(each.startswith("calls.yaml:11:17: The statement interpolates '{id}'") for each in found)
+        program_of(steps)
+    return [str(finding).removeprefix("calls.yaml:") for finding in caught.value.details]
+
+
+def test_what_is_wrong_with_a_statement_is_told_at_its_own_line_and_once() -> None:
+    told = places_of(FIND.replace("plan FROM members", "plann FROM memberz") % {"more": ""})
+    assert told == [
+        "12:17: The statement reads table 'memberz', which the connection's 'allow.tables' does not list.",
+        "12:17: The statement gives no column 'plan', which 'returns' names. Did you mean 'plann'? Known: plann.",
+    ]
+    told = places_of(FIND.replace("= :id", "= '{id}'") % {"more": ""})
+    assert [each.split(". ")[0] for each in told if "interpolates" in each] == [
+        "12:17: The statement interpolates '{id}'"
+    ]
+
+
+def test_what_a_connection_does_not_allow_is_told_at_the_connection_and_once() -> None:
+    write = FIND.replace("module: database, connection: db", "module: files, connection: inbox")
+    write = write.replace(
+        """statement: "SELECT plan FROM members WHERE id = :id\"""", """settings: {operation: write, path: a}"""
+    )
+    for allow, told in (
+        ("{paths: [a]}", ["8:3: Connection 'inbox' does not allow writing. Declare 'allow.write: true'."]),
+        ("{write: true}", ["8:3: A connection of module 'files' needs the permission 'paths'"]),
+    ):
+        declared = SPEC.replace(
+            'inbox: {module: files, allow: {paths: ["*"]}}', f"inbox: {{module: files, allow: {allow}}}"
+        )
+        with pytest.raises(SpecError) as caught:
+            make_plan(load_spec_text(declared % {"steps": write % {"more": ""}, "packs": ""}), load_catalog())
+        found = [str(each).partition(":")[2] for each in caught.value.details if "connection" in str(each).lower()]
+        assert [each.split(": Paths")[0] for each in found] == told
+
+
+def test_a_setting_that_is_wrong_is_told_at_its_own_place() -> None:
+    told = places_of(POST.replace("/claims", "claims") % {"policy": "fail"})
+    assert told == ["12:37: The path is 'claims'; it must begin with one '/'."]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +231,49 @@ def test_a_connection_that_is_not_set_is_said_before_the_run_is_on_record(
     with pytest.raises(ConfigError, match="Set COMPILED_AI_CONNECTION_DB"):
         run(program_of(FIND, more=""), given(), store=store)
     assert store.list() == ()
+
+
+REFUSED = {
+    "API": ("https://elsewhere.example", POST % {"policy": "review"}, "names a host that 'allow.hosts' does not list"),
+    "DB": ("sqlite:////nowhere/at-all.db", FIND % {"more": ""}, "names no file of SQLite that exists"),
+    "DESK": ("mailto://a@example.org", TELL, "is of a kind that 'allow.channels' does not list"),
+    "INBOX": ("/nowhere/at-all", READ, "names no folder that can be opened"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_address_that_may_not_be_used_is_said_before_the_run_is_on_record(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    address, steps, message = REFUSED[name]
+    monkeypatch.setenv(f"COMPILED_AI_CONNECTION_{name}", address)
+    with pytest.raises(ConfigError, match=f"COMPILED_AI_CONNECTION_{name} {message}"):
+        run(program_of(steps), given(), store=store)
+    assert store.list() == ()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("https://elsewhere.example", "COMPILED_AI_CONNECTION_API names a host that 'allow.hosts' does not list. "),
+        (None, "Connection 'api' has no address. Set COMPILED_AI_CONNECTION_API (an address, or keyring:ENTRY)."),
+    ],
+)
+def test_a_later_call_to_an_address_that_may_not_be_used_has_failed_and_nothing_waits(
+    store: RunStore, service: Service, monkeypatch: pytest.MonkeyPatch, address: str | None, message: str
+) -> None:
+    if address is None:
+        monkeypatch.delenv("COMPILED_AI_CONNECTION_API")
+    else:
+        monkeypatch.setenv("COMPILED_AI_CONNECTION_API", address)
+    later = POST.replace("{id: id}, returns: {plan", "{id: plan}, returns: {other")
+    program = program_of(FIND % {"more": ""} + later % {"policy": "fail"})
+    result = run(program, given(), store=store)
+    assert (result.status, result.error) == ("failed", "Step 'post' gave no valid result: the call failed.")
+    assert result.to_json()["effects"][1]["error"].startswith(message)
+    assert ([each.status for each in store.list()], store.reviews(), store.incomplete()) == (["failed"], (), ())
+    assert resume(result.run_id, store=store, programs=lambda _: program).status == "failed"
+    assert service.asked == []
 
 
 def test_nothing_found_does_what_the_step_declares(members: Path) -> None:

@@ -66,6 +66,32 @@ def test_tables_are_read_off_a_statement(text: str, reads: set[str], writes: set
     assert statement.changes == bool(writes)
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("SELECT plan, m.born, share + 1 AS more FROM members m", ("plan", "born", "more")),
+        ('SELECT DISTINCT plan AS "Plan" FROM members', ("plan",)),
+        ("WITH x AS (SELECT a FROM t) SELECT b, (SELECT max(c), 1 FROM x) AS d FROM x", ("b", "d")),
+        ("SELECT a FROM t UNION SELECT b FROM t", ("a",)),
+        ("SELECT 1 AS one", ("one",)),
+        ("SELECT * FROM members", None),
+        ("SELECT m.*, plan FROM members m", None),
+        ("SELECT count(*) FROM members", None),
+        ("SELECT cast(plan AS text) FROM members", None),
+        ("SELECT count(*) number FROM members", None),
+        ("SELECT plan IS NULL FROM members", None),
+        ("SELECT 1 + m.plan FROM members m", None),
+        ("VALUES (1)", None),
+        ("SELECT", None),
+        ("SELECT FROM t", None),
+    ],
+)
+def test_columns_are_read_off_a_statement_where_its_text_says_all_of_them(
+    text: str, columns: tuple[str, ...] | None
+) -> None:
+    assert read_statement(text).columns == columns
+
+
 def test_parameters_are_found_where_they_are_bound_and_nowhere_else() -> None:
     statement = read_statement("SELECT ':no', a::text FROM t WHERE x = :one AND y > :two AND z = :one -- :none")
     assert statement.parameters == ("one", "two")

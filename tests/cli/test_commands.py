@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_support import Home
+from cli_support import EXAMPLES, Home
 
 SPEC = """\
 metadata: {{name: Triage, version: "{version}", reference: [ticket]}}
@@ -68,6 +68,46 @@ def test_a_missing_specification_is_named(home: Home) -> None:
     assert "nowhere.yaml" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"ticket": "T",\n "waiting": five}', ":2:13: Not valid JSON: Expecting value."),
+        (b'{"ticket": "T",\n "waiting": 1}\n{"ticket": "U"}\n', ":3:1: Not valid JSON: Extra data."),
+        (b"ticket,waiting\nT,5\n", ":1:1: Not valid JSON: Expecting value."),
+        (b"", ":1:1: Not valid JSON: Expecting value."),
+        (b'{"ticket": "T",\n "waiting": "\xff"}', ":2:14: The text is not UTF-8."),
+        (b'{"ticket": "T", "ticket": "U"}', ": Not valid JSON: "),
+    ],
+)
+def test_an_input_file_that_is_no_json_is_named_with_line_and_column(desk: Home, content: bytes, told: str) -> None:
+    (desk.folder / "claim.json").write_bytes(content)
+    ran = desk("run", "triage", "--input", "claim.json")
+    assert (ran.code, f"error: claim.json{told}" in ran.err) == (2, True), ran.err
+
+
+def test_a_list_is_no_input_however_long_it_is(desk: Home) -> None:
+    ran = desk("run", "triage", "--input", json.dumps(["x" * 300]))
+    assert (ran.code, "File name too long" in ran.err) == (2, False), ran.err
+    assert "The input must be a JSON object, not list." in ran.err
+
+
+def test_a_correction_that_is_no_json_is_told_with_its_column(desk: Home) -> None:
+    ran = desk("review", "decide", "abc", "--correct", '{"outcome":', "--by", "A", "--reason", "r")
+    assert (ran.code, "error: --correct:1:12: Not valid JSON: Expecting value." in ran.err) == (2, True), ran.err
+
+
+def test_a_sheet_is_no_file_of_cases_to_score(desk: Home) -> None:
+    (desk.folder / "cases.csv").write_text("ticket,waiting\n", "utf-8")
+    ran = desk("score", "triage", "cases.csv")
+    assert (ran.code, "cases.csv:1: Not valid JSON" in ran.err) == (2, True), ran.err
+    assert ran.err.rstrip().endswith("Give one JSON object a line.")
+
+
+def test_standard_input_that_is_no_json_says_so(desk: Home) -> None:
+    ran = desk("run", "triage", "--input", "-", stdin="ticket: T")
+    assert (ran.code, "error: standard input:1:1: Not valid JSON" in ran.err) == (2, True), ran.err
+
+
 def test_a_function_step_without_a_model_says_what_to_give(home: Home) -> None:
     spec = """\
 metadata: {name: x}
@@ -78,6 +118,23 @@ logic_requirements:
     (home.folder / "f.yaml").write_text(spec, "utf-8")
     ran = home("compile", "f.yaml")
     assert (ran.code, "Give --model recorded:DIR, exchange:DIR" in ran.err) == (2, True)
+    assert "A recording lies" not in ran.err
+
+
+@pytest.mark.parametrize("model", [(), ("--model", "recorded:elsewhere"), ("--model", "openai:some")])
+def test_where_a_recording_lies_beside_the_specification_a_model_that_cannot_answer_is_told_of_it(
+    home: Home, model: tuple[str, ...]
+) -> None:
+    spec = EXAMPLES / "receipt_fields.yaml"
+    ran = home("compile", str(spec), *model, OPENAI_API_KEY="x", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    beside = f"recorded:{EXAMPLES / 'receipt_fields' / 'recordings'}"
+    assert ran.code in (1, 2)
+    assert ran.err.rstrip().endswith(f"A recording lies beside the specification: --model {beside}")
+
+
+def test_a_specification_that_is_not_there_has_no_recording_beside_it(home: Home) -> None:
+    ran = home("compile", str(EXAMPLES / "receipt_fields"))
+    assert (ran.code, "A recording lies" in ran.err) == (2, False)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +145,8 @@ logic_requirements:
         ('{"ticket": "T"}', "waiting: required, and there is no value"),
         ('{"ticket": "T", "waiting": NaN}', "NaN is not a JSON number"),
         ('{"ticket": "T", "ticket": "U", "waiting": 1}', "occurs twice"),
-        ('{"ticket": ', "Not valid JSON"),
+        ('{"ticket": ', "--input:1:12: Not valid JSON: Expecting value."),
+        ('{"ticket": "T",\n "waiting": 1', "--input:2:14: Not valid JSON: Expecting ',' delimiter."),
     ],
 )
 def test_an_input_that_does_not_fit_is_exit_2_and_leaves_no_run(desk: Home, given: str, words: str) -> None:

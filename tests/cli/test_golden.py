@@ -68,6 +68,25 @@ def test_a_line_that_is_no_case_is_an_error(home: Home) -> None:
     assert (ran.code, rules(ran.json)) == (2, [("type", 2)])
 
 
+def test_a_line_that_is_no_json_says_so_once(home: Home) -> None:
+    golden = write(home.folder, [letter(0)], spec="")
+    golden.write_bytes(golden.read_bytes() + b"id,input\n\xff\n")
+    ran = home("golden", "check", str(golden), "--json")
+    assert (ran.code, rules(ran.json)) == (2, [("type", 2), ("type", 3)])
+    assert [finding["message"] for finding in ran.json["findings"]] == [
+        "Not valid JSON: Expecting value: line 1 column 1 (char 0). Write one case {id, input, expected} on each line.",
+        "The line is not UTF-8. Save the file as UTF-8.",
+    ]
+
+
+def test_a_sheet_of_labels_is_no_golden_file_and_the_command_that_makes_one_is_told(home: Home) -> None:
+    (home.folder / "labels.csv").write_text("file,total\na,1\n", "utf-8")
+    ran = home("golden", "check", "labels.csv")
+    assert ran.code == 2
+    assert "'labels.csv' is a sheet, and golden cases are JSON lines {id, input, expected}." in ran.err
+    assert "Make cases of it: compiled-ai golden import DIR --labels labels.csv --key COLUMN." in ran.err
+
+
 def test_the_same_input_twice_is_suspected_and_a_contradiction_names_the_fields(home: Home) -> None:
     same = letter(0) | {"id": "same"}
     shouting = letter(1, vendor="Vendor 1") | {"id": "other"}
@@ -142,6 +161,33 @@ def test_cases_on_which_independent_candidates_agree_against_the_label_are_suspe
         "Label 'outcome' of 'wrong' is \"HEAVY\"; 2 independent candidates say \"LIGHT\"."
     )
     assert sorted(path for path in (home.folder / "home").rglob("*") if path.is_file()) == before
+
+
+AMOUNTS = """
+metadata: {name: "Amounts"}
+inputs: [{name: "total", type: "money"}, {name: "day", type: "date"}]
+logic_requirements:
+  - step: "decide"
+    type: "deterministic_rule"
+    logic: "IF total >= 0 THEN PLUS ELSE MINUS"
+outputs: [total, day]
+"""
+
+
+def test_amounts_and_days_are_compared_by_the_type_that_the_candidates_declare(home: Home) -> None:
+    other = AMOUNTS.replace("IF total >= 0 THEN PLUS ELSE MINUS", "IF total < 0 THEN MINUS ELSE PLUS")
+    for name, text in (("one", AMOUNTS), ("two", other)):
+        (home.folder / f"{name}.yaml").write_text(text, "utf-8")
+    candidates = [home.compiled(f"{name}.yaml")["digest"] for name in ("one", "two")]
+    given = {"total": "1250.0", "day": "2024-03-14"}
+    cases = [
+        {"id": "written", "input": given, "expected": {"total": "$1,250.00", "day": "14/03/2024"}},
+        {"id": "wrong", "input": given, "expected": {"total": "1,250.50", "day": "15 March 2024"}},
+    ]
+    golden = write(home.folder, cases, spec="")
+    ran = home("golden", "check", str(golden), "--with", candidates[0], "--with", candidates[1], "--json")
+    found = [finding for finding in ran.json["findings"] if finding["rule"] == "golden.disagreement"]
+    assert [(each["line"], each["message"].split("'")[1]) for each in found] == [(2, "total"), (2, "day")], ran.json
 
 
 def test_a_candidate_does_not_agree_with_itself(home: Home, candidates: list[str]) -> None:

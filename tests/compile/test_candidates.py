@@ -270,6 +270,24 @@ def test_where_a_committee_disagrees_it_abstains_with_a_reason(desk: Desk) -> No
     assert "abstained" not in sure.to_json()
 
 
+def test_a_null_on_which_all_functions_agree_has_a_reason_too(desk: Desk) -> None:
+    compiled = desk.compile("{committee: 3}", _doubtful())
+    artifact = load_artifact(str(compiled.folder), settings=desk.settings)
+    result = artifact.run({"slip": "No number\nTown Cork"}, store=False)
+    assert result.output == {"number": None, "town": "Cork"}
+    [told] = result.to_json()["abstained"]
+    assert (told["field"], told["reason"]) == ("number", "none of 3 functions gives 'number' a value")
+    source, target = desk.settings.home / "slips.jsonl", desk.settings.home / "read.jsonl"
+    source.write_text('{"slip": "No number\\nTown Cork"}\n', "utf-8")
+    with RunStore.open(desk.settings.store_url, home=desk.settings.home) as store:
+        run_batch(artifact.sealed, source, target, store=store)
+        line = json.loads(target.read_text("utf-8"))
+        assert line["abstained"] == store.load(line["run_id"]).abstained == [told]
+        explained = explain(line["run_id"], store=store, artifacts=lambda _: artifact.sealed)
+    assert (explained.verdict, explained.to_json()["abstained"]) == ("reproduced", [told])
+    assert "number: 3 of 3 say null" in explained.text()
+
+
 def test_a_required_field_without_agreement_is_a_missing_one(desk: Desk) -> None:
     strict = [each.replace("number[1] if number else None", 'number[1] if number else "?"') for each in _doubtful()]
     compiled = desk.compile("{committee: 3}", strict, number="string")

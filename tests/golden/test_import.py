@@ -127,7 +127,14 @@ def test_every_wrong_cell_is_named_at_once_and_nothing_is_written(desk: Desk) ->
 
 @pytest.mark.parametrize(
     ("written", "ways"),
-    [("45,50", "45.50 or 4550"), ("1,234", "1.234 or 1234"), ("1.234", "1.234 or 1234"), ("$0,5", "0.5 or 05")],
+    [
+        ("45,50", "45.50 or 4550"),
+        ("1,234", "1.234 or 1234"),
+        ("1.234", "1.234 or 1234"),
+        ("$0,5", "0.5 or 05"),
+        ("1,000,00", "1000.00 or 100000"),
+        ("1.000.00", "1000.00 or 100000"),
+    ],
 )
 def test_an_amount_that_may_be_two_is_named_and_nothing_is_written(desk: Desk, written: str, ways: str) -> None:
     assert desk.refuses([["one", "Oakes", written, None, ""]]) == [
@@ -209,10 +216,25 @@ def test_dates_that_may_be_two_days_need_an_order(desk: Desk) -> None:
 
 def test_dates_in_two_orders_are_refused(desk: Desk) -> None:
     rows = [["one", "Oakes", 1, "13/04/2024", ""], ["two", "Elm", 2, "04/25/2024", ""]]
-    with pytest.raises(
-        UsageError, match=r"two orders: .*D2 \(13/04/2024\) and .*D3 \(04/25/2024\)\. Correct the sheet"
-    ):
+    assert desk.refuses(rows) == [
+        "labels.xlsx[Labels]!D3: dates are written in two orders: '04/25/2024' here, '13/04/2024' at "
+        "labels.xlsx[Labels]!D2. Correct one."
+    ]
+
+
+def test_dates_in_two_orders_hide_no_other_wrong_cell(desk: Desk) -> None:
+    rows = [["one", "Oakes", "lots", "13/04/2024", ""], ["two", "Elm", "1,000,00", "04/25/2024", ""]]
+    told = desk.refuses([*rows, ["three", "Oakes", 1, "soon", ""]])
+    assert [each.split(": ")[0].removeprefix("labels.xlsx[Labels]!") for each in told] == ["D3", "C2", "C3", "D4"]
+
+
+def test_of_many_wrong_cells_the_first_are_shown_and_the_others_counted(desk: Desk) -> None:
+    for number in range(60):
+        desk.put(f"more{number}.txt", "From: Oakes")
+    rows = [[f"more{number}", "Oakes", "lots", None, ""] for number in range(60)]
+    with pytest.raises(SpecError) as caught:
         desk(desk.sheet(rows))
+    assert (len(caught.value.details), str(caught.value).splitlines()[-1]) == (60, "... and 10 more")
 
 
 def test_csv_is_read_too_with_its_lines(desk: Desk) -> None:
@@ -257,6 +279,11 @@ def test_golden_cases_that_are_there_are_replaced_only_when_asked(desk: Desk) ->
     with pytest.raises(UsageError, match=r"golden\.jsonl' is there already\. .* or replace it with --replace"):
         desk(desk.sheet())
     assert desk(desk.sheet(ROWS[:2]), replace=True).cases == 2
+
+
+def test_a_folder_cannot_take_golden_cases(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="is a folder. Name the file of golden cases with --out"):
+        desk(desk.sheet(), out=desk.papers, replace=True)
 
 
 def test_columns_of_other_names_are_mapped_and_the_key_need_not_be_first(desk: Desk) -> None:

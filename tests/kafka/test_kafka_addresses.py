@@ -22,6 +22,16 @@ EXTRACT = Path(__file__).parents[1] / "runtime" / "fixtures" / "extract"
     [
         ("kafka://host", "'' is no name of a Kafka topic. Write kafka://HOST:PORT/TOPIC."),
         ("kafka://host/a/b", "'a/b' is no name of a Kafka topic"),
+        (
+            "kafka://host/.",
+            "'.' is no name of a Kafka topic. Write kafka://HOST:PORT/TOPIC. A name has 1 to 249 letters",
+        ),
+        ("kafka://host/..", "'..' is no name of a Kafka topic"),
+        (f"kafka://host/{'a' * 250}", f"'{'a' * 60}...' is no name of a Kafka topic"),
+        ("kafka://host/cl%20aims", "'cl%20aims' is no name of a Kafka topic"),
+        ("kafka://host/claims#x", "The address of a Kafka topic has no '#'. Write kafka://HOST:PORT/TOPIC."),
+        ("kafka://alice:ge#heim@host/claims", "The address of a Kafka topic has no '#'"),
+        ("kafka://host/claims?group=a#", "The address of a Kafka topic has no '#'"),
         ("kafka:///claims", "'' is no broker. Write kafka://HOST:PORT/TOPIC."),
         ("kafka://one,/claims", "'' is no broker"),
         ("kafka://host:ninety/claims", "'host:ninety' is no broker"),
@@ -50,6 +60,11 @@ def test_an_address_that_is_none_is_refused_with_its_remedy(
         open_source(address)
     assert said in str(refused.value)
     assert "heim" not in str(refused.value)
+
+
+def test_the_longest_name_of_a_topic_is_one() -> None:
+    assert read_address(f"kafka://host/{'a' * 249}", ()).topic == "a" * 249
+    assert read_address("kafka://host/...", ()).topic == "..."
 
 
 def test_a_source_has_no_key_and_a_sink_no_group() -> None:

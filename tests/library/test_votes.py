@@ -27,6 +27,11 @@ def test_values_with_equally_many_votes_are_no_answer(answers: list[Any], answer
     assert (None if vote.abstains else vote.value) == answer
 
 
+def test_a_field_that_no_function_gives_a_value_has_a_reason() -> None:
+    vote = take_vote(SURE, [None, None, None], Decimal("0.8"))
+    assert (vote.abstains, vote.reason) == (False, "none of 3 functions gives 'advertiser' a value")
+
+
 def test_the_reason_names_the_contradiction() -> None:
     vote = take_vote(SURE, ["a", "b", None], Decimal("0.8"))
     assert vote.reason == "1 of 3 functions agree on 'advertiser', and as many on another value"

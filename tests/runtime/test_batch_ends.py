@@ -19,6 +19,7 @@ from compiled_ai.runtime.keys import KeyRing, new_key
 from compiled_ai.runtime.letters import read_letters
 from compiled_ai.runtime.stepper import Program, load_program
 from compiled_ai.runtime.store import RunStore
+from compiled_ai.runtime.stream import run_stream
 
 Programs = Callable[[str], Program]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -43,6 +44,26 @@ def protected(name: str, **sinks: str) -> Program:
         "inputs": "clear", "effects": "clear", "outputs": "clear", "reviews": "clear", "error_texts": "clear", **sinks
     }  # fmt: skip
     return load_program({**files, "program.json": canonical_json(described)})
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (".", "The output .* is a folder. Name a file in it."),
+        ("none/out.jsonl", "There is no folder .*none' for the output. Make it first."),
+        ("out.csv", "The output is JSON lines, and .*out.csv' is named as another kind of file. Name it out.jsonl."),
+    ],
+)
+def test_a_place_that_cannot_take_the_lines_is_refused_and_nothing_is_written(
+    program: Programs, tmp_path: Path, target: str, said: str
+) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"document": "Total: 1"}\n', "utf-8")
+    with pytest.raises(UsageError, match=said):
+        run_batch(program("extract"), source, tmp_path / target)
+    with pytest.raises(UsageError, match=said):
+        run_stream(program("extract"), str(source), str(tmp_path / target), store=None, state=tmp_path, workers=1)
+    assert list(tmp_path.iterdir()) == [source]
 
 
 # ---------------------------------------------------------------------------------------------- Parquet

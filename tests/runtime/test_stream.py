@@ -104,6 +104,12 @@ def test_a_file_that_is_not_there_cannot_be_followed(program: Programs, tmp_path
         run_stream(program("extract"), str(tmp_path / "none"), "-", store=None, state=tmp_path, workers=1)
 
 
+def test_a_table_is_no_file_of_lines(program: Programs, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("document\nTotal: 1\n", "utf-8")
+    with pytest.raises(UsageError, match="rows.csv' is no file of JSON lines. `batch` reads tables."):
+        run_stream(program("extract"), str(tmp_path / "rows.csv"), "-", store=None, state=tmp_path, workers=1)
+
+
 def test_no_workers_are_refused(program: Programs, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="0 workers make no sense"):
         run_stream(program("extract"), "-", "-", store=None, state=tmp_path, workers=0)

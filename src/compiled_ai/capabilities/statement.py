@@ -35,6 +35,7 @@ _AFTER_A_TABLE = re.compile(
     "WHERE|ON|USING|SET|VALUES|GROUP|ORDER|LIMIT|HAVING|UNION|EXCEPT|INTERSECT|JOIN|LEFT|RIGHT|FULL|INNER|CROSS|"
     "NATURAL|RETURNING|WHEN|OFFSET|FETCH|FOR|WINDOW|SELECT|DEFAULT"
 )
+_AFTER_THE_COLUMNS = re.compile("FROM|INTO|WHERE|GROUP|HAVING|WINDOW|UNION|EXCEPT|INTERSECT|ORDER|LIMIT|OFFSET|FETCH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Statement:
     writes: frozenset[str]
     changes: bool
     """It begins as a statement that writes, or has one inside."""
+    columns: tuple[str, ...] | None
+    """Names of the columns that it gives, in lower case; `None` where the text alone does not say all of them."""
     faults: tuple[str, ...]
     """What is wrong with it whatever is declared, one sentence each."""
 
@@ -75,6 +78,7 @@ def read_statement(text: str) -> Statement:
         reads=frozenset(reads),
         writes=frozenset(writes),
         changes=first in _WRITES or bool(writes) or bool(inner and first == "WITH"),
+        columns=_columns(tokens),
         faults=tuple(_faults(tokens, first)),
     )
 
@@ -124,6 +128,30 @@ def _tables(tokens: Sequence[_Token]) -> tuple[set[str], set[str]]:
         elif word == "INTO" or (word == "UPDATE" and before not in _NO_TARGET and _names_follow(tokens, index)):
             writes.update(_list_after(tokens, index)[:1])
     return {name for name in reads if name not in own}, {name for name in writes if name not in own}
+
+
+def _columns(tokens: Sequence[_Token]) -> tuple[str, ...] | None:
+    """The names that the first `SELECT` outside of brackets gives; `None` for `*` and what only the database names."""
+    items: list[list[_Token]] = []
+    depth = 0
+    for token in tokens:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and items and _AFTER_THE_COLUMNS.fullmatch(token.upper):
+            break
+        if depth == 0 and (token.text == "," if items else token.upper == "SELECT"):
+            items.append([])
+        elif items and token.upper not in ("DISTINCT", "ALL"):
+            items[-1].append(token)
+    names = [_column(item) for item in items]
+    return None if not names or None in names else tuple(name for name in names if name is not None)
+
+
+def _column(item: Sequence[_Token]) -> str | None:
+    """The name of `name`, `table.name` and `... AS name`."""
+    if not item or item[-1].kind not in ("word", "quoted"):
+        return None
+    plain = _dotted(item, 0)[1] == len(item) if item[0].kind in ("word", "quoted") else False
+    return _name(item[-1]) if plain or (len(item) > 2 and item[-2].upper == "AS") else None
 
 
 def _names_follow(tokens: Sequence[_Token], index: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from compiled_ai.cli.output import emit, jsonable, note
 from compiled_ai.config import load_settings, make_home
-from compiled_ai.errors import CompiledAIError, ConfigError, SpecError, UsageError, Waiting
+from compiled_ai.errors import CompiledAIError, ConfigError, ModelFailed, NotFound, SpecError, UsageError, Waiting
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="a specification, YAML")]
 Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", help="specifications, YAML")]
@@ -152,6 +153,7 @@ def compile_command(
         except Waiting as wait:
             waits.append(wait)
         except CompiledAIError as failure:
+            failure.remedy += _recording_beside(path, model, failure)
             if len(specs) == 1:
                 raise
             note(f"{path}: {failure}")
@@ -163,6 +165,16 @@ def compile_command(
         emit(done[0] if len(specs) == 1 else done, as_json=True, text="")
     if failures:
         raise typer.Exit(max(failure.exit_code for failure in failures))
+
+
+def _recording_beside(spec: Path, model: str, failure: CompiledAIError) -> str:
+    """Names the recording that lies beside a specification, if the model that was named (or not) cannot answer."""
+    place = spec.with_suffix("") / "recordings"
+    name = f"recorded:{place}"
+    if not isinstance(failure, (ConfigError, NotFound, ModelFailed)) or model == name:
+        return ""
+    there = spec.is_file() and (place / "transcript.jsonl").is_file()
+    return f" A recording lies beside the specification: --model {shlex.quote(name)}" if there else ""
 
 
 def _usd(text: str) -> Decimal | None:

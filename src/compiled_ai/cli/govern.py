@@ -241,7 +241,7 @@ def review_decide(
 
     Example: compiled-ai review decide 0197 --approve --by "Dr. Ito" --reason "criteria met"
     """
-    from compiled_ai.canonical import parse_json
+    from compiled_ai.canonical import read_json
     from compiled_ai.cli.runs import emit_result, program_source
     from compiled_ai.runtime.reviews import decide
 
@@ -254,7 +254,7 @@ def review_decide(
             "approve" if approve else "reject" if reject else "correct",
             by=by,
             reason=reason,
-            value=parse_json(correct) if correct else None,
+            value=read_json(correct, "--correct") if correct else None,
             store=store,
             programs=program_source(settings),
             model=model or None,

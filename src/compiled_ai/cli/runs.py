@@ -92,18 +92,18 @@ def resume(run: RunId, model: Model = "", as_json: Json = False) -> None:
 
 def read_input(text: str) -> Any:
     """Returns the JSON of `--input`; raises `InputError` or `NotFound`."""
-    from compiled_ai.canonical import parse_json
+    from compiled_ai.canonical import read_json
 
     if text == "-":
-        return parse_json(sys.stdin.buffer.read())
-    if text.lstrip().startswith("{"):
-        return parse_json(text)
+        return read_json(sys.stdin.buffer.read(), "standard input")
+    if text.lstrip().startswith(("{", "[")):  # a list is no input, which the run then says
+        return read_json(text, "--input")
     path = Path(text)
     if not path.is_file():
         raise NotFound(
             f"There is no input file {text!r}.", remedy="Name a file, '-' or JSON text that begins with '{'."
         )
-    return parse_json(path.read_bytes())
+    return read_json(path.read_bytes(), text)
 
 
 def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:

@@ -100,6 +100,8 @@ class Vote:
     @property
     def reason(self) -> str:
         """Why the field is null, without any value."""
+        if self.value is None:
+            return f"none of {len(self.answers)} functions gives {self.field!r} a value"
         how = f"{self.votes} of {len(self.answers)} functions agree on {self.field!r}"
         if self.tied:
             return f"{how}, and as many on another value"

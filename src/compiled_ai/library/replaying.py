@@ -137,6 +137,8 @@ class Doubt:
     step: str
     item: int
     votes: tuple[Vote, ...] = ()
+    unfound: tuple[str, ...] = ()
+    """Fields that stay null since no function gives them a value, and none was dropped for want of a place."""
     unread: tuple[str, ...] = ()
     """Fields that stay null since the layout is unfamiliar."""
     unfamiliar: str = ""
@@ -145,7 +147,7 @@ class Doubt:
     @property
     def abstained(self) -> tuple[tuple[str, str], ...]:
         """Each field on which the step abstains, with the reason."""
-        voted = tuple((vote.field, vote.reason) for vote in self.votes if vote.abstains)
+        voted = tuple((vote.field, vote.reason) for vote in self.votes if vote.abstains or vote.field in self.unfound)
         return (*voted, *((field, self.unfamiliar) for field in self.unread))
 
 
@@ -393,10 +395,10 @@ class RunContext:
             take_vote(rule, [answer.get(rule.field, NO_ANSWER) for answer in answers], rules.least)
             for rule in rules.fields
         ]
-        self.doubts.append(Doubt(codec.info.name, item, tuple(votes)))
         typed: dict[str, Any] = {}
         problems = []
         dropped: list[Dropped] = []
+        unfound: list[str] = []
         by_field = {vote.field: vote for vote in votes}
         for field in codec.info.result.fields:
             vote, winner = by_field[field.name], heard[by_field[field.name].winner]
@@ -407,7 +409,11 @@ class RunContext:
                     problems.append(f"{field.name}: {NO_PLACE}, and it is required" if unplaced else vote.reason)
                 continue
             typed[field.identifier] = getattr(winner.value, field.identifier)
-            dropped += [one for one in winner.dropped if _is_of(one, field.name)]
+            lost = [one for one in winner.dropped if _is_of(one, field.name)]
+            dropped += lost
+            if vote.value is None and not lost:
+                unfound.append(field.name)
+        self.doubts.append(Doubt(codec.info.name, item, tuple(votes), tuple(unfound)))
         if dropped:
             self.dropped[codec.info.name, item] = tuple(dropped)
         if problems:

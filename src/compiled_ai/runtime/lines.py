@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from compiled_ai.canonical import kind_of, parse_json
@@ -15,6 +16,8 @@ from compiled_ai.library.types import FieldType
 LONGEST_LINE = 64 * 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """It may stand before the first line of a file, and belongs to no line."""
+OTHER_KINDS = frozenset({".csv", ".xlsx", ".parquet"})
+"""Ends of the names of files that hold tables and no lines of JSON."""
 RESERVED = ("index", "run_id", "status", "output", "error", "abstained")
 """Names that every output line has or may have; no kept column can take them."""
 
@@ -108,6 +111,19 @@ def convert_cell(cell: str, kind: FieldType) -> Any:
     if kind.kind in ("list", "object", "box", "json"):
         return parse_json(cell)
     return cell if kind.kind in ("text", "string") else cell.strip()
+
+
+def check_output(target: Path) -> None:
+    """Raises `UsageError` if output lines cannot go to this place, or if its name says that it holds something else."""
+    if target.is_dir():
+        raise UsageError(f"The output {str(target)!r} is a folder.", remedy="Name a file in it.")
+    if not target.parent.is_dir():
+        raise UsageError(f"There is no folder {str(target.parent)!r} for the output.", remedy="Make it first.")
+    if target.suffix.lower() in OTHER_KINDS:
+        raise UsageError(
+            f"The output is JSON lines, and {str(target)!r} is named as another kind of file.",
+            remedy=f"Name it {target.with_suffix('.jsonl').name}.",
+        )
 
 
 def plan_columns(

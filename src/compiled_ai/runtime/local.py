@@ -420,7 +420,8 @@ class Answers:
     """Answers what a run asks of the outside, in this process.
 
     With a store, an effect is `intended` on record before it starts, and the first result on record counts. One that
-    was intended and has no result is made again if that does no harm, under its key; any other is in doubt.
+    was intended and has no result is made again if that does no harm, under its key; any other is in doubt. A call
+    whose connection may not be used is sent to nobody, and has failed.
     Without a store, calls that must not happen twice are refused; one that a key keeps from happening twice needs a
     `run_id`, which its caller gives again when it runs the same input again.
     """
@@ -467,7 +468,12 @@ class Answers:
                     f"Step {info.name!r} would change something outside, and a rerun only reads.",
                     remedy="Rerun it without live effects.",
                 )
-            return make(info, request, run_id=self.run_id, on_record=self.store is not None)
+            try:
+                return make(info, request, run_id=self.run_id, on_record=self.store is not None)
+            except ConfigError as fault:
+                if self.store is None:
+                    raise
+                return _unsent(request, str(fault))
         return answer(request, _own_reading(request), origin="this process")
 
     def _check_call(self, info: StepInfo) -> None:
@@ -491,6 +497,12 @@ class Answers:
                 remedy="Name one with --model (anthropic:..., openai:..., recorded:DIR, exchange:DIR).",
             )
         return _opened(name, sealed=program.sinks.get("prompts", "clear") != "clear")
+
+
+def _unsent(request: EffectRequest, why: str) -> Recorded:
+    return Recorded(
+        request.step, request.kind, request.item, request.attempt, state="failed", request=request.payload, error=why
+    )
 
 
 def _in_doubt(request: EffectRequest) -> Effect:

@@ -41,9 +41,11 @@ class Findings:
         )
 
     def extend(self, findings: Iterable[Finding]) -> None:
-        """Notes findings of another reader."""
+        """Notes findings of another reader, unless the same is said of the same place."""
         for one in findings:
-            if one not in self._found and (one.file, one.line, one.column) not in self._settled:
+            place = (one.file, one.line, one.column)
+            said = any(place == (old.file, old.line, old.column) and one.message == old.message for old in self._found)
+            if not said and place not in self._settled:
                 self._found.append(one)
 
     def promote(self, rule: str, why: str) -> None:

@@ -131,6 +131,8 @@ class CallStep(Step):
     """The module's own keys, as written and checked against its description (`connection`, `statement`, ...)."""
     arguments: Mapping[str, Parameter]
     """Named arguments (`parameters: {id: member_id}`)."""
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """Where the value of each key, and of each of the settings, stands."""
     on_none: OnFailure = "fail"
     on_many: OnFailure = "fail"
 

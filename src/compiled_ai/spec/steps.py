@@ -364,6 +364,7 @@ class _Reader:
             module=text(self.node, "module") or "",
             settings=settings,
             arguments=arguments,
+            marks={each.key.text: each.value.mark for each in (*(extra.entries if extra else ()), *self.node.entries)},
             on_none=self._policy("on_none"),
             on_many=self._policy("on_many"),
         )

@@ -26,7 +26,7 @@ from compiled_ai.runtime.batch.sources import Source, changed, open_source
 from compiled_ai.runtime.deciding import LetterForm
 from compiled_ai.runtime.ids import new_run_id
 from compiled_ai.runtime.keys import KeyRing
-from compiled_ai.runtime.lines import Columns, plan_columns
+from compiled_ai.runtime.lines import Columns, check_output, plan_columns
 from compiled_ai.runtime.loading import ProgramSource
 from compiled_ai.runtime.local import ModelSource
 from compiled_ai.runtime.pool import RecordLimits
@@ -78,6 +78,7 @@ class Batch:
         """Checks all that can be checked before anything is written."""
         if same_file(Path(source), target) or same_file(Path(source), letters_of(target)):
             raise UsageError(f"{str(source)!r} is input and output at once.", remedy="Name another output.")
+        check_output(target)
         found = open_source(source)
         opened.callback(found.close)
         sinks = program.sinks

@@ -8,6 +8,9 @@ prepare(call) -> None                pure; CallFailed if the values ask for more
 perform(call, connection) -> JSON    CallFailed.surely or CallFailed.perhaps where there is no result
 ```
 
+It may have a fourth, `reach(declared, connection) -> None`: ConfigError if the address is not one that may be used. It
+sends nothing, and is asked before a run is on record.
+
 `perform` returns an object, a list of rows, or `None` where nothing was found. A failure of which it is not known
 whether the call was carried out makes the effect `in_doubt`, unless the call changes nothing.
 """
@@ -92,10 +95,17 @@ def check_call(info: StepInfo, *, run_id: str, on_record: bool) -> None:
     """Raises what would stop a call before it is made.
 
     Raises:
-        ConfigError: its connection has no address.
+        ConfigError: its connection has no address, or one that may not be used.
         UsageError: it must not happen twice, and the run is on no record that would know.
         ArtifactRefused: the package that brings its module is not the one that the artifact was compiled with.
     """
+    client, declared, connection = _checked(info, run_id=run_id, on_record=on_record)
+    reach = getattr(client, "reach", None)
+    if reach is not None:
+        reach(declared, connection)
+
+
+def _checked(info: StepInfo, *, run_id: str, on_record: bool) -> tuple[Client, Declared, Connection]:
     declared, client = declared_of(info), _client(info)
     again = client.repeats(declared)
     if (again == "once" and not on_record) or (again == "keyed" and not run_id):
@@ -104,16 +114,14 @@ def check_call(info: StepInfo, *, run_id: str, on_record: bool) -> None:
             remedy="Run it with a run store (leave out --no-store).",
         )
     if wrong := faults(declared):
-        raise ArtifactRefused(f"Step {info.name!r} of the artifact: {wrong[0]}", remedy="Compile it again.")
-    find_connection(declared.connection)
+        raise ArtifactRefused(f"Step {info.name!r} of the artifact: {wrong[0].message}", remedy="Compile it again.")
+    return client, declared, find_connection(declared.connection)
 
 
 def make_call(info: StepInfo, request: EffectRequest, *, run_id: str, on_record: bool) -> Recorded:
     """Makes one call and returns its recorded effect; what the caller must put right is raised, as by `check_call`."""
-    check_call(info, run_id=run_id, on_record=on_record)
-    declared, client = declared_of(info), _client(info)
+    client, declared, connection = _checked(info, run_id=run_id, on_record=on_record)
     call = Call(declared=declared, arguments=request.payload["arguments"], key=call_key(run_id, request))
-    connection = find_connection(declared.connection)
     started = perf_counter()
     state, result, error = _made(client, call, connection)
     return Recorded(

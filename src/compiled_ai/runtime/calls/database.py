@@ -9,6 +9,7 @@ is returned.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
@@ -16,7 +17,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from compiled_ai.canonical import digest_json
-from compiled_ai.capabilities import Declared
+from compiled_ai.capabilities import Declared, lost_columns, row_fields
 from compiled_ai.capabilities import repeats as repeats
 from compiled_ai.capabilities.statement import escaped, read_statement
 from compiled_ai.errors import CallFailed, ConfigError
@@ -59,12 +60,17 @@ def prepare(call: Call) -> None:
     """Every value is bound: there is nothing in one that could ask for more than the statement does."""
 
 
+def reach(declared: Declared, connection: Connection) -> None:
+    """Raises `ConfigError` if the address is none of a database that is known here, or of no file that exists."""
+    _engine(connection)
+
+
 def perform(call: Call, connection: Connection) -> Any:
     """Returns the rows, `{NAME: rows}` where the step collects them, or `{"changed": n}` for a statement that writes.
 
     Raises:
         ConfigError: the address is none of a database that is known here.
-        CallFailed: what the database said, without its words (they may quote values).
+        CallFailed: what the database said: its code, and its words where all that they quote stands in the statement.
     """
     engine, unclear = _engine(connection), False
     for pause in (*_PAUSES, None):
@@ -100,14 +106,14 @@ def _bound(call: Call, dialect: str) -> dict[str, Any]:
 
 def _read(session: Session, declared: Declared, bound: Mapping[str, Any]) -> Any:
     most = int(declared.says("max_rows", 1000))
-    found = session.execute(_text(declared), bound).mappings().fetchmany(most + 1)
+    result = session.execute(_text(declared), bound)
+    for lost in lost_columns(declared, tuple(result.keys())):
+        raise CallFailed.surely(lost)
+    found = result.mappings().fetchmany(most + 1)
     if len(found) > most:
         raise CallFailed.surely(f"The statement yields more than {most} rows. Narrow it, or raise 'max_rows'.")
     collected = declared.says("rows", None)
-    fields = declared.result.fields
-    if collected is not None:
-        fields = next(each.type.items.fields for each in fields if each.type.items is not None)
-    rows = [json_row(dict(row), fields) for row in found]
+    rows = [json_row(dict(row), row_fields(declared)) for row in found]
     return rows if collected is None else {str(collected): rows}
 
 
@@ -159,9 +165,10 @@ def _ensure_applied(engine: Engine) -> None:
 def _transaction(engine: Engine, declared: Declared, *, reading: bool) -> Iterator[Session]:
     """One transaction with the limits of the step; rolled back on any fault, committed (or ended) otherwise."""
     begin = _on_postgresql if engine.dialect.name == "postgresql" else _on_sqlite
-    with _told(committing=False), engine.connect() as session, begin(session, declared, reading) as end:
+    said = str(declared.settings["statement"])
+    with _told(said, committing=False), engine.connect() as session, begin(session, declared, reading) as end:
         yield session
-        with _told(committing=not reading):
+        with _told(said, committing=not reading):
             end()
 
 
@@ -189,7 +196,7 @@ def _on_sqlite(session: Session, declared: Declared, reading: bool) -> Iterator[
 
 
 @contextmanager
-def _told(*, committing: bool) -> Iterator[None]:
+def _told(statement: str = "", *, committing: bool) -> Iterator[None]:
     """Turns what the driver raises into a failed call, or into a lost connection that is worth another attempt."""
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -201,7 +208,8 @@ def _told(*, committing: bool) -> Iterator[None]:
             raise _Lost(committing=committing) from None
         if code in ("57014", "55P03", "SQLITE_INTERRUPT"):
             raise CallFailed.surely("The database took longer than 'timeout_seconds'.") from None
-        raise CallFailed.surely(f"The database refused the statement ({code}).") from None
+        words = _quotable(fault, statement)
+        raise CallFailed.surely(f"The database refused the statement ({code}{words}).") from None
     except SQLAlchemyError as fault:
         raise CallFailed.surely(f"The statement could not be sent ({type(fault).__name__}).") from None
     except (ArithmeticError, ValueError) as fault:  # of the driver, before the statement left
@@ -209,6 +217,35 @@ def _told(*, committing: bool) -> Iterator[None]:
 
 
 _LOST = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "OperationalError", "InterfaceError", "40001", "40P01")
+
+
+_NAMES = re.compile(
+    "|".join(
+        (
+            r"no such (?:column|table|function): (.+)",
+            r"ambiguous column name: (.+)",
+            r"table (.+) has no column named (.+)",
+            r"near \"(.+)\": syntax error",
+            r"column \"?([^\"]+)\"? does not exist",
+            r"relation \"(.+)\" does not exist",
+            r"column \"(.+)\" of relation \"(.+)\" does not exist",
+            r"column reference \"(.+)\" is ambiguous",
+            r"missing FROM-clause entry for table \"(.+)\"",
+            r"syntax error at or near \"(.+)\"",
+        )
+    )
+)
+"""What SQLite, then PostgreSQL, say of a name; the groups are what they quote."""
+
+
+def _quotable(fault: DBAPIError, statement: str) -> str:
+    """The database's own words, if they only quote what the statement says, which holds no value."""
+    diagnosed = getattr(fault.orig, "diag", None)
+    words = str(diagnosed.message_primary if diagnosed is not None else fault.orig)
+    found = _NAMES.fullmatch(words)
+    if found is None or any(each.lower() not in statement.lower() for each in found.groups() if each is not None):
+        return ""
+    return f": {words}"
 
 
 def _code_of(fault: DBAPIError) -> str:

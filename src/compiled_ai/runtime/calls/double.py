@@ -22,7 +22,7 @@ def undeclared_use(info: StepInfo, request: EffectRequest) -> str | None:
     """Returns in words what a call asks for beyond what the artifact declares; `None` if it asks for nothing more."""
     declared = declared_of(info)
     if wrong := faults(declared):
-        return wrong[0]
+        return wrong[0].message
     if info.provider is not None:
         return None  # a package's own client is asked where it is installed, when the call is made
     given = request.payload["arguments"]

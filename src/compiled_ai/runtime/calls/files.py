@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from compiled_ai.canonical import canonical_json, parse_json
+from compiled_ai.capabilities import Declared
 from compiled_ai.capabilities import repeats as repeats
 from compiled_ai.capabilities.wording import filled, plain
 from compiled_ai.errors import CallFailed, ConfigError, InputError
@@ -34,6 +35,12 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr
 def prepare(call: Call) -> None:
     """Refuses a path that an argument leads out of what is allowed."""
     _path(call)
+
+
+def reach(declared: Declared, connection: Connection) -> None:
+    """Raises `ConfigError` if the root folder cannot be opened."""
+    with _opened_root(connection):
+        pass
 
 
 def perform(call: Call, connection: Connection) -> Any:

@@ -33,6 +33,10 @@ MAX_BYTES = 1_000_000
 LONGEST_WAIT_SECONDS = 60.0
 """A service that asks for a longer pause has failed."""
 _AGAIN = (429, 502, 503, 504)
+_NOT_PUBLIC = (
+    "The host has an address that is neither public nor in 'allow.addresses'. "
+    "Declare its network there, or correct the connection's address."
+)
 
 _services: dict[tuple[str, str, tuple[str, ...]], _Service] = {}
 _lock = Lock()
@@ -41,6 +45,11 @@ _lock = Lock()
 def prepare(call: Call) -> None:
     """Refuses an argument that would lead to another path."""
     filled(str(call.declared.settings["path"]), call.arguments, path_segment)
+
+
+def reach(declared: Declared, connection: Connection) -> None:
+    """Raises `ConfigError` if the base address is not allowed, or would carry a secret in the clear."""
+    _service(connection, declared)
 
 
 def perform(call: Call, connection: Connection) -> Any:
@@ -139,7 +148,7 @@ def _send(service: _Service, request: httpx.Request, declared: Declared) -> Any:
             finally:
                 response.close()
     except AddressRefused:
-        raise CallFailed.surely("The host has an address that is neither public nor in 'allow.addresses'.") from None
+        raise CallFailed.surely(_NOT_PUBLIC) from None
     except (httpcore.ConnectError, httpcore.ConnectTimeout) as fault:
         raise _Again(f"The service cannot be reached ({type(fault).__name__}).", unclear=False) from None
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as fault:

@@ -33,6 +33,11 @@ def prepare(call: Call) -> None:
         raise CallFailed.surely(f"The message is longer than {LONGEST_MESSAGE} characters.")
 
 
+def reach(declared: Declared, connection: Connection) -> None:
+    """Raises `ConfigError` if the address is none of a channel, or of a kind that is not allowed."""
+    _channel(declared, "", connection)
+
+
 def perform(call: Call, connection: Connection) -> Any:
     """Returns `{"sent": true}`.
 
@@ -40,7 +45,7 @@ def perform(call: Call, connection: Connection) -> Any:
         ConfigError: the address is none of a channel, or of a kind that is not allowed.
         CallFailed: the channel did not confirm the message.
     """
-    channel = _channel(call, connection)
+    channel = _channel(call.declared, call.key, connection)
     again = _PAUSES if call.declared.allow.get("deduplicates") else ()
     for pause in (*again, None):
         if _sent(channel, call):
@@ -60,18 +65,18 @@ def _sent(channel: Any, call: Call) -> bool:
         return bool(channel.notify(body=_wording(call, "message"), title=title, interpret_escapes=False))
 
 
-def _channel(call: Call, connection: Connection) -> Any:
+def _channel(declared: Declared, key: str, connection: Connection) -> Any:
     """Opens the channel. Its kind is checked before apprise sees the address."""
     try:
         from apprise import Apprise, AppriseAsset, NotifyFormat
     except ImportError as fault:
         raise ConfigError("Module 'notify' needs apprise.", remedy="pip install compiled-ai[notify]") from fault
     kind = connection.address.partition("://")[0].lower()
-    if kind not in [str(each).lower() for each in call.declared.allow.get("channels", ())]:
+    if kind not in [str(each).lower() for each in declared.allow.get("channels", ())]:
         raise connection.refused("is of a kind that 'allow.channels' does not list", "Correct one of them.")
     asset = AppriseAsset(async_mode=False, secure_logging=True)
     with quiet():
-        channel = Apprise.instantiate(_address(call.declared, call.key, connection, kind), asset=asset)
+        channel = Apprise.instantiate(_address(declared, key, connection, kind), asset=asset)
     if channel is None or isinstance(channel, list):
         raise connection.refused("is no address of one channel", "Write it as apprise documents it.")
     channel.notify_format = NotifyFormat.TEXT

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from compiled_ai.canonical import parse_json
 from compiled_ai.errors import InputError, NotFound, UsageError
-from compiled_ai.runtime.lines import BYTE_ORDER_MARK, LONGEST_LINE
+from compiled_ai.runtime.lines import BYTE_ORDER_MARK, LONGEST_LINE, OTHER_KINDS
 from compiled_ai.runtime.stream.messages import Message
 
 _BLOCK = 1 << 16
@@ -105,6 +105,8 @@ class FollowedFile:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise NotFound(f"There is no file {str(path)!r} to follow.", remedy="Make it, if need be empty.")
+        if path.suffix.lower() in OTHER_KINDS:
+            raise UsageError(f"{str(path)!r} is no file of JSON lines.", remedy="`batch` reads tables.")
         self.path = path
         self.name = f"file {path.resolve()}"
         self.place = self.name

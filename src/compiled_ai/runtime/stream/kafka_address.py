@@ -27,8 +27,10 @@ SCHEMES = ("kafka://", "kafkas://")
 _SECURITY = ("ca", "certificate", "sasl", "secret")
 _MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_SHOWN = 60
 _USUAL_PORT = 9092
 _FORM = "Write kafka://HOST:PORT/TOPIC."
+_NAMES = "A name has 1 to 249 letters, digits, '.', '_' or '-', and is neither '.' nor '..'."
 _PATIENCE_SECONDS = 8.0
 _SECONDS_BETWEEN_TRIES = 0.5
 _CONNECT_MILLISECONDS = 4000
@@ -76,6 +78,8 @@ def read_address(text: str, known: Sequence[str]) -> KafkaAddress:
         UsageError: It is no address, or names an option that is not known.
         ConfigError: The password or a certificate is not there.
     """
+    if "#" in text:  # which a URL ends at: what follows would be dropped in silence
+        raise UsageError("The address of a Kafka topic has no '#'.", remedy=_FORM)
     try:
         parts = urlsplit(text)
     except ValueError as fault:
@@ -89,8 +93,9 @@ def read_address(text: str, known: Sequence[str]) -> KafkaAddress:
         )
     _check_options(options, known)
     topic = parts.path.removeprefix("/")
-    if not _TOPIC.fullmatch(topic):
-        raise UsageError(f"{topic!r} is no name of a Kafka topic.", remedy=_FORM)
+    if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+        shown = topic if len(topic) <= _SHOWN else f"{topic[:_SHOWN]}..."
+        raise UsageError(f"{shown!r} is no name of a Kafka topic.", remedy=f"{_FORM} {_NAMES}")
     return KafkaAddress(
         tuple(_host(each) for each in hosts.split(",")),
         topic,

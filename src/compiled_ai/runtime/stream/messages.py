@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from compiled_ai.errors import UsageError
+from compiled_ai.runtime.lines import check_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def open_sink(address: str) -> StreamSink:
 
         return KafkaSink(address)
     _refuse_unknown(address)
+    check_output(Path(address))
     return files.AppendedFile(Path(address))
 
 
