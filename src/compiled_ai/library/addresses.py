@@ -59,6 +59,7 @@ _CODE_LINE = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z]{5,11}")
+_DIGIT = re.compile(r"\d")
 _PLACED = re.compile(r"[,\d]")
 _LOT = re.compile(r"\b(?:lot|no|pt|ptd|p\.t|unit|plot)\W{0,3}(?:ptd?\b|p\.t\.?)?\W{0,3}\d{4,6}\b", re.IGNORECASE)
 _NEAR_POSTCODE = re.compile(r"\W*(?:\d{4}|\d{6}|\d[\dOIlS]{4}),? [^\W\d_]{3}")
@@ -161,11 +162,12 @@ def _text(row: Sequence[Cell]) -> Located:
 def _line(located: Located, own: bool) -> _Line:
     text = str(located)
     low = lowered(text)
+    digits = bool(_DIGIT.search(text))
     street, region = bool(_STREET.search(low)), _is_region(low)
-    postcode = _has_postcode(text) or region and bool(_NEAR_POSTCODE.match(text))
-    stops = bool(_STOP.search(low) or _PHONE_LINE.fullmatch(text))
-    stops = stops or bool(_OTHER_STOP.search(low)) and not (street or postcode)
-    bars = own or stops or bool(_CODE_LINE.search(text)) or not street and _is_dated(text)
+    postcode = digits and (_has_postcode(text) or region and bool(_NEAR_POSTCODE.match(text)))
+    stops = bool(_STOP.search(low) or digits and _PHONE_LINE.fullmatch(text))
+    stops = stops or not (street or postcode) and bool(_OTHER_STOP.search(low))
+    bars = own or stops or digits and (bool(_CODE_LINE.search(text)) or not street and _is_dated(text))
     return _Line(located, street, region, postcode, bool(_NUMBER.search(text)), has_legal_form(text), stops, bars)
 
 

@@ -75,14 +75,14 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
     if isinstance(kind, re.Pattern):
         return Reader(lambda text: _by_pattern(kind, text))
     if kind == "date":
-        dates = partial(_dates, order=order, base=base)
+        dates = partial(_dates, order, base)
         return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DATED)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
         return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DATED)
     if kind == "money":
         bare = 0.6 if symbols else 1.0
-        return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), sign=_PRICED)
+        return Reader(partial(_money, bare), partial(_amounts, bare), sign=_PRICED)
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
@@ -99,7 +99,7 @@ def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
 
 
 @lru_cache(maxsize=4096)
-def _dates(text: str, order: Order, base: date | None) -> tuple[Reading, ...]:
+def _dates(order: Order, base: date | None, text: str) -> tuple[Reading, ...]:
     return tuple(Reading(value, start, end, 1.0) for value, start, end in dates_in(text, order, base))
 
 
@@ -110,7 +110,7 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
 
 
 @lru_cache(maxsize=4096)
-def _amounts(text: str, bare: float) -> tuple[Reading, ...]:
+def _amounts(bare: float, text: str) -> tuple[Reading, ...]:
     found = (one for one in amounts_in(text) if not one.percent)
     return tuple(Reading(one.value, one.start, one.end, _sureness(one, bare)) for one in found)
 
@@ -121,10 +121,10 @@ def _sureness(amount: Written, bare: float) -> float:
     return 0.9 if amount.currency else 0.3
 
 
-def _money(text: str, bare: float) -> Reading | None:
+def _money(bare: float, text: str) -> Reading | None:
     """The surest amount; where there is none that is sure, digits and marks that OCR misread are repaired."""
     best: Reading | None = None
-    for attempt in (_amounts(text, bare), _torn(text), _amounts(repair_digits(text), bare)):
+    for attempt in (_amounts(bare, text), _torn(text), _amounts(bare, repair_digits(text))):
         for reading in attempt:
             if best is None or reading.confidence > best.confidence:
                 best = reading._replace(end=min(reading.end, len(text)))
