@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import dates_in
@@ -146,7 +147,7 @@ def _short(lines: list[_Line]) -> tuple[Choice[Located], ...]:
 def _head(page: Page) -> list[_Line]:
     name = issuer(page)
     own = {span.line - 1 for span in name.place.spans} if name is not None and name.place else set()
-    rows = [(index, row) for index in range(120) if (row := page.row(index))][:_MOST_LINES]
+    rows = islice(((index, row) for index in range(120) if (row := page.row(index))), _MOST_LINES)
     return [_line(_text(row), index in own) for index, row in rows]
 
 

@@ -89,6 +89,8 @@ _BLURRED = (_blurred("[17lIi|]", r"\d\d"), _blurred(r"[17lIi|!.,:\-]", r"(?:19|2
 """`06704/20`, `06/08120`, `06//08/20`, `06-08/2020`: a slash becomes a mark of its own (`-`, `.`) only before a full
 year, since `10-12/15` and `12/10.25` may be anything."""
 _LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")
+_MISREAD = re.compile(r"//|\d{5}|[OoQDIil|!ZzSsB.,:\-]")
+"""What every text has in which a date is repaired: a look-alike, a mark beside a slash, or digits run together."""
 _DIGITS = re.compile(r"\d")
 _EIGHT = re.compile(r"\d\d{7}")
 _NAME = re.compile("|".join(sorted({name[:3] for name in _MONTHS})))
@@ -153,7 +155,7 @@ def dates_in(text: str, order: Order = "mdy", base: date | None = None) -> Seque
 
 def _all_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
     found = _scan(text, order, base)
-    if not (_is_numeric(text) or "/" in text):
+    if not (_is_numeric(text) or "/" in text) or not _MISREAD.search(text):
         return found
     repaired = _repaired(text)
     again = repaired != text and (not found or len(repaired) == len(text))

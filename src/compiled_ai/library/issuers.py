@@ -270,7 +270,7 @@ def issue_date(page: Page) -> LocatedDate | None:
     labelled = page.labelled("Invoice Date", "Receipt Date", "Bill Date", "Sales Date", "Date", "Tarikh", kind="date")
     if labelled is not None:
         return labelled
-    found = [(_day_points(row), -index, row) for index, row in enumerate(page.rows[:2000]) if row]
+    found = [(_day_points(row), -index, row) for index in range(min(page.height, 2000)) if (row := page.row(index))]
     dated = ((points, index, day) for points, index, row in found if (day := _day(page, row)))
     return max(dated, key=lambda one: one[:2], default=(0, 0, None))[2]
 
