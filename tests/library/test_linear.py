@@ -43,6 +43,11 @@ def ragged(lines: int, year: int) -> str:
     return "\n".join(rows)
 
 
+def torn(pieces: int, year: int) -> str:
+    """Amounts that OCR tore apart, all on one line."""
+    return " ".join(f"${n % 97}; {n % 899 + 100}:{year % 100} ${n}, {year}.50" for n in range(pieces))
+
+
 def calls(action: Callable[[Page], object], text: str) -> int:
     """How many functions, of Python and of C, are called to read a page."""
     count = 0
@@ -61,7 +66,7 @@ def calls(action: Callable[[Page], object], text: str) -> int:
 
 
 @pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("page", [invoice, ragged])
+@pytest.mark.parametrize("page", [invoice, ragged, torn])
 def test_ten_times_the_lines_are_about_ten_times_the_calls_at_most(name: str, page: Callable[[int, int], str]) -> None:
     action, year = MODULES[name], 1970 + 3 * list(MODULES).index(name)
     action(Page.from_text(page(5, year)))
