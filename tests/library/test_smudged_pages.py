@@ -25,7 +25,9 @@ def test_a_date_whose_slash_was_misread_is_read(text: str) -> None:
     assert parse_date(text) == date(2020, 6, 4 if "704" in text else 8)
 
 
-@pytest.mark.parametrize("text", ["06/08.2020", "06-08/2020", "06/08,2020", "06/0812020", "06!08/2020", "06//08/2020"])
+@pytest.mark.parametrize(
+    "text", ["06/08.2020", "06/08:2020", "06-08/2020", "06/08,2020", "06/0812020", "06!08/2020", "06//08/2020"]
+)
 def test_a_slash_misread_as_another_mark_is_read_with_a_full_year(text: str) -> None:
     assert parse_date(text) == date(2020, 6, 8)
 
@@ -37,6 +39,8 @@ def test_a_slash_misread_as_another_mark_is_read_with_a_full_year(text: str) -> 
         "ratio 10-12/15",
         "10-11/12 pcs",
         "at 12:30/11",
+        "at 12:30/2011",
+        "10:15-10:30/2020",
         "Paid 05/06:30",
         "spend 12/10.25 USD",
         "spend 12/10125.50",
@@ -128,6 +132,30 @@ def test_what_follows_an_amount_is_not_made_its_cents(text: str, amount: str | N
     expected = None if amount is None else Decimal(amount)
     assert Page.from_text(f"Total: {text}\n").labelled("Total", kind="money") == expected
     assert [found.value for found in torn_amounts(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("$1;915:00", []),
+        ("$ 1 ;915:00 due", []),
+        ("$13, 160. 00 spots", []),
+        ("$2, 500, 000 .00 net", []),
+        ("$13, 160", []),
+        ("$1 ,915", []),
+        ("-$1;915:00", []),
+        ("$1;915.00", ["1915.00"]),
+        ("$1 ,915.00  ($2,500.00)", ["1915.00", "-2500.00"]),
+        ("$7.00 $1;915:00 $8.00", ["7.00", "8.00"]),
+        ("$30; 150 spots", ["30"]),
+        ("$1,500, 200 spots", ["1500"]),
+        ("$13,160 .00 spots", ["13160"]),
+    ],
+)
+def test_a_part_of_a_torn_amount_is_no_amount(text: str, amounts: list[str]) -> None:
+    page = Page.from_text(f"Total: {text}\n")
+    assert [str(found) for found in page.find_all("money")] == amounts
+    assert (page.labelled("Total", kind="money") is None) == (amounts == [])
 
 
 def test_cents_behind_a_tear_end_a_cell() -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from compiled_ai.library.dates import dates_in
@@ -59,6 +60,7 @@ _CODE_LINE = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z]{5,11}")
+_DIGIT = re.compile(r"\d")
 _PLACED = re.compile(r"[,\d]")
 _LOT = re.compile(r"\b(?:lot|no|pt|ptd|p\.t|unit|plot)\W{0,3}(?:ptd?\b|p\.t\.?)?\W{0,3}\d{4,6}\b", re.IGNORECASE)
 _NEAR_POSTCODE = re.compile(r"\W*(?:\d{4}|\d{6}|\d[\dOIlS]{4}),? [^\W\d_]{3}")
@@ -145,7 +147,7 @@ def _short(lines: list[_Line]) -> tuple[Choice[Located], ...]:
 def _head(page: Page) -> list[_Line]:
     name = issuer(page)
     own = {span.line - 1 for span in name.place.spans} if name is not None and name.place else set()
-    rows = [(index, row) for index in range(120) if (row := page.row(index))][:_MOST_LINES]
+    rows = islice(((index, row) for index in range(120) if (row := page.row(index))), _MOST_LINES)
     return [_line(_text(row), index in own) for index, row in rows]
 
 
@@ -161,11 +163,12 @@ def _text(row: Sequence[Cell]) -> Located:
 def _line(located: Located, own: bool) -> _Line:
     text = str(located)
     low = lowered(text)
+    digits = bool(_DIGIT.search(text))
     street, region = bool(_STREET.search(low)), _is_region(low)
-    postcode = _has_postcode(text) or region and bool(_NEAR_POSTCODE.match(text))
-    stops = bool(_STOP.search(low) or _PHONE_LINE.fullmatch(text))
-    stops = stops or bool(_OTHER_STOP.search(low)) and not (street or postcode)
-    bars = own or stops or bool(_CODE_LINE.search(text)) or not street and _is_dated(text)
+    postcode = digits and (_has_postcode(text) or region and bool(_NEAR_POSTCODE.match(text)))
+    stops = bool(_STOP.search(low) or digits and _PHONE_LINE.fullmatch(text))
+    stops = stops or not (street or postcode) and bool(_OTHER_STOP.search(low))
+    bars = own or stops or digits and (bool(_CODE_LINE.search(text)) or not street and _is_dated(text))
     return _Line(located, street, region, postcode, bool(_NUMBER.search(text)), has_legal_form(text), stops, bars)
 
 

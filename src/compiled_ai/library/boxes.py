@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from compiled_ai.library.cells import Cell
-from compiled_ai.library.places import Located
 from compiled_ai.library.values import Box
 
 _Numbered = tuple[int, Box]
@@ -45,7 +44,7 @@ def rows_of(given: Iterable[Box | Sequence[object]]) -> RowsOfBoxes:
     start = 0
     for members in _in_rows(numbered):
         rows.append(_cells(members, len(rows), start, width))
-        lines.append("  ".join(cell.text for cell in rows[-1]))
+        lines.append("  ".join(cell.plain for cell in rows[-1]))
         heights.append(_median([(box.y0 + box.y1) / 2 for _, box in members]) / (1.25 * height))
         start += len(lines[-1]) + 1
     return RowsOfBoxes("\n".join(lines), tuple(rows), heights)
@@ -55,8 +54,8 @@ def _cells(members: Sequence[_Numbered], row: int, start: int, width: float) -> 
     cells: list[Cell] = []
     for index, box in members:
         text = _SPACE.sub(" ", box.text)
-        extent = (0, len(text), row + 1, len(cells) + 1, index, (box.x0, box.y0, box.x1, box.y1))
-        cells.append(Cell(Located(text, extent), row, box.x0 / width, box.x1 / width, start))
+        edges = (box.x0, box.y0, box.x1, box.y1)
+        cells.append(Cell(text, row, box.x0 / width, box.x1 / width, start, len(cells) + 1, index, edges))
         start += len(text) + 2
     return tuple(cells)
 

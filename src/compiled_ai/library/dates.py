@@ -77,18 +77,23 @@ _DIGIT = r"[\dOoQDIil|!ZzSsB]"
 _SMUDGED = re.compile(rf"(?<!\w){_DIGIT}{{1,2}}\s?(?P<sep>[/\-.])\s?{_DIGIT}{{1,2}}\s?(?P=sep)\s?{_DIGIT}{{2,4}}(?!\w)")
 
 
-def _blurred(mark: str, year: str) -> re.Pattern[str]:
-    """A date with one clean slash and one that OCR doubled or took for `mark`; groups 1, 3 and 4 are its parts."""
+def _blurred(first: str, second: str, year: str) -> re.Pattern[str]:
+    """A date with one clean slash and one that OCR doubled or took for a mark; groups 1, 3 and 4 are its parts."""
     return re.compile(
-        rf"(?<![\w/])(?<!\d[.,])(\d\d)(?:(?P<clean>/)|//|{mark})(\d\d)(?(clean)(?://|{mark})|/)({year})"
+        rf"(?<![\w/])(?<!\d[.,])(\d\d)(?:(?P<clean>/)|//|{first})(\d\d)(?(clean)(?://|{second})|/)({year})"
         r"(?![\w/]|[.,:]\d)"
     )
 
 
-_BLURRED = (_blurred("[17lIi|]", r"\d\d"), _blurred(r"[17lIi|!.,:\-]", r"(?:19|20)\d\d"))
+_BLURRED = (
+    _blurred("[17lIi|]", "[17lIi|]", r"\d\d"),
+    _blurred(r"[17lIi|!.,\-]", r"[17lIi|!.,:\-]", r"(?:19|20)\d\d"),
+)
 """`06704/20`, `06/08120`, `06//08/20`, `06-08/2020`: a slash becomes a mark of its own (`-`, `.`) only before a full
-year, since `10-12/15` and `12/10.25` may be anything."""
+year, since `10-12/15` and `12/10.25` may be anything. A colon is no first slash: `12:30/2011` begins with a time."""
 _LOOKALIKE = str.maketrans("OoQDIil|!ZzSsB", "00001111122558")
+_MISREAD = re.compile(r"//|\d{5}|[OoQDIil|!ZzSsB.,:\-]")
+"""What every text has in which a date is repaired: a look-alike, a mark beside a slash, or digits run together."""
 _DIGITS = re.compile(r"\d")
 _EIGHT = re.compile(r"\d\d{7}")
 _NAME = re.compile("|".join(sorted({name[:3] for name in _MONTHS})))
@@ -153,7 +158,7 @@ def dates_in(text: str, order: Order = "mdy", base: date | None = None) -> Seque
 
 def _all_hits(text: str, order: Order, base: date | None) -> Sequence[Hit]:
     found = _scan(text, order, base)
-    if not (_is_numeric(text) or "/" in text):
+    if not (_is_numeric(text) or "/" in text) or not _MISREAD.search(text):
         return found
     repaired = _repaired(text)
     again = repaired != text and (not found or len(repaired) == len(text))

@@ -142,7 +142,7 @@ def _height(text: Located) -> float:
 def _line(text: Located) -> _Line:
     plain = str(text)
     street = bool(_DIGIT.search(plain)) and bool(_STREET.search(lowered(plain)))
-    place = street or bool(_HOUSE.search(plain)) and "," in plain
+    place = street or "," in plain and bool(_HOUSE.search(plain))
     return _Line(text, last_form(plain), _is_name(plain), place, is_registration(plain))
 
 
@@ -232,10 +232,11 @@ def _same_print(above: Located, below: Located) -> bool:
 
 def _is_name(line: str) -> bool:
     """Tells whether a text may be a name. A registration number at its end does not count."""
-    letters, digits = sum(map(str.isalpha, line)), sum(map(str.isdigit, str(without_codes(line))))
-    plain = len(line) <= 60 and letters >= 3 and digits * 2 <= letters
-    other = _HEADING.search(lowered(line)) or _GREETING.search(line) or is_label(line) >= 0.9
-    return plain and not other and not dates_in(line)
+    if len(line) > 60 or (letters := sum(map(str.isalpha, line))) < 3:
+        return False
+    digits = sum(map(str.isdigit, str(without_codes(line))))
+    other = digits * 2 > letters or _HEADING.search(lowered(line)) or _GREETING.search(line) or is_label(line) >= 0.9
+    return not other and not dates_in(line)
 
 
 def _texts(page: Page) -> list[Located]:
@@ -269,13 +270,13 @@ def issue_date(page: Page) -> LocatedDate | None:
     labelled = page.labelled("Invoice Date", "Receipt Date", "Bill Date", "Sales Date", "Date", "Tarikh", kind="date")
     if labelled is not None:
         return labelled
-    found = [(_day_points(row), -index, row) for index, row in enumerate(page.rows[:2000]) if row]
+    found = [(_day_points(row), -index, row) for index in range(min(page.height, 2000)) if (row := page.row(index))]
     dated = ((points, index, day) for points, index, row in found if (day := _day(page, row)))
     return max(dated, key=lambda one: one[:2], default=(0, 0, None))[2]
 
 
 def _day_points(row: Sequence[Cell]) -> int:
-    text = " ".join(str(cell.text[:120]) for cell in row[:12])
+    text = " ".join([cell.plain[:120] for cell in row[:12]])
     return 2 * bool(_CLOCK.search(text)) - 4 * bool(_OTHER_DAY.search(text))
 
 

@@ -102,7 +102,7 @@ class Label:
 
     def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
         quality, after = self._quality()
-        if reads.words and _NO_NAME.match(str(self.cell.text), self.found.end - self.cell.start):
+        if reads.words and _NO_NAME.match(self.cell.plain, self.found.end - self.cell.start):
             quality -= 35
         found: list[Candidate] = []
         if side != "below":
@@ -115,7 +115,7 @@ class Label:
 
     def _quality(self) -> tuple[float, int]:
         """Scores how much the label stands for itself; returns also where in the cell its value may begin."""
-        text: str = str(self.cell.text)
+        text = self.cell.plain
         start, end = self.found.start - self.cell.start, self.found.end - self.cell.start
         before = _BREAK.split(text[max(0, start - 80) : start])[-1].split()
         quality = 100 * self.found.quality - min(45, 14 * len([word for word in before if word.isalpha()]))
@@ -130,7 +130,7 @@ class Label:
         return quality - min(50, 17 * extra), after
 
     def _inside(self, quality: float, after: int, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
-        text: str = str(self.cell.text)
+        text = self.cell.plain
         window = _until_label(text[after : after + _WINDOW])
         if not _SIGN.search(window):
             return []
@@ -158,13 +158,11 @@ class Label:
         x0, x1 = self._columns()
         beside = [cell for cell in self.page.row(row) if cell.x0 < self.cell.x1 and cell.x1 > self.cell.x0]
         below = [cell for cell in beside if row > self.cell.row and -2 <= cell.x0 - x0 <= 4 and cell.x0 < x1]
-        return any(is_label(cell.text) > 0.5 for cell in beside) or any(
-            reads(str(cell.text[:_WINDOW])) for cell in below
-        )
+        return any(is_label(cell.plain) > 0.5 for cell in beside) or any(reads(cell.plain[:_WINDOW]) for cell in below)
 
     def _columns(self) -> tuple[float, float]:
         """First and last column of the label itself, which may be a part of its cell."""
-        per = (self.cell.x1 - self.cell.x0) / max(1, len(self.cell.text))
+        per = (self.cell.x1 - self.cell.x0) / max(1, len(self.cell.plain))
         first, last = (self.cell.x0 + (at - self.cell.start) * per for at in (self.found.start, self.found.end))
         return first, last
 
@@ -173,12 +171,12 @@ class Label:
         found: list[Candidate] = []
         penalty = 0.0
         for cell in islice((other for other in self.page.row(row) if other.x0 >= edge - 1), 5):
-            if not _SIGN.search(cell.text):
+            if not _SIGN.search(cell.plain):
                 continue
             far = min(14.0, max(0.0, cell.x0 - edge - 6) / 5)
-            found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, quality - penalty - far, reads, stops, "right")
-            if any(map(str.isalpha, cell.text)):
-                penalty += 8 if is_label(cell.text) > 0.8 and not found and penalty == 0 else 16
+            found += self._candidate(cell, cell.plain[:_WINDOW], 0, quality - penalty - far, reads, stops, "right")
+            if any(map(str.isalpha, cell.plain)):
+                penalty += 8 if is_label(cell.plain) > 0.8 and not found and penalty == 0 else 16
             else:
                 penalty += 4
         return self._sums_first(found)
@@ -193,7 +191,7 @@ class Label:
         return [replace(one, score=most + 1) if one is largest else one for one in found]
 
     def _below(self, quality: float, beside: bool, reads: Reader, stops: frozenset[str]) -> list[Candidate]:
-        text: str = str(self.cell.text)
+        text = self.cell.plain
         x0, x1 = self._columns()
         colon = text[self.found.end - self.cell.start :].lstrip().startswith(":")
         base = quality - (18 if colon and beside else 4 if colon else 0)
@@ -207,11 +205,11 @@ class Label:
                 break
             for cell in over:
                 offset = min(abs(cell.x0 - x0), abs((cell.x0 + cell.x1) - (x0 + x1)) / 2)
-                if any(map(str.isdigit, cell.text)):
+                if any(map(str.isdigit, cell.plain)):
                     offset = min(offset, abs(cell.x1 - x1))
                 elsewhere = 12 if cell.x0 < x0 - 8 and offset > 4 else 0
                 score = base - blocked - 4 - 7 * max(0.0, distance - 1) - min(14.0, offset / 2) - elsewhere
-                found += self._candidate(cell, str(cell.text[:_WINDOW]), 0, score, reads, stops, "below")
+                found += self._candidate(cell, cell.plain[:_WINDOW], 0, score, reads, stops, "below")
             blocked += 14 if over else 0
         return found
 
@@ -232,7 +230,7 @@ class Label:
                 offset, window = (offset + ahead.end(), window[ahead.end() :]) if named else (offset, window)
                 score -= 0 if named else 60
         reading = reads(window)
-        if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
+        if reading is None and reads.wide and offset + len(window) >= len(cell.plain) and re.search(r"\d", window):
             at = cell.start + offset
             reading = reads(self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])])
         if reading is None:
@@ -253,7 +251,7 @@ class Label:
 
     def _reads_on(self, value: str) -> bool:
         """Tells a sentence that goes on behind the label (`the Advertiser is liable`) from a value."""
-        last = str(self.cell.text)[self.found.end - self.cell.start :].lstrip()[:1]
+        last = self.cell.plain[self.found.end - self.cell.start :].lstrip()[:1]
         return value[:1].islower() and self.label[:1].isupper() and last not in (":", "#", "=")
 
     def _without_label(self, cell: Cell, reading: Reading) -> Reading:
@@ -270,7 +268,7 @@ class Label:
         """Cuts `/2` from `1234567/2` where the label (`Contract / Revision`) says that a revision stands there."""
         if reads.words or reads.sign is None:
             return reading
-        label = str(self.cell.text)[self.found.start - self.cell.start :][: self.found.end - self.found.start + 16]
+        label = self.cell.plain[self.found.start - self.cell.start :][: self.found.end - self.found.start + 16]
         match = _REVISED.fullmatch(str(reading.value)) if _REVISION.search(label) else None
         return reading._replace(value=match.group(1), end=reading.start + match.end(1)) if match else reading
 
@@ -341,10 +339,10 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
     cell = page.cell_of(value)
     if cell is None or not isinstance(value, Located):
         return value
-    offset = max(0, str(cell.text).find(str(value)))
-    if offset + len(value) < len(cell.text) - 2:
+    offset = max(0, cell.plain.find(str(value)))
+    if offset + len(value) < len(cell.plain) - 2:
         return value
-    x0 = cell.x0 + offset * (cell.x1 - cell.x0) / max(1, len(cell.text))
+    x0 = cell.x0 + offset * (cell.x1 - cell.x0) / max(1, len(cell.plain))
     beside = page.cell_of(best.label) if name and best.side == "right" else None
     parts = [cell.text[offset:]]
     while len(parts) < lines:
@@ -354,7 +352,7 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
         if _has_own_label(page, below[0]):
             break
         wrapped = abs(below[0].x0 - x0) <= 2.5 and _wrapped(page, cell, below[0])
-        wrapped = wrapped or bool(_CODE_ALONE.fullmatch(below[0].text))
+        wrapped = wrapped or bool(_CODE_ALONE.fullmatch(below[0].plain))
         if not wrapped and not (beside is not None and _unlabelled(page, below[0], beside)):
             break
         cell = below[0]
@@ -365,25 +363,25 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
 def _has_own_label(page: Page, below: Cell) -> bool:
     """Tells whether what stands to the left of a line is a label, with its colon: then the line is that label's."""
     before = [cell for cell in page.row(below.row) if cell.x0 < below.x0 - 1]
-    return bool(before) and before[-1].text.endswith(":") and is_label(before[-1].text) >= 0.9
+    return bool(before) and before[-1].plain.endswith(":") and is_label(before[-1].plain) >= 0.9
 
 
 def _unlabelled(page: Page, below: Cell, label: Cell) -> bool:
     """Tells whether a line below a value has nothing in the column of the labels, as a continued line has."""
     before = [cell for cell in page.row(below.row) if cell.x0 < below.x0 - 1]
-    if before and (before[-1].x1 >= label.x0 - 2 or is_label(before[-1].text) >= 0.9):
+    if before and (before[-1].x1 >= label.x0 - 2 or is_label(before[-1].plain) >= 0.9):
         return False
-    return not any(map(str.isdigit, below.text)) and len(below.text.split()) <= 5
+    return not any(map(str.isdigit, below.plain)) and len(below.plain.split()) <= 5
 
 
 def _wrapped(page: Page, above: Cell, below: Cell) -> bool:
     """Tells whether the first word of a line would not have fitted into the line above it."""
     right = [cell.x0 for row in (above.row, below.row) for cell in page.row(row) if cell.x0 > above.x1]
-    word = str(below.text).split(" ", 1)[0]
+    word = below.plain.split(" ", 1)[0]
     if word[:1].isdigit() or not right:
         return False
     return min(right) - above.x1 < len(word) + 4
 
 
 def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
-    return _plain(below.text) not in stops and is_label(below.text) < 0.5 and ":" not in below.text
+    return _plain(below.plain) not in stops and is_label(below.plain) < 0.5 and ":" not in below.plain

@@ -117,16 +117,18 @@ def _lowered(text: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _vocabulary(text: str) -> tuple[dict[str, list[int]], list[int], list[int]]:
-    """Positions of each distinct word of a text, and first and last character of every word."""
+def _vocabulary(text: str) -> dict[str, list[int]]:
+    """Where each distinct word of a text stands, counted in words."""
     places: dict[str, list[int]] = {}
-    starts: list[int] = []
-    ends: list[int] = []
-    for index, match in enumerate(_FUZZY_WORD.finditer(_lowered(text))):
-        places.setdefault(match.group(), []).append(index)
-        starts.append(match.start())
-        ends.append(match.end())
-    return places, starts, ends
+    for index, word in enumerate(_FUZZY_WORD.findall(_lowered(text))):
+        places.setdefault(word, []).append(index)
+    return places
+
+
+@lru_cache(maxsize=4)
+def _spans(text: str) -> list[tuple[int, int]]:
+    """First and last character of every word of a text: asked for only where some word is like a label's."""
+    return [match.span() for match in _FUZZY_WORD.finditer(_lowered(text))]
 
 
 @lru_cache(maxsize=256)
@@ -134,7 +136,7 @@ def _alike(text: str, word: str, least: int) -> frozenset[str]:
     """The (at most 60) words of a text that are most like a word."""
     from rapidfuzz import fuzz, process
 
-    choices = list(_vocabulary(text)[0])
+    choices = list(_vocabulary(text))
     return frozenset(
         found for found, _, _ in process.extract(word, choices, scorer=fuzz.ratio, score_cutoff=least, limit=60)
     )
@@ -192,8 +194,9 @@ def find_abbreviated(text: str, label: str) -> list[Found]:
     short = _abbreviated(label)
     if short is None:
         return []
-    lowered, (places, starts, _) = _lowered(text), _vocabulary(text)
-    matches = (short[1].match(lowered, starts[at]) for word in short[0] for at in places.get(word, ())[:2000])
+    lowered, places = _lowered(text), _vocabulary(text)
+    found = [at for word in short[0] for at in places.get(word, ())[:2000]]
+    matches = [short[1].match(lowered, _spans(text)[at][0]) for at in found]
     return [Found(match.start(), match.end(), 0.78) for match in matches if match and "\n" not in match.group()]
 
 
@@ -210,23 +213,25 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
     target = "".join(parts)
     if len(target) < 5:
         return []
-    places, starts, ends = _vocabulary(text)
     anchors = _alike(text, parts[0], 74)
     if len(parts) > 1:
         anchors |= _alike(text, target, 80)
+    if not anchors:
+        return []
+    places, spans = _vocabulary(text), _spans(text)
     found: list[Found] = []
     for index in sorted(at for word in anchors for at in places[word])[:2000]:
         best = 0.0
-        last = index
-        for stop in range(index, min(index + len(parts) + 1, len(starts))):
-            if starts[stop] - starts[index] > len(target) + 12 or "\n" in text[starts[index] : ends[stop]]:
+        start, last = spans[index]
+        for first, end in spans[index : index + len(parts) + 1]:
+            if first - start > len(target) + 12 or "\n" in text[start:end]:
                 break
-            joined = _BETWEEN_WORDS.sub("", text[starts[index] : ends[stop]]).lower()
+            joined = _BETWEEN_WORDS.sub("", text[start:end]).lower()
             likeness = Levenshtein.normalized_similarity(joined, target, score_cutoff=0.78)
             if likeness > best:
-                best, last = likeness, stop
+                best, last = likeness, end
         if best >= 0.78:
-            found.append(Found(starts[index], ends[last], best - 0.1))
+            found.append(Found(start, last, best - 0.1))
     return found
 
 

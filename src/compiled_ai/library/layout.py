@@ -12,16 +12,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import cached_property, partial
-from itertools import islice
-from typing import Literal, cast, overload
+from itertools import accumulate, islice
+from typing import Literal, overload
 
 from compiled_ai.library.boxes import rows_of
-from compiled_ai.library.cells import Block, Cell, blocks_of, cells_of, join, pieces_of
+from compiled_ai.library.cells import Block, Cell, blocks_of, cells_of, join, texts_of
 from compiled_ai.library.dates import DateRange, Order
 from compiled_ai.library.label_values import Candidate, Find, Label, Side, Value, agreed, continued, plain_texts, ways
 from compiled_ai.library.labels import find_label, fuzzy_positions
 from compiled_ai.library.page_tables import table
-from compiled_ai.library.places import Extent, Located, LocatedDate, LocatedDecimal, Place, located, part_of, place_of
+from compiled_ai.library.places import Extent, Located, LocatedDate, LocatedDecimal, located, part_of, place_of
 from compiled_ai.library.readers import Kind, Reader, Reading, reader
 from compiled_ai.library.totals import Total, total, totals
 from compiled_ai.library.values import Box
@@ -55,8 +55,9 @@ class Page:
         """The whole text; of boxes, their rows from top to bottom."""
         self.order: Order = order
         self.base = base
-        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self.height = len(self._starts)
+        self._lines = text.split("\n")
+        self._starts = [0, *accumulate([len(line) + 1 for line in self._lines[:-1]])]
+        self.height = len(self._lines)
         """How many rows it has."""
         self._heights = heights
         self._rows: dict[int, tuple[Cell, ...]] = dict(enumerate(rows)) if rows is not None else {}
@@ -100,21 +101,18 @@ class Page:
         if row is None:
             if not 0 <= index < self.height:
                 return ()
-            start, end = self.line_span(index)
-            row = self._rows[index] = cells_of(self.text[start:end], index, start)
+            row = self._rows[index] = cells_of(self._lines[index], index, self._starts[index])
         return row
 
     def texts(self, index: int) -> list[str]:
         """The plain texts of the cells of a row: what is cheap to look at before the cells are made."""
-        if index in self._rows:
-            return [str(cell.text) for cell in self._rows[index]]
-        start, end = self.line_span(index)
-        line = self.text[start:end]
-        return [line[first:last] for first, last in pieces_of(line)]
+        row = self._rows.get(index)
+        return texts_of(self._lines[index]) if row is None else [cell.plain for cell in row]
 
     def line_span(self, index: int) -> tuple[int, int]:
         """First character of a row in `text`, and the one after its last."""
-        return self._starts[index], self._starts[index + 1] - 1 if index + 1 < self.height else len(self.text)
+        start = self._starts[index]
+        return start, start + len(self._lines[index])
 
     def y(self, row: int) -> float:
         """Vertical position of a row, in lines."""
@@ -132,7 +130,7 @@ class Page:
         """The cell that contains a character of `text`."""
         row = self.row(bisect_right(self._starts, position) - 1)
         at = bisect_right(row, position, key=_start_of) - 1
-        return row[at] if at >= 0 and position < row[at].start + len(row[at].text) else None
+        return row[at] if at >= 0 and position < row[at].start + len(row[at].plain) else None
 
     def blocks(self) -> tuple[Block, ...]:
         """Neighbouring lines with a common left edge or centre, without a gap: addresses, paragraphs."""
@@ -253,8 +251,8 @@ class Page:
             return None
         span = place.spans[-1]
         for cell in self.row(span.line - 1):
-            own = cell.text.place.spans[0] if cell.text.place else None
-            if own and own.box == span.box and own.start <= span.start <= own.end:
+            start, end = cell.extent[:2]
+            if cell.box == span.box and start <= span.start <= end:
                 return cell
         return None
 
@@ -276,25 +274,23 @@ class Page:
 
     def _values(self, kind: Kind | re.Pattern[str]) -> Iterator[Value]:
         reads = self._reader(kind)
-        for index in range(self.height):
-            first, last = self.line_span(index)
-            if reads.sign is not None and not reads.sign.search(self.text, first, last):
+        for index, line in enumerate(self._lines):
+            if reads.sign is not None and not reads.sign.search(line):
                 continue
-            for text, extent in self._extents(index):
+            at = 0
+            for number, text in enumerate(self.texts(index)):
+                at = line.index(text, at)
                 for reading in reads.all(text):
                     if reading.confidence >= 0.5:
-                        yield _located(reading, partial(part_of, extent))
+                        yield _located(reading, partial(part_of, self._extent(index, number, at, len(text))))
+                at += len(text)
 
-    def _extents(self, index: int) -> Iterator[tuple[str, Extent]]:
-        """The texts of the cells of a row and their extents, without making cells for that."""
+    def _extent(self, index: int, number: int, at: int, length: int) -> Extent:
+        """Where a cell of a row stands, by its number and by where it begins in its line: no cell is made for that."""
         if self._boxed:
-            for cell in self.row(index):
-                yield str(cell.text), cast(Extent, cell.text.extent(0, len(cell.text)))
-            return
-        start, end = self.line_span(index)
-        line = self.text[start:end]
-        for first, last in pieces_of(line):
-            yield line[first:last], (start + first, start + last, index + 1, first + 1, None, None)
+            return self._rows[index][number].extent
+        first = self._starts[index] + at
+        return first, first + length, index + 1, at + 1, None, None
 
     @overload
     def first(self, kind: TextKind) -> Located | None: ...
@@ -332,19 +328,19 @@ class Page:
     def placed(self, cell: Cell, reading: Reading, offset: int = 0) -> Value:
         """Gives a reading its place: its characters count from an offset in a cell, and may lie in the cells behind."""
 
-        def extent(start: int, end: int) -> Place | Extent | None:
+        def extent(start: int, end: int) -> Extent | None:
             own, at = cell, offset
-            if not 0 <= at + start < len(cell.text):
+            if not 0 <= at + start < len(cell.plain):
                 beyond = self.cell_at(cell.start + at + start)
                 if beyond is None:
                     return None
                 own, at = beyond, cell.start + at - beyond.start
-            return own.text.extent(at + start, min(at + end, len(own.text)))
+            return part_of(own.extent, at + start, min(at + end, len(own.plain)))
 
         return _located(reading, extent)
 
 
-def _located(reading: Reading, extent: Callable[[int, int], Place | Extent | None]) -> Value:
+def _located(reading: Reading, extent: Callable[[int, int], Extent | None]) -> Value:
     """The value of a reading with its place, or two places; `extent` finds that of the characters of its text."""
     value, start, end, _ = reading
     if isinstance(value, tuple):

@@ -35,7 +35,7 @@ _ANY_CODE = (
 _CODES = frozenset(_ANY_CODE.split("|"))
 _CURRENCY = rf"US\$|S\$|A\$|C\$|HK\$|[$€£¥₹₩]|RM|{_ANY_CODE}"
 _DIGITS = re.compile(
-    r"\d{1,3}(?:[,.'\u00a0]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d{1,15}(?:[.,]\d{1,6})?(?!\d)|(?<![\d.,])[.,]\d{2}(?!\d)"
+    r"\d{1,3}(?:[,.'\u00a0]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d{1,15}(?:[.,]\d{1,6})?(?!\d)|(?<![\d.,])(?<!\d\s)[.,]\d{2}(?!\d)"
 )
 _BEFORE = re.compile(
     rf"(?P<sign>[-\u2212(]\s?)?(?P<currency>(?<!\w)(?:{_CURRENCY}))?[:.]?\s{{0,2}}(?P<inner>[-\u2212(])?$",
@@ -62,6 +62,14 @@ _TORN = re.compile(
 """An amount with two decimals that OCR tore apart or gave other marks: `$1 ,915.00`, `$13, 160. 00`, `$1,91500`.
 
 Never with a colon: `$200 :30` is a price and the length of a spot.
+"""
+_SHREDS = re.compile(
+    r"[$\u20ac\u00a3]\s?\d{1,3}(?:,\d{3})*(?:\s,\s?|,\s|\s?;\s?)\d{3}(?!\d)(?:\s?[,;]\s?\d{3}(?!\d))*"
+    r"(?:\s?[.,:;]\s?\d{2}(?!\d)|(?<=[\s;]\d{3})\s*$|(?<=;\d{3})|(?<=\s,\d{3}))"
+)
+"""An amount whose groups of thousands were torn apart, whatever its cents: `$13, 160. 00 spots`, `$1;915:00`.
+
+`$30; 150 spots` and `$1,500, 200 spots` are two numbers: nothing but the gap is odd.
 """
 _ENDS = re.compile(rf"(?:\s?(?:{_CURRENCY})(?!\w))?[.,;)\]*]?(?:\s?$|\n|\s\s)")
 """What stands behind cents that are the last of a cell: no word one space away (`$500. 30 day terms`)."""
@@ -270,6 +278,14 @@ def torn_amounts(text: str) -> Iterator[Amount]:
         place = place_in(text, match.start(), match.end())
         code = _SYMBOLS.get(match.group()[0], "USD")
         yield Amount(LocatedDecimal.of(value, place), match.start(), match.end(), code, 2)
+
+
+def shreds_in(text: str) -> list[tuple[int, int]]:
+    """Where amounts with a symbol stand whose groups were torn apart, whether `torn_amounts` can read them or not.
+
+    A part of one (13, 160 or 0 of `$13, 160. 00 spots`) would be a wrong amount.
+    """
+    return [match.span() for match in _SHREDS.finditer(text)]
 
 
 def plain_amount(value: Decimal, *, places: int = 2) -> str:

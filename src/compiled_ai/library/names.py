@@ -116,8 +116,11 @@ def repaired(text: Located) -> Located:
 
     A word of seven letters or more may have one wrong, missing or added letter; words beside them stay as printed.
     """
-    plain = _DIGIT_IN_WORD.sub("O", str(text))
-    plain = _NUMBER.sub(lambda match: match.group().translate(_AS_DIGITS), plain)
+    plain = str(text)
+    if "0" in plain:
+        plain = _DIGIT_IN_WORD.sub("O", plain)
+    if "O" in plain or "I" in plain:
+        plain = _NUMBER.sub(lambda match: match.group().translate(_AS_DIGITS), plain)
     plain = _WORD.sub(lambda match: _common(match.group()), plain)
     return text if plain == text else Located(plain, place_of(text))
 

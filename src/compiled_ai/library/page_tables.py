@@ -47,7 +47,7 @@ def table(
         row = page.row(index)
         if not row:
             continue
-        if str(row[0].text).casefold().startswith(ends) or idle > 2 or len(records) >= most:
+        if row[0].plain.casefold().startswith(ends) or idle > 2 or len(records) >= most:
             break
         idle = _add(records, columns.record(row), idle, headers)
     return tuple(records)
@@ -98,7 +98,7 @@ def _holds(cell: Cell, hits: dict[str, tuple[Cell, int, int]]) -> bool:
 
 
 def _x(cell: Cell, offset: int) -> float:
-    return cell.x0 + offset * (cell.x1 - cell.x0) / max(1, len(cell.text))
+    return cell.x0 + offset * (cell.x1 - cell.x0) / max(1, len(cell.plain))
 
 
 class _Columns:
@@ -113,7 +113,7 @@ class _Columns:
         record: Record = {}
         for cell in row:
             name, over = self._known.get((cell.x0, cell.x1)) or self._under(cell.x0, cell.x1)
-            if len(over) > 1 and " " in cell.text:
+            if len(over) > 1 and " " in cell.plain:
                 for word, column in _divided(cell, over):
                     _append(record, column.name, word)
             elif name:
@@ -129,7 +129,7 @@ class _Columns:
 def _divided(cell: Cell, over: Sequence[_Column]) -> Iterator[tuple[Located, _Column]]:
     """The words of a cell that stands under several headers, each with the nearest one."""
     at = 0
-    for word in str(cell.text).split(" "):
+    for word in cell.plain.split(" "):
         yield cell.text[at : at + len(word)], _nearest(_x(cell, at), _x(cell, at + len(word)), over)
         at += len(word) + 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import Literal, NamedTuple, cast
 
 from compiled_ai.library.dates import Order, dates_in, find_ranges
-from compiled_ai.library.money import Written, amounts_in, has_cents, repair_digits, torn_amounts
+from compiled_ai.library.money import Written, amounts_in, has_cents, repair_digits, shreds_in, torn_amounts
 
 Kind = Literal["text", "name", "identifier", "phone", "email", "date", "date_range", "money", "number", "percent"]
 Dated = tuple[date, int, int]
@@ -75,14 +75,14 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
     if isinstance(kind, re.Pattern):
         return Reader(lambda text: _by_pattern(kind, text))
     if kind == "date":
-        dates = partial(_dates, order=order, base=base)
+        dates = partial(_dates, order, base)
         return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DATED)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
         return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DATED)
     if kind == "money":
         bare = 0.6 if symbols else 1.0
-        return Reader(lambda text: _money(text, bare), lambda text: _amounts(text, bare), sign=_PRICED)
+        return Reader(partial(_money, bare), partial(_amounts, bare), sign=_PRICED)
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
@@ -99,7 +99,7 @@ def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
 
 
 @lru_cache(maxsize=4096)
-def _dates(text: str, order: Order, base: date | None) -> tuple[Reading, ...]:
+def _dates(order: Order, base: date | None, text: str) -> tuple[Reading, ...]:
     return tuple(Reading(value, start, end, 1.0) for value, start, end in dates_in(text, order, base))
 
 
@@ -109,35 +109,57 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
 
 
+_WHOLE, _GUESSED, _JOINED = 0.9, 0.3, 0.95
+"""How sure an amount without decimals is, with a symbol and without one, and one that was put together."""
+
+
 @lru_cache(maxsize=4096)
-def _amounts(text: str, bare: float) -> tuple[Reading, ...]:
-    found = (one for one in amounts_in(text) if not one.percent)
-    return tuple(Reading(one.value, one.start, one.end, _sureness(one, bare)) for one in found)
+def _amounts(bare: float, text: str) -> tuple[Reading, ...]:
+    """The amounts of a text: those printed whole, and those that OCR tore apart, but never a part of one of these."""
+    read = [Reading(one.value, one.start, one.end, _sureness(one, bare)) for one in amounts_in(text) if not one.percent]
+    torn = [Reading(Decimal(one.value), one.start, one.end, _JOINED) for one in torn_amounts(text)]
+    spans = dict(sorted([*((one.start, one.end) for one in torn), *shreds_in(text)]))
+    return _without_parts(read, torn, spans) if spans else tuple(read)
+
+
+def _without_parts(read: Sequence[Reading], torn: Sequence[Reading], spans: Mapping[int, int]) -> tuple[Reading, ...]:
+    """Puts torn amounts in the place of their parts; `spans` says by its start where each torn amount ends.
+
+    What is read whole over the same span, such as `$1,915.00` or `($1,915.00)`, is not torn.
+    """
+    starts = list(spans)
+    kept: list[Reading] = []
+    whole: set[int] = set()
+    for one in read:
+        near = starts[max(0, bisect_left(starts, one.end) - 1)]
+        if one.end <= near or spans[near] <= one.start:
+            kept.append(one)
+        elif one.end - one.start >= spans[near] - near and one.confidence not in (_WHOLE, _GUESSED):
+            kept.append(one)
+            whole.add(near)
+    return tuple(sorted([*kept, *(one for one in torn if one.start not in whole)], key=lambda one: one.start))
 
 
 def _sureness(amount: Written, bare: float) -> float:
     if amount.decimals == 2:
         return 1.0 if amount.currency else bare
-    return 0.9 if amount.currency else 0.3
+    return _WHOLE if amount.currency else _GUESSED
 
 
-def _money(text: str, bare: float) -> Reading | None:
-    """The surest amount; where there is none that is sure, digits and marks that OCR misread are repaired."""
-    best: Reading | None = None
-    for attempt in (_amounts(text, bare), _torn(text), _amounts(repair_digits(text), bare)):
-        for reading in attempt:
-            if best is None or reading.confidence > best.confidence:
-                best = reading._replace(end=min(reading.end, len(text)))
-            if reading.confidence == 1.0:
-                return best
-        if best and 0.6 <= best.confidence < 0.9:
-            break
+def _money(bare: float, text: str) -> Reading | None:
+    """The surest amount; where there is none with decimals, digits and marks that OCR misread are repaired."""
+    best = _surest(_amounts(bare, text))
+    if best is not None and best.confidence not in (_WHOLE, _GUESSED):
+        return best
+    again = _surest(_amounts(bare, repair_digits(text)))
+    if again is not None and (best is None or again.confidence > best.confidence):
+        return again._replace(end=min(again.end, len(text)))
     return best
 
 
-def _torn(text: str) -> Iterator[Reading]:
-    for found in torn_amounts(text):
-        yield Reading(Decimal(found.value), found.start, found.end, 0.95)
+def _surest(readings: Sequence[Reading]) -> Reading | None:
+    """The first of those that are surest."""
+    return max(readings, key=lambda one: one.confidence, default=None)
 
 
 def _numbers(text: str) -> Iterator[Reading]:

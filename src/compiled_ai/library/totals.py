@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from compiled_ai.library.labels import is_word, words
-from compiled_ai.library.places import Choice, Located, LocatedDecimal
+from compiled_ai.library.places import Choice, Located, LocatedDecimal, part_of
 from compiled_ai.library.readers import reader
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _named(row: Sequence[Cell]) -> list[list[Cell]]:
     parts: list[list[Cell]] = []
     before = ""
     for cell in row:
-        text = str(cell.text)[:90]
+        text = cell.plain[:90]
         if not parts or (_DIGIT.search(before) and _letters(text) >= 3 and _role(text)):
             parts.append([])
         parts[-1].append(cell)
@@ -222,7 +222,7 @@ def _line(page: Page, index: int, cells: Sequence[Cell]) -> Total | None:
 def _label(row: Sequence[Cell]) -> Located | None:
     """The first cell of a row that has letters: what its amounts are."""
     for cell in row[:40]:
-        if _letters(str(cell.text)[:90]) >= 2:
+        if _letters(cell.plain[:90]) >= 2:
             return cell.text[:90]
     return None
 
@@ -306,14 +306,14 @@ def _amounts(row: Sequence[Cell]) -> list[LocatedDecimal]:
     """The amounts of a line, from left to right."""
     found: list[LocatedDecimal] = []
     for cell in row[:40]:
-        for reading in _MONEY.all(str(cell.text)[:120]):
+        for reading in _MONEY.all(cell.plain[:120]):
             if isinstance(reading.value, Decimal) and reading.confidence >= 0.85:
-                found.append(LocatedDecimal.of(reading.value, cell.text.extent(reading.start, reading.end)))
+                found.append(LocatedDecimal.of(reading.value, part_of(cell.extent, reading.start, reading.end)))
     return found
 
 
 def _alone(row: Sequence[Cell]) -> LocatedDecimal | None:
     """The amount of a row that has nothing but an amount."""
-    if not row or any(_letters(cell.text) > 3 for cell in row):
+    if not row or any(_letters(cell.plain) > 3 for cell in row):
         return None
     return next(iter(_amounts(row)), None)
