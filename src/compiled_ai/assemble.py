@@ -12,9 +12,10 @@ import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from compiled_ai.committee import Member, members_of, open_vote, spoken_rules
+from compiled_ai.committee import Member, members_of, open_vote, spoken_rules, words_in
 from compiled_ai.errors import CompileFailed
 from compiled_ai.library.types import Field, FieldType, type_to_json
 from compiled_ai.spec.model import (
@@ -219,6 +220,12 @@ class _Writer:
     """Key of a function to its step and its name."""
     members: dict[str, tuple[Member, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def taken(self) -> set[str]:
+        """Names that no member of a committee can have; each member's own is added."""
+        sources = [each for one in self.functions.values() for each in ([one] if isinstance(one, str) else one)]
+        return {step.identifier for step in self.spec.steps} | words_in(sources)
+
     def models(self) -> str:
         written: dict[str, str] = {}
         _write_class("Input", self.spec.inputs, "What a run is given.", written)
@@ -253,7 +260,7 @@ class _Writer:
         written = self.functions[step.name]
         if isinstance(written, str):
             return [self._function(step, step.name, step.identifier, written)]
-        self.members[step.name] = tuple(members_of(step, written, {each.identifier for each in self.spec.steps}))
+        self.members[step.name] = tuple(members_of(step, written, self.taken))
         return [self._function(step, each.key, each.name, each.source) for each in self.members[step.name]]
 
     def _function(self, step: FunctionStep, key: str, name: str, source: str) -> str:

@@ -108,14 +108,16 @@ def _root(match: re.Match[str]) -> str | None:
 
 
 def _short(match: re.Match[str], root: str) -> str:
-    """The unit in its short form; of a kind of its own (`km/day`) where the table does not know it."""
+    """The unit in its short form; an unknown rate is one if it is per time (`km/day`), else what stands in front."""
     mark = (match["power"] or match["raised"] or "").strip()
     power = _POWERS.get(mark.rstrip("."), mark[-1:])
     area = _SHORT.get(root + power, root + power)
-    if not match["per"]:
+    second = unit_of(match["per"]) if match["per"] else None
+    if second is None:
         return area
-    rate = f"{area}/{unit_of(match['per']) or match['per'].lower()}{'2' if match['by'] else ''}"
-    return _SHORT.get(rate, rate)
+    rate = f"{area}/{second}{'2' if match['by'] else ''}"
+    rate = _SHORT.get(rate, rate)
+    return rate if unit_of(rate) or dimension_of(second) in ("time", "calendar") else area
 
 
 def _is_smaller(unit: str, other: str) -> bool:
