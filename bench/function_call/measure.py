@@ -6,6 +6,11 @@ Each tool is compiled from its schema and a few made-up requests (`specs.py`); i
 of the files that calls for it: right, wrong (by the leaderboard's rules, `checker.py`), or abstained (no call). It is
 also asked what is meant for the other tools, and for none (`irrelevance.jsonl`): a call there is a false call.
 
+From the same answers comes what a choice among all the tools would be: each different request is put to all artifacts
+at once, and is chosen rightly if the right one gives the right call and every other abstains. The tools that
+`multiple.jsonl` offers beside the right one are not compiled (but for one request), so that a choice among just these
+cannot be measured.
+
 The tools at even places of the list are those whose requests were read while the library was changed (`--show` prints
 them); of the others only the counts were looked at. Both are counted apart.
 
@@ -19,7 +24,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -56,7 +61,8 @@ class Measured:
     outcomes: list[tuple[Case, str, str]] = field(default_factory=list)
     """Case, `right`, `wrong` or `abstained`, and what is wrong."""
     asked_of_others: int = 0
-    false_calls: int = 0
+    called_for_others: list[str] = field(default_factory=list)
+    """Requests that are meant for another tool, and that it calls for."""
     asked_of_none: int = 0
     false_calls_of_none: int = 0
 
@@ -78,7 +84,7 @@ def measure(tools: Sequence[Tool], foreign: Sequence[str], options: CompileOptio
         if program is not None:
             others = [case.request for other in tools if other.name != tool.name for case in other.cases]
             measured.asked_of_others, measured.asked_of_none = len(others), len(foreign)
-            measured.false_calls = sum(_call(program, tool, request) is not None for request in others)
+            measured.called_for_others = [each for each in others if _call(program, tool, each) is not None]
             measured.false_calls_of_none = sum(_call(program, tool, request) is not None for request in foreign)
         yield measured
 
@@ -123,7 +129,24 @@ def _typed(value: Any, detail: Mapping[str, Any]) -> Any:
     return float(Decimal(str(value))) if detail["type"] == "float" else value
 
 
-def _totals(measured: Sequence[Measured]) -> dict[str, Any]:
+def _choices(some: Sequence[Measured], everybody: Sequence[Measured]) -> Mapping[str, int]:
+    """Counts what comes of the different requests of some tools if they are put to everybody's artifacts at once."""
+    answers: dict[str, set[str]] = {}
+    for each in some:
+        for case, outcome, _ in each.outcomes:
+            answers.setdefault(case.request, set()).add(outcome)
+    called = {request for each in everybody for request in each.called_for_others}
+    return Counter(_choice(outcomes, others_call=request in called) for request, outcomes in answers.items())
+
+
+def _choice(outcomes: Collection[str], *, others_call: bool) -> str:
+    if "right" in outcomes and "wrong" not in outcomes:
+        return "several" if others_call else "right_alone"
+    return "another" if others_call or "wrong" in outcomes else "nobody"
+
+
+def _totals(measured: Sequence[Measured], everybody: Sequence[Measured]) -> dict[str, Any]:
+    choices = _choices(measured, everybody)
     counts = Counter(outcome for each in measured for _, outcome, _ in each.outcomes)
     asked = sum(counts.values())
     made = [each.tokens for each in measured if not each.failed]
@@ -139,7 +162,8 @@ def _totals(measured: Sequence[Measured]) -> dict[str, Any]:
         "tokens_most": max(made, default=None),
         "tokens_within_1500": sum(tokens <= 1500 for tokens in made),
         "attempts_most": max((each.attempts for each in measured), default=0),
-        "false_calls": sum(each.false_calls for each in measured),
+        "choice": {name: choices[name] for name in ("right_alone", "several", "another", "nobody")},
+        "false_calls": sum(len(each.called_for_others) for each in measured),
         "asked_of_others": sum(each.asked_of_others for each in measured),
         "false_calls_of_none": sum(each.false_calls_of_none for each in measured),
         "asked_of_none": sum(each.asked_of_none for each in measured),
@@ -156,7 +180,8 @@ def _halves(measured: Sequence[Measured]) -> Mapping[str, Sequence[Measured]]:
 
 def _print(measured: Sequence[Measured], *, show: bool) -> None:
     for name, some in _halves(measured).items():
-        total = _totals(some)
+        total = _totals(some, measured)
+        choice = total["choice"]
         print(
             f"{name}: {total['tools']} tools ({total['without_artifact']} without an artifact), "
             f"{total['requests']} requests ({total['different_requests']} different)\n"
@@ -165,7 +190,10 @@ def _print(measured: Sequence[Measured], *, show: bool) -> None:
             f"  tokens a compile: median {total['tokens_median']}, most {total['tokens_most']} (estimated), "
             f"{total['tokens_within_1500']} within 1,500, at most {total['attempts_most']} attempts\n"
             f"  false calls: {total['false_calls']} of {total['asked_of_others']} requests for other tools, "
-            f"{total['false_calls_of_none']} of {total['asked_of_none']} for none"
+            f"{total['false_calls_of_none']} of {total['asked_of_none']} for none\n"
+            f"  put to all {len(measured)} at once, {total['different_requests']} requests: the right one alone "
+            f"{choice['right_alone']}, another too {choice['several']}, another instead {choice['another']}, "
+            f"nobody {choice['nobody']}"
         )
     for each in measured if show else ():
         if each.looked_at:
@@ -194,7 +222,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="function-call-") as home:
         measured = list(measure(tools, irrelevant(chosen_options.data), options, Path(home)))
     if chosen_options.json:
-        print(json.dumps({name: _totals(some) for name, some in _halves(measured).items()}))
+        print(json.dumps({name: _totals(some, measured) for name, some in _halves(measured).items()}))
     else:
         _print(measured, show=chosen_options.show)
     return 3 if len(measured) < len(tools) else 0

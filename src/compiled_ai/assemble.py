@@ -12,17 +12,19 @@ import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from compiled_ai.committee import Member, members_of, open_vote, spoken_rules
+from compiled_ai.committee import Member, members_of, open_vote, spoken_rules, words_in
 from compiled_ai.errors import CompileFailed
-from compiled_ai.library.types import Field, FieldType, type_to_json
+from compiled_ai.import_block import import_block
+from compiled_ai.library.types import Field, FieldType
+from compiled_ai.program_json import KINDS, program_of
 from compiled_ai.spec.model import (
     BoundedStep,
     CallStep,
     Check,
     FunctionStep,
-    Metric,
     Parameter,
     RuleStep,
     Step,
@@ -30,16 +32,7 @@ from compiled_ai.spec.model import (
 )
 from compiled_ai.spec.rules import emit_check, emit_rule
 
-INTERFACE = 1
-"""Number of the contract between an artifact and the runtime; raised when old artifacts would misbehave."""
-
 _WIDTH = 120
-_KINDS: Mapping[type[Step], str] = {
-    RuleStep: "rule",
-    FunctionStep: "function",
-    BoundedStep: "bounded",
-    CallStep: "call",
-}
 _SPOKEN = {
     "rule": "rule, compiled from the specification",
     "function": "function, written by a model and validated",
@@ -124,12 +117,12 @@ def assemble(
     writer = _Writer(spec, functions, pack_reasons or {}, rules, layouts or {})
     body = _fill(template, models=writer.models(), steps=writer.steps(), flow=writer.flow())
     head = _docstring(spec)
-    imports = _imports(body, [line for lines in writer.imports.values() for line in lines])
+    imports = import_block(body, [line for lines in writer.imports.values() for line in lines])
     source = f"{head}\n\n{imports}\n\n\n{body.strip()}\n"
     places = _places(source, writer)
     return Assembled(
         source=source,
-        program=_program(
+        program=program_of(
             spec, template_name, pack_reasons or {}, sinks or {}, rules, layouts or {}, reading, brought or {}
         ),
         functions=places,
@@ -169,7 +162,7 @@ def _fill(template: str, **slots: str) -> str:
 
 def _docstring(spec: WorkflowSpec) -> str:
     phases = "\n".join(
-        f"  {number}. {step.name}: {_SPOKEN[_KINDS[type(step)]]} (line {step.mark.line})"
+        f"  {number}. {step.name}: {_SPOKEN[KINDS[type(step)]]} (line {step.mark.line})"
         for number, step in enumerate(spec.steps, 1)
     )
     about = f"{_plain(spec.description)}\n\n" if spec.description else ""
@@ -200,7 +193,7 @@ def _comment(text: str, *, indent: int = 0) -> str:
 
 
 def _banner(number: int, step: Step) -> str:
-    text = f"phase {number}: {step.name} ({_SPOKEN[_KINDS[type(step)]]}, line {step.mark.line})"
+    text = f"phase {number}: {step.name} ({_SPOKEN[KINDS[type(step)]]}, line {step.mark.line})"
     return f"# {'-' * max(4, _WIDTH - 4 - len(text))} {text}"[:_WIDTH]
 
 
@@ -218,6 +211,12 @@ class _Writer:
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Key of a function to its step and its name."""
     members: dict[str, tuple[Member, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def taken(self) -> set[str]:
+        """Names that no member of a committee can have; each member's own is added."""
+        sources = [each for one in self.functions.values() for each in ([one] if isinstance(one, str) else one)]
+        return {step.identifier for step in self.spec.steps} | words_in(sources)
 
     def models(self) -> str:
         written: dict[str, str] = {}
@@ -253,7 +252,7 @@ class _Writer:
         written = self.functions[step.name]
         if isinstance(written, str):
             return [self._function(step, step.name, step.identifier, written)]
-        self.members[step.name] = tuple(members_of(step, written, {each.identifier for each in self.spec.steps}))
+        self.members[step.name] = tuple(members_of(step, written, self.taken))
         return [self._function(step, each.key, each.name, each.source) for each in self.members[step.name]]
 
     def _function(self, step: FunctionStep, key: str, name: str, source: str) -> str:
@@ -348,7 +347,7 @@ class _Writer:
         what = f"{several} functions, written by a model and validated, that vote" if several else ""
         policy = f"{step.on_failure} where there is no valid result{f' ({packs})' if packs else ''}"
         tries = f"{step.attempts} attempts, then " if isinstance(step, BoundedStep) else ""
-        return f"{step.name}, {what or _SPOKEN[_KINDS[type(step)]]}; {tries}{policy}"
+        return f"{step.name}, {what or _SPOKEN[KINDS[type(step)]]}; {tries}{policy}"
 
     def _await(self, step: Step, *, item: str = "") -> str:
         """Returns the call on the context that yields the step's result."""
@@ -538,89 +537,6 @@ def provided_names(source: str) -> frozenset[str]:
     return frozenset(names)
 
 
-_KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
-    "collections.abc": ("Sequence", "Mapping"),
-    "dataclasses": ("dataclass",),
-    "datetime": ("date", "datetime", "time", "timedelta"),
-    "decimal": ("Decimal",),
-    "typing": ("Any",),
-    "compiled_ai.library.committee": ("agreed",),
-    "compiled_ai.library.context": ("Context",),
-    "compiled_ai.library.values": ("Box", "YearsMonths", "number"),
-}
-
-
-def _imports(body: str, candidate_imports: Sequence[str]) -> str:
-    """Returns the import block: what the body uses, and what the candidates import, sorted by module."""
-    from compiled_ai.library import rules
-
-    names = {name for node in ast.parse(body).body for name in _free_names(node)}
-    wanted: dict[str, tuple[str, str | None]] = {}
-    known = {**_KNOWN_NAMES, "compiled_ai.library.rules": tuple(rules.__all__)}
-    for module, offered in known.items():
-        for name in sorted(names.intersection(offered)):
-            wanted[name] = (module, name)
-    for statement in candidate_imports:
-        for bound, target in _bound(statement):
-            if wanted.setdefault(bound, target) != target and bound in names:
-                raise CompileFailed(
-                    f"The name {bound!r} is imported as two different things.",
-                    remedy=f"Import {target[0]!r} under another name.",
-                )
-    return _sorted_imports(wanted)
-
-
-def _free_names(node: ast.stmt) -> set[str]:
-    """Returns the names that a top-level statement reads and does not bind itself."""
-    read: set[str] = set()
-    bound: set[str] = set()
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name):
-            (read if isinstance(inner.ctx, ast.Load) else bound).add(inner.id)
-        elif isinstance(inner, ast.arg):
-            bound.add(inner.arg)
-    return read - bound
-
-
-def _bound(statement: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
-    node = ast.parse(statement).body[0]
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            if alias.asname:
-                yield alias.asname, (alias.name, None)
-            else:
-                yield alias.name.split(".")[0], (alias.name, None)
-    elif isinstance(node, ast.ImportFrom):
-        for alias in node.names:
-            yield alias.asname or alias.name, (node.module or "", alias.name)
-
-
-def _sorted_imports(wanted: Mapping[str, tuple[str, str | None]]) -> str:
-    plain: dict[bool, list[str]] = {True: [], False: []}
-    grouped: dict[str, list[str]] = {}
-    for bound, (module, name) in wanted.items():
-        if name is None:
-            own = bound != module.split(".")[0]
-            plain[module.startswith("compiled_ai")].append(f"import {module}{f' as {bound}' if own else ''}")
-        elif name == bound:
-            grouped.setdefault(module, []).append(name)
-        else:
-            plain[module.startswith("compiled_ai")].append(f"from {module} import {name} as {bound}")
-    for module, names in grouped.items():
-        listed = ", ".join(sorted(names, key=_import_order))
-        line = f"from {module} import {listed}"
-        if len(line) > _WIDTH:
-            line = f"from {module} import (\n    " + ",\n    ".join(sorted(names, key=_import_order)) + ",\n)"
-        plain[module.startswith("compiled_ai")].append(line)
-    blocks = ["\n".join(sorted(plain[own], key=lambda line: (line.startswith("from"), line))) for own in (False, True)]
-    return "\n\n".join(block for block in blocks if block)
-
-
-def _import_order(name: str) -> tuple[int, str]:
-    kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
-    return (kind, name)
-
-
 def _places(source: str, writer: _Writer) -> dict[str, FunctionPlace]:
     places: dict[str, FunctionPlace] = {}
     for key, body in writer.bodies.items():
@@ -657,97 +573,4 @@ def _line_map(source: str, places: Mapping[str, FunctionPlace], spec: WorkflowSp
     return mapped
 
 
-def _program(
-    spec: WorkflowSpec,
-    template_name: str,
-    pack_reasons: Mapping[str, Sequence[str]],
-    sinks: Mapping[str, str],
-    committees: Mapping[str, Mapping[str, Any]],
-    layouts: Mapping[str, Mapping[str, Any]],
-    reading: Collection[str],
-    brought: Mapping[str, Mapping[str, str]],
-) -> dict[str, Any]:
-    outputs = tuple(output.field for output in spec.outputs)
-    return {
-        "interface": INTERFACE,
-        "workflow": spec.slug,
-        "name": spec.name,
-        "version": spec.version,
-        "template": template_name,
-        "input": type_to_json(FieldType("object", fields=spec.inputs, class_name="Input")),
-        "output": type_to_json(FieldType("object", fields=outputs, class_name="Output")),
-        "reference": list(spec.reference),
-        "packs": [pack.name for pack in spec.packs],
-        "sinks": dict(sinks),
-        "steps": [
-            _program_step(step, pack_reasons.get(step.name, ()), spec, brought)
-            | ({"evidence": True} if step.name in reading else {})
-            | ({"committee": dict(committees[step.name])} if step.name in committees else {})
-            | ({"layouts": dict(layouts[step.name])} if step.name in layouts else {})
-            for step in spec.steps
-        ],
-        "accuracy": {name: _metric(metric) for name, metric in spec.accuracy.fields.items()},
-        "output_sources": {output.field.name: output.source for output in spec.outputs},
-    }
-
-
-def _metric(metric: Metric) -> dict[str, Any]:
-    told: dict[str, Any] = {"metric": metric.metric, "threshold": metric.threshold}
-    return told if metric.tolerance is None else {**told, "tolerance": metric.tolerance}
-
-
-def _program_step(
-    step: Step, reasons: Sequence[str], spec: WorkflowSpec, brought: Mapping[str, Mapping[str, str]]
-) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "name": step.name,
-        "kind": _KINDS[type(step)],
-        "class_name": step.class_name,
-        "result": type_to_json(FieldType("object", fields=step.result, class_name=step.class_name)),
-        "for_each": step.for_each is not None,
-        "on_failure": step.on_failure,
-        "fallback": dict(step.fallback) if step.fallback is not None else None,
-        "line": step.mark.line,
-        "packs": list(reasons),
-    }
-    if isinstance(step, BoundedStep):
-        described |= {
-            "prompt": _instructions(step),
-            "model": step.model,
-            "attempts": step.attempts,
-            "max_tokens": step.max_tokens,
-            "timeout_seconds": step.timeout_seconds,
-        }
-    if isinstance(step, CallStep):
-        described |= _program_call(step, spec)
-        if step.module in brought:
-            described["provider"] = dict(brought[step.module])
-    return described
-
-
-def _program_call(step: CallStep, spec: WorkflowSpec) -> dict[str, Any]:
-    arguments = {
-        name: {"source": parameter.source, "type": type_to_json(parameter.type)}
-        for name, parameter in step.arguments.items()
-    }
-    allow = next((each.allow for each in spec.connections if each.name == step.settings.get("connection")), {})
-    return {
-        "module": step.module,
-        "settings": dict(step.settings),
-        "allow": dict(allow),
-        "arguments": arguments,
-        "on_none": step.on_none,
-        "on_many": step.on_many,
-    }
-
-
-def _instructions(step: BoundedStep) -> str:
-    given = step.instructions or step.description
-    if given:
-        return given.strip()
-    fields: list[Field] = list(step.result)
-    listed = ", ".join(each.name for each in fields)
-    return f"Read these values from the material: {listed}. Answer only what the material states."
-
-
-__all__ = ["INTERFACE", "Assembled", "FunctionPlace", "assemble", "provided_names", "split_candidate"]
+__all__ = ["Assembled", "FunctionPlace", "assemble", "provided_names", "split_candidate"]

@@ -6,12 +6,14 @@ Pure. How a committee decides in a run is `library.committee`; which candidates 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any
 
+from compiled_ai.gates.code.scopes import reads_of
 from compiled_ai.library.agreement import agreement
 from compiled_ai.library.committee import NO_ANSWER, FieldRule, take_vote
 from compiled_ai.spec.model import FunctionStep, Step, WorkflowSpec
@@ -36,22 +38,29 @@ class Member:
 
 
 def members_of(step: FunctionStep, sources: Sequence[str], taken: set[str]) -> Iterator[Member]:
-    """Gives each candidate of a step a name that no other function has (`taken` are those of the steps)."""
+    """Gives each candidate of a step a name that nothing else in the module has; adds it to those that are `taken`."""
     for number, source in enumerate(sources, 1):
         name = f"{step.identifier}_{number}"
         while name in taken:
             name += "_"
+        taken.add(name)
         yield Member(f"{step.name} {number}", name, renamed(source, step.identifier, name))
 
 
+def words_in(sources: Iterable[str]) -> set[str]:
+    """Returns all that may be a name in some texts: what is bound within a function would hide the function itself."""
+    return {word for source in sources for word in re.findall(r"\w+", source)}
+
+
 def renamed(source: str, old: str, new: str) -> str:
-    """Returns a candidate whose function has another name, also where it calls itself."""
+    """Returns a candidate whose function has another name, also where it calls itself.
+
+    A parameter or a local of the old name stays as it is; the new name must be one that the source does not hold.
+    """
     tree = ast.parse(source)
-    places: set[tuple[int, int]] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == old:
-            places.add((node.lineno, node.col_offset))
-        elif isinstance(node, ast.FunctionDef) and node.name == old and node in tree.body:
+    places = {(node.lineno, node.col_offset) for node in reads_of(tree, old)}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == old:
             places.add((node.lineno, node.col_offset + len("def ")))
     before, after = old.encode("utf-8"), new.encode("utf-8")
     lines = [line.encode("utf-8") for line in source.split("\n")]

@@ -159,3 +159,18 @@ def test_the_recorded_replies_give_calls(bench: Mapping[str, ModuleType], tmp_pa
     assert len(measured) == 3 and not any(each.failed for each in measured)
     assert sum(each.count("right") for each in measured) > sum(each.count("wrong") for each in measured)
     assert not any(each.false_calls_of_none for each in measured)
+
+
+def test_a_choice_is_right_where_the_right_tool_alone_answers(bench: Mapping[str, ModuleType]) -> None:
+    measure, tools = bench["measure"], bench["tools"]
+
+    def measured(name: str, outcomes: Mapping[str, str], called: list[str]) -> Any:
+        cases = [(tools.Case(request, request, {}), outcome, "") for request, outcome in outcomes.items()]
+        area = tools.Tool({**tool({"x": BASE}, ["x"]), "name": name}, ())
+        return measure.Measured(area, looked_at=True, outcomes=cases, called_for_others=called)
+
+    first = measured("first", {"a": "right", "b": "right", "c": "abstained", "d": "wrong"}, ["e"])
+    second = measured("second", {"e": "abstained", "f": "abstained", "g": "right"}, ["b"])
+    choices = measure._choices([first, second], [first, second])
+    assert choices == {"right_alone": 2, "several": 1, "another": 2, "nobody": 2}
+    assert measure._choices([first], [first, second]) == {"right_alone": 1, "several": 1, "nobody": 1, "another": 1}

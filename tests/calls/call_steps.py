@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from compiled_ai.library.context import EffectRequest
-from compiled_ai.library.replaying import Recorded, StepInfo
+from compiled_ai.library.recorded import Recorded
+from compiled_ai.library.steps import StepInfo
 from compiled_ai.library.types import Field, FieldType, Kind, type_to_json
 from compiled_ai.runtime.calls import make_call
 

@@ -175,3 +175,57 @@ def test_a_program_block_may_print_since_it_never_runs_when_imported() -> None:
     assert check_code(guarded, mode="file") == ()
     assert check_code(guarded.replace("print(f())", "eval('f()')"), mode="file")
     assert check_code(guarded.replace("__main__", "__mp_main__"), mode="file")
+
+
+def function(*lines: str, top: str = "") -> str:
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"{top}\n\n\ndef f(x: str) -> int:\n{body}\n"
+
+
+@pytest.mark.parametrize(
+    "error", ["Exception", "RuntimeError", "RecursionError", "MemoryError", "(KeyError, Exception)"]
+)
+def test_a_generated_function_does_not_catch_what_the_machine_lacks(error: str) -> None:
+    source = function("try:", "    return len(x)", f"except {error}:", "    return 0")
+    assert {finding.rule for finding in check_code(source, mode="function")} == {"code.swallow"}
+    alias = function(f"wide = {error}", "try:", "    return len(x)", "except wide:", "    return 0")
+    assert "code.swallow" in {finding.rule for finding in check_code(alias, mode="function")}
+
+
+def test_a_generated_function_has_no_bare_except_even_if_it_raises_again() -> None:
+    source = function("try:", "    return len(x)", "except:", "    if x:", "        return 0", "    raise KeyError(x)")
+    assert [finding.rule for finding in check_code(source, mode="function")] == ["code.swallow"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("try:", "    return len(x)", "finally:", "    return 0"),
+        ("for _ in x:", "    try:", "        len(x)", "    finally:", "        break", "return 0"),
+        (
+            "for _ in x:",
+            "    try:",
+            "        len(x)",
+            "    finally:",
+            "        if x:",
+            "            continue",
+            "return 0",
+        ),
+    ],
+)
+@pytest.mark.parametrize("mode", ["file", "function"])
+def test_no_finally_is_left_before_its_end(lines: tuple[str, ...], mode: code.Mode) -> None:
+    found = check_code(function(*lines), mode=mode)
+    assert [finding.message.split(";")[0] for finding in found] == ["Leaving a 'finally' drops whatever was raised"]
+
+
+def test_a_loop_within_a_finally_may_be_left() -> None:
+    lines = ("try:", "    return len(x)", "finally:", "    for each in x:", "        if each:", "            break")
+    assert check_code(function(*lines), mode="function") == ()
+
+
+@pytest.mark.parametrize("top", ["from math import floor as len", "import math as len", "from math import pow"])
+def test_an_import_of_a_generated_function_hides_no_builtin_of_those_beside_it(top: str) -> None:
+    found = check_code(function("return 0", top=top), allowed_imports=frozenset({"math"}), mode="function")
+    assert [finding.rule for finding in found] == ["code.import"]
+    assert "hides a built-in; import it under another name" in found[0].message

@@ -43,7 +43,7 @@ def _exact(expected: Any, actual: Any, _: Decimal) -> bool:
     if isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
         return len(expected) == len(actual) and all(_exact(*pair, _) for pair in zip(expected, actual, strict=True))
     if _is_number(expected) and _is_number(actual):
-        return _decimal_of(expected) == _decimal_of(actual)
+        return number_of(expected) == number_of(actual)
     return type(expected) is type(actual) and bool(expected == actual)
 
 
@@ -63,7 +63,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
-def _decimal_of(value: Any) -> Decimal | None:
+def number_of(value: Any) -> Decimal | None:
+    """Returns the number that a value is or states (`$1,250.00`), or `None`."""
     if _is_number(value):
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
         return number if number.is_finite() else None
@@ -74,7 +75,7 @@ def _decimal_of(value: Any) -> Decimal | None:
 
 
 def _number(expected: Any, actual: Any, tolerance: Decimal) -> bool:
-    left, right = _decimal_of(expected), _decimal_of(actual)
+    left, right = number_of(expected), number_of(actual)
     return left is not None and right is not None and abs(left - right) <= tolerance
 
 
@@ -107,7 +108,7 @@ def _key(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_key, value)) + "]"
     if _is_number(value):
-        number = _decimal_of(value)
+        number = number_of(value)
         return canonical_json(None if number is None else number.normalize())
     return canonical_json(value)
 
@@ -161,7 +162,7 @@ def _loosely(one: Any, other: Any, tolerance: Decimal) -> bool:
     """Numbers by value, text normalised, the rest exactly."""
     if one is None or other is None:
         return one is other
-    if _decimal_of(one) is not None and _decimal_of(other) is not None:
+    if number_of(one) is not None and number_of(other) is not None:
         return _number(one, other, tolerance)
     return _text(one, other, tolerance)
 

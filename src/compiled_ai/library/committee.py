@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import combinations
 from typing import Any, TypeVar, TypeVarTuple, cast
 
-from compiled_ai.library.agreement import MetricName, agreement
+from compiled_ai.canonical import canonical_json
+from compiled_ai.library.agreement import MetricName, agreement, number_of
 
 __all__ = ["Committee", "FieldRule", "Rules", "Vote", "agreed", "take_vote"]
 
@@ -72,7 +74,7 @@ class Vote:
     answers: tuple[Any, ...]
     """JSON of each member's answer, in order; `NO_ANSWER` where it has none."""
     winner: int
-    """The first member that gave the answer with most votes."""
+    """A member that gave the answer with most votes: the middle one of those that agree."""
     votes: int
     """How many gave it."""
     confidence: Decimal | None
@@ -122,26 +124,47 @@ class Vote:
 
 
 def take_vote(rule: FieldRule, answers: Sequence[Any], least: Decimal) -> Vote:
-    """Counts the votes on one field; two values with equally many votes are no answer.
+    """Counts the votes on one field, whatever the order of the members.
+
+    Answers count together where each agrees with each: of 1.0, 1.4 and 1.8 with a tolerance of 0.5, two at most. The
+    largest such group stands, with its middle answer (of two the lower one), so that what most of it say to the letter
+    is what is said. Two largest groups are no answer, even if they share a member.
 
     Null is no vote against a value: a member that is in doubt leaves it to the others. Whether as many votes as a value
-    then has are enough is what its confidence says, to which cases with nothing to be found belong.
+    then has are enough, be it one, is what its confidence says, to which cases with nothing to be found belong. Where
+    no case tells, more than half of all members must have given it.
 
     Args:
         rule: when two answers are the same, and what so many votes are worth.
         answers: one for each member, JSON or `NO_ANSWER`; at least one is an answer.
         least: confidence that an answer needs.
     """
-    counts = [sum(_same(rule, answer, other) for other in answers) for answer in answers]
-    given = [index for index, answer in enumerate(answers) if answer is not None and answer is not NO_ANSWER]
-    winner = max(given or range(len(answers)), key=lambda index: (counts[index], -index))
-    votes = counts[winner]
+    ordered = sorted(range(len(answers)), key=lambda index: _place(answers[index]))
+    given = [index for index in ordered if answers[index] is not None and answers[index] is not NO_ANSWER]
+    nulls = [index for index in ordered if answers[index] is None]
+    group, *others = _largest_groups(rule, answers, given) or [tuple(nulls)]
+    votes = len(group)
+    winner = group[(votes - 1) // 2] if group else 0
     confidence = rule.confidence[votes - 1] if 0 < votes <= len(rule.confidence) else None
-    tied = any(counts[index] == votes and not _same(rule, answers[index], answers[winner]) for index in given)
-    return Vote(rule.field, tuple(answers), winner, votes, confidence, least, tied)
+    return Vote(rule.field, tuple(answers), winner, votes, confidence, least, tied=bool(others))
+
+
+def _largest_groups(rule: FieldRule, answers: Sequence[Any], given: Sequence[int]) -> list[tuple[int, ...]]:
+    """Returns the largest sets of answers in which each agrees with each (a committee has 9 members at most)."""
+    pairs = {pair for pair in combinations(given, 2) if _same(rule, *(answers[index] for index in pair))}
+    for size in range(len(given), 0, -1):
+        groups = [group for group in combinations(given, size) if pairs.issuperset(combinations(group, 2))]
+        if groups:
+            return groups
+    return []
+
+
+def _place(answer: Any) -> tuple[Decimal, str]:
+    """Where an answer stands among others: numbers by value, anything else by its JSON."""
+    if answer is NO_ANSWER:
+        return Decimal(0), ""
+    return number_of(answer) or Decimal(0), canonical_json(answer)
 
 
 def _same(rule: FieldRule, one: Any, other: Any) -> bool:
-    if one is NO_ANSWER or other is NO_ANSWER:
-        return False
     return agreement(rule.metric, one, other, rule.tolerance) == 1

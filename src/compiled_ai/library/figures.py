@@ -8,10 +8,11 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
+from compiled_ai.library.bounds import bound_of, wants_bound
 from compiled_ai.library.cues import Numbers, cues_of, places_of
 from compiled_ai.library.places import LocatedDecimal
 from compiled_ai.library.slots import Slot
-from compiled_ai.library.stated_units import amount_in, has_unit, parts_of, stated_unit
+from compiled_ai.library.stated_units import amount_in, has_unit, is_part_of, parts_of, stated_unit
 from compiled_ai.library.units import dimension_of, unit_of
 from compiled_ai.library.wording import CURRENCY, Word, place_at
 
@@ -102,22 +103,32 @@ class Figures:
         """Tells whether a number is read with all that belongs to it.
 
         `5 ft 10 in` is, if no other field may be meant by it; a length, a mass or a time below zero is unclear, and so
-        is `$5` or `5%` where kilometres are wanted.
+        is `$5` or `5%` where kilometres are wanted, and `at most 300` where no field's word asks for a bound.
         """
         if position is None:
             return True
+        if not self._may_be_bound(slot, position):
+            return False
         word, money = self.words[position], position > 0 and self.words[position - 1].text in CURRENCY
         if (word.percent or money) and dimension_of(unit_of(slot.unit) or ""):
             return False
         stated = stated_unit(self.text[word.end :])
         if stated is None:
             return True
+        if not slot.unit and is_part_of(self.text[word.end :], slot.plain):
+            return False
         kind = dimension_of(stated.unit)
         if (word.number or 0) < 0 and kind in _NEVER_NEGATIVE:
             return False
         others = [each for each in self.slots if each.is_number and each.name != slot.name]
         alike = any(not each.unit or amount_in(Decimal(1), stated.unit, each.unit) is not None for each in others)
         return not stated.more or bool(slot.unit) and not alike
+
+    def _may_be_bound(self, slot: Slot, position: int) -> bool:
+        """Tells whether a number is stated as it is, or as a bound that the field wants."""
+        word = self.words[position]
+        bound = bound_of(self.text, word.start, word.end)
+        return bound is None or wants_bound(slot.cues, bound)
 
     def _ranges_fit(self, slots: Mapping[int, Slot]) -> bool:
         """Tells whether each range (`300 to 400`, `between 300 and 400`) is what two fields ask for."""
@@ -187,6 +198,10 @@ class Figures:
         if len(rows) != len(lists):
             return None
         row = self._numbers.rows_by_name(lists, rows)[slot.name]
+        if not any(each.is_number for each in self.slots) and self._leaves_some(()):
+            raise Unclear
+        if not all(self._may_be_bound(slot, position) for position in row):
+            raise Unclear
         return tuple(typed(slot.item, self._amount(slot, position), slot.digits) for position in row)
 
     def _rows_for(self, count: int) -> tuple[tuple[int, ...], ...]:

@@ -71,7 +71,9 @@ _WITHHELD: Mapping[str, frozenset[str]] = {
 }
 """Public names that turn text into code or into attribute access, per module."""
 
-_OURS = frozenset(f"compiled_ai.library.{name}" for name in ("fence", "flat", "loading", "replaying"))
+_OURS = frozenset(
+    f"compiled_ai.library.{name}" for name in ("fence", "flat", "hearing", "loading", "recorded", "replaying", "steps")
+)
 """Modules of the library that are not for generated code, whatever the list says."""
 
 _SAFE = """

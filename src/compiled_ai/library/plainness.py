@@ -22,7 +22,7 @@ _BEFORE = re.compile(
     r"(?:\.|[\^/*+<>\u2264\u2265\u00b1\u2044]\s?|\d[_:'\u2019]|[\w)]\s?[-\u2010-\u2015\u2212]\s?"
     r"|[-\u2010-\u2015\u2212](?:\s|\s?[$€£¥₹]\s?)"
     r"|\b(?:half|halves|thirds?|quarters?|fifths?|eighths?|tenths?)\s(?:of\s)?(?:the\s|a\s)?[$€£¥₹]?"
-    r"|\b(?:without|excluding|except|less|save)\s(?:\w{1,12}\s)?[$€£¥₹]?"
+    r"|\b(?:without|excluding|except|less(?!\sthan\b)|save)\s(?:\w{1,12}\s)?[$€£¥₹]?"
     r"|\b(?:twice|double|triple|minus|negative|plus)\s(?:(?:of|the|a)\s)?[$€£¥₹]?)$",
     re.IGNORECASE,
 )
@@ -30,7 +30,7 @@ _BEFORE = re.compile(
 _BEHIND = re.compile(
     r"\s?(?:\^|\*\*|\*\s?\d|[x\u00d7]\s?10\b|/\s?\d|[\u2044+\u00b1\"\u2033\u201d'\u2019\u2032]|[:_]\d|\.\d)"
     r"|\s?[%\w]{0,12}\s?[-\u2010-\u2015\u2212]\s?[$€£¥₹]?\d"
-    r"|(?-i:[kMB])\b|\s?(?:bn|mn|mio|mil|mln|tn|lakhs?|crores?|grand)\b"
+    r"|\s(?:squared|cubed)\b(?!\s[^\W\d_])|(?-i:[kMB])\b|\s?(?:bn|mn|mio|mil|mln|tn|lakhs?|crores?|grand)\b"
     r"|\s?(?:dozens?|hundreds?|thousands?|millions?|billions?|trillions?)\b"
     r"|\s(?:\w{1,20}\s)?and\s(?:an?|one|two|three)[\s-](?:half|halves|thirds?|quarters?|fifths?|eighths?)\b"
     r"|[^\W\d_]{1,12}\d\d"

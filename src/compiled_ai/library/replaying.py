@@ -9,166 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
-from traceback import walk_tb
 from types import coroutine
-from typing import Any, Literal, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Literal, TypeVar, TypeVarTuple
 
 from compiled_ai.canonical import canonical_json, digest_json
 from compiled_ai.errors import StepFailed
-from compiled_ai.library.committee import NO_ANSWER, Committee, Rules, Vote, take_vote
-from compiled_ai.library.context import EffectKind, EffectRequest
+from compiled_ai.library.committee import NO_ANSWER, Committee, take_vote
+from compiled_ai.library.context import EffectRequest
 from compiled_ai.library.evidence import NO_PLACE, Dropped, Keep, Source
 from compiled_ai.library.fingerprints import Layouts, fingerprint
+from compiled_ai.library.hearing import hear, is_of, line_of
+from compiled_ai.library.recorded import EffectKey, EffectLike
 from compiled_ai.library.replies import read_reply
-from compiled_ai.library.types import Classes, Convert, FieldType, Mismatch
+from compiled_ai.library.steps import Doubt, OnFailure, StepCodec, StoodIn
+from compiled_ai.library.types import Classes, Convert, Mismatch
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-EffectKey = tuple[str, str, int, int]
 Requests = tuple[EffectRequest, ...]
 Check = Callable[[T], Sequence[str]]
-OnFailure = Literal["review", "fail", "fallback"]
-
-
-class EffectLike(Protocol):
-    """What a recorded effect looks like: `Recorded` here, `records.Effect` in the store."""
-
-    @property
-    def step(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def item(self) -> int: ...
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def key(self) -> EffectKey: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def request(self) -> Any: ...
-    @property
-    def result(self) -> Any: ...
-    @property
-    def error(self) -> str | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The one result of an effect, inside a run (`records.Effect` is its form in files and stores)."""
-
-    step: str
-    kind: EffectKind
-    item: int = 0
-    attempt: int = 0
-    state: Literal["intended", "succeeded", "failed", "in_doubt"] = "succeeded"
-    request: Any = None
-    result: Any = None
-    error: str | None = None
-    origin: str | None = None
-    usage: Any = None
-    """`records.Usage` of a model call."""
-    milliseconds: float | None = None
-
-    @property
-    def key(self) -> EffectKey:
-        return (self.step, self.kind, self.item, self.attempt)
-
-
-def answer(request: EffectRequest, result: Any, *, origin: str | None = None) -> Recorded:
-    """Records the result of a request that succeeded."""
-    return Recorded(
-        request.step,
-        request.kind,
-        request.item,
-        request.attempt,
-        request=request.payload,
-        result=result,
-        origin=origin,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepInfo:
-    """What `program.json` says of one step."""
-
-    name: str
-    kind: Literal["rule", "function", "bounded", "call"]
-    result: FieldType
-    class_name: str
-    for_each: bool = False
-    on_failure: OnFailure = "fail"
-    fallback: Any = None
-    """JSON of the result that stands in, when `on_failure` is `fallback`."""
-    line: int = 0
-    """Line of the step in the specification."""
-    packs: tuple[str, ...] = ()
-    """Compliance packs that chose `on_failure`, or the like."""
-    prompt: str = ""
-    model: str | None = None
-    attempts: int = 1
-    max_tokens: int = 1024
-    timeout_seconds: int = 60
-    module: str | None = None
-    settings: Mapping[str, Any] | None = None
-    allow: Mapping[str, Any] | None = None
-    """What the specification allows the connection of a call."""
-    arguments: Mapping[str, Any] | None = None
-    """Arguments of a call by name: `{"source", "type"}`."""
-    provider: Mapping[str, str] | None = None
-    """The installed package that brings the module of a call: `{"package", "digest"}`; none for one that ships."""
-    on_none: OnFailure = "fail"
-    on_many: OnFailure = "fail"
-    evidence: bool = False
-    """The function reads a document: of its result only what has a place there is kept."""
-    committee: Rules | None = None
-    """How the functions of a step that has several decide together."""
-    layouts: Layouts | None = None
-    """The layouts that the step was validated on, where others are not accepted."""
-    unfamiliar: Literal["abstain", "review"] = "abstain"
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """What is said beside a step's result: the votes of its functions, or why its document is not familiar."""
-
-    step: str
-    item: int
-    votes: tuple[Vote, ...] = ()
-    unfound: tuple[str, ...] = ()
-    """Fields that stay null since no function gives them a value, and none was dropped for want of a place."""
-    unread: tuple[str, ...] = ()
-    """Fields that stay null since the layout is unfamiliar."""
-    unfamiliar: str = ""
-    """Why it is."""
-
-    @property
-    def abstained(self) -> tuple[tuple[str, str], ...]:
-        """Each field on which the step abstains, with the reason."""
-        voted = tuple((vote.field, vote.reason) for vote in self.votes if vote.abstains or vote.field in self.unfound)
-        return (*voted, *((field, self.unfamiliar) for field in self.unread))
-
-
-@dataclass(frozen=True, slots=True)
-class StoodIn:
-    """A fallback that stood in for the result of a step, and why."""
-
-    step: str
-    item: int
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StepCodec:
-    """A step with the converters of its result, made once per program."""
-
-    info: StepInfo
-    decode: Convert
-    encode: Convert
-    keep: Keep | None = None
-    """Keeps of the result what has a place in the source (see `library.evidence`)."""
 
 
 class RunContext:
@@ -309,7 +169,7 @@ class RunContext:
         except (MemoryError, RecursionError):
             raise  # what the machine lacks must not become a decision: the run fails
         except Exception as fault:  # a model wrote the function: whatever it raises, the step has no valid result
-            problems = [f"the function raised {type(fault).__name__}{_line_of(fault)}: {fault}"]
+            problems = [f"the function raised {type(fault).__name__}{line_of(fault)}: {fault}"]
             return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
         if value is None:
             problems = ["no branch applies"]
@@ -386,7 +246,7 @@ class RunContext:
                 f"Step {codec.info.name!r} has no rules for its committee.", details=_details("", "crashed")
             )
         source = Source(arguments)
-        heard = [_heard(codec, member, arguments, source) for member in committee.members]
+        heard = [hear(codec, member, arguments, source) for member in committee.members]
         if all(isinstance(each, str) for each in heard):
             problems = [str(heard[0])]
             return await self._settle(codec, codec.info.on_failure, None, problems, None, check, item)
@@ -409,7 +269,7 @@ class RunContext:
                     problems.append(f"{field.name}: {NO_PLACE}, and it is required" if unplaced else vote.reason)
                 continue
             typed[field.identifier] = getattr(winner.value, field.identifier)
-            lost = [one for one in winner.dropped if _is_of(one, field.name)]
+            lost = [one for one in winner.dropped if is_of(one, field.name)]
             dropped += lost
             if vote.value is None and not lost:
                 unfound.append(field.name)
@@ -606,67 +466,12 @@ def _details(step: str, code: str, problems: Sequence[str] = ()) -> dict[str, An
     return {"step": step, "code": code, "problems": list(problems)}
 
 
-def _line_of(fault: Exception) -> str:
-    """Where in the artifact's module an exception came from: its innermost frame, or nothing."""
-    lines = [number for frame, number in walk_tb(fault.__traceback__) if frame.f_code.co_filename.startswith("<")]
-    return f" at line {lines[-1]} of workflow.py" if lines else ""
-
-
 def _strange(layouts: Layouts, document: object) -> str:
     """Says why the layout of a document is unfamiliar; nothing if it is familiar."""
     nearest = layouts.nearest(fingerprint(document))
     if nearest >= layouts.least:
         return ""
     return f"the layout is unfamiliar: likeness {nearest:.3f} to the nearest known one, {layouts.least} is needed"
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """What one member of a committee answers: of its result, what has a place in the source."""
-
-    value: Any
-    shown: Mapping[str, Any]
-    """The same as JSON; a required field that has no place is missing."""
-    dropped: tuple[Dropped, ...] = ()
-
-
-def _heard(codec: StepCodec, member: Callable[..., Any], arguments: Sequence[Any], source: Source) -> _Heard | str:
-    """Returns what one member of a committee answers, or why it has no answer."""
-    try:
-        value = member(*arguments)
-    except (MemoryError, RecursionError):
-        raise
-    except Exception as fault:
-        return f"the function raised {type(fault).__name__}{_line_of(fault)}: {fault}"
-    if value is None:
-        return "no branch applies"
-    try:
-        shown = codec.encode(value)
-        return _Heard(value, shown) if codec.keep is None else _placed(codec, codec.keep, value, shown, source)
-    except Mismatch as wrong:
-        return f"the function's result does not fit: {wrong}"
-
-
-def _placed(codec: StepCodec, keep: Keep, value: Any, shown: Mapping[str, Any], source: Source) -> _Heard:
-    """Drops of a member's answer what has no place, before it can win a vote."""
-    dropped: list[Dropped] = []
-    kept = keep(value, source, dropped, "")
-    if kept is value:
-        return _Heard(value, shown)
-    lost = [
-        field
-        for field in codec.info.result.fields
-        if any(not one.optional and _is_of(one, field.name) for one in dropped)
-    ]
-    whole = replace(kept, **{field.identifier: getattr(value, field.identifier) for field in lost})
-    names = {field.name for field in lost}
-    answered = {name: each for name, each in codec.encode(whole).items() if name not in names}
-    return _Heard(kept, answered, tuple(dropped))
-
-
-def _is_of(dropped: Dropped, field: str) -> bool:
-    """Tells whether a value was dropped in a field of a step's result: `lines[2].amount` in `lines`."""
-    return dropped.path == field or dropped.path.startswith((f"{field}.", f"{field}["))
 
 
 def _refused(codec: StepCodec, problems: Sequence[str]) -> StepFailed:

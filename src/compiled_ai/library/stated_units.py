@@ -12,12 +12,12 @@ from compiled_ai.library.wording import Word
 
 _UNIT = re.compile(
     r"[\s-]{0,2}(?:degrees?\s{1,2}(?=(?i:celsius|fahrenheit|kelvin)|[CFK]\b))?"
-    r"(?P<power>square|sq\.?|cubic|cu\.?)?\s{0,2}(?P<unit>[^\W\d_]{1,20}|°[CFcf]?|['\u2019](?=\s?\d))"
-    r"(?P<raised>\s?(?:\^|\*\*)\s?[23]|[23](?!\d)|[²³])?"
+    r"(?P<power>squared?|sq\.?|cubic|cubed|cu\.?)?\s{0,2}(?P<unit>[^\W\d_]{1,20}|°[CFcf]?|['\u2019](?=\s?\d))"
+    r"(?P<raised>\s?(?:\^|\*\*)\s?[23]|[23](?!\d)|[²³]|\s{1,2}(?:squared|cubed)\b)?"
     r"(?:\s{0,2}(?:/|\bper\b)\s{0,2}(?P<per>[^\W\d_]{1,20})(?P<by>\s?(?:\^|\*\*)\s?2|2|²|\s{1,2}squared)?)?"
 )
 _PART = re.compile(r"\s{0,2}(\d{1,6}(?:\.\d{1,6})?)\s{0,2}([^\W\d_]{1,12}|[\"\u201d])")
-_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3", "²": "2", "³": "3"}
+_POWERS = {"square": "2", "squared": "2", "sq": "2", "²": "2", "cubic": "3", "cubed": "3", "cu": "3", "³": "3"}
 _SHORT = {"in2": "sqin", "ft2": "sqft", "yd2": "sqyd", "mi/h": "mph", "\u2019": "ft", "\u201d": "in"}
 _WORDS_TOO = frozenset(("in",))
 """What stands for a unit, and more often for a word."""
@@ -33,6 +33,8 @@ class Stated:
     """What a second number adds, in the same unit: 10/12 for `5 ft 10 in`, mostly 0."""
     end: int
     """Where it ends, counted from the number's end."""
+    root: str
+    """The unit without powers and `per`: `m` of `m/s2`."""
 
 
 def amount_in(value: Decimal, behind: str, unit: str) -> Decimal | None:
@@ -64,6 +66,12 @@ def has_unit(behind: str, unit: str) -> bool:
     return known and amount_in(Decimal(1), behind, unit) is not None
 
 
+def is_part_of(behind: str, units: Sequence[str]) -> bool:
+    """Tells whether one of some units stands behind a number, but only as a part: `km` in `300 km squared`."""
+    stated, wanted = stated_unit(behind), {_wanted(unit) for unit in units}
+    return stated is not None and stated.root in wanted and stated.unit not in wanted
+
+
 def _wanted(unit: str) -> str | None:
     """The short form of a unit as a caller names it."""
     plain = unit_of(unit)
@@ -74,14 +82,15 @@ def _wanted(unit: str) -> str | None:
 def stated_unit(text: str) -> Stated | None:
     """Returns the unit that a text begins with: `m/s2` of ` meters per second squared`; `None` if it is unknown."""
     match = _UNIT.match(text[:80])
-    short = _short(match) if match else None
-    if match is None or short is None:
+    root = _root(match) if match else None
+    if match is None or root is None:
         return None
+    short = _short(match, root)
     part = _PART.match(text[:100], match.end())
     smaller = unit_of(_SHORT.get(part[2], part[2])) if part else None
     if part is None or smaller is None or not _is_smaller(smaller, short):
-        return Stated(short, Decimal(0), match.end())
-    return Stated(short, convert(Decimal(part[1]), smaller, short), part.end())
+        return Stated(short, Decimal(0), match.end(), root)
+    return Stated(short, convert(Decimal(part[1]), smaller, short), part.end(), root)
 
 
 def parts_of(text: str, words: Sequence[Word]) -> frozenset[int]:
@@ -92,17 +101,23 @@ def parts_of(text: str, words: Sequence[Word]) -> frozenset[int]:
     return frozenset(index for index in at if any(start <= words[index].start < end for start, end in ends))
 
 
-def _short(match: re.Match[str]) -> str | None:
-    short = unit_of(_SHORT.get(match["unit"], match["unit"]))
-    if short is None or match["unit"].lower() in _WORDS_TOO:
+def _root(match: re.Match[str]) -> str | None:
+    if match["unit"].lower() in _WORDS_TOO:
         return None
+    return unit_of(_SHORT.get(match["unit"], match["unit"]))
+
+
+def _short(match: re.Match[str], root: str) -> str:
+    """The unit in its short form; an unknown rate is one if it is per time (`km/day`), else what stands in front."""
     mark = (match["power"] or match["raised"] or "").strip()
     power = _POWERS.get(mark.rstrip("."), mark[-1:])
-    area = _SHORT.get(short + power, short + power)
+    area = _SHORT.get(root + power, root + power)
     second = unit_of(match["per"]) if match["per"] else None
-    rate = f"{area}/{second}{'2' if match['by'] else ''}" if second else area
+    if second is None:
+        return area
+    rate = f"{area}/{second}{'2' if match['by'] else ''}"
     rate = _SHORT.get(rate, rate)
-    return rate if unit_of(rate) else area
+    return rate if unit_of(rate) or dimension_of(second) in ("time", "calendar") else area
 
 
 def _is_smaller(unit: str, other: str) -> bool:

@@ -28,17 +28,9 @@ from compiled_ai.library.context import EffectRequest
 from compiled_ai.library.evidence import NO_PLACE, keeper
 from compiled_ai.library.fingerprints import Layouts
 from compiled_ai.library.lookups import load_tables
-from compiled_ai.library.replaying import (
-    Doubt,
-    EffectKey,
-    EffectLike,
-    Recorded,
-    RunContext,
-    StepCodec,
-    StepInfo,
-    StoodIn,
-    answer,
-)
+from compiled_ai.library.recorded import EffectKey, EffectLike, Recorded, answer
+from compiled_ai.library.replaying import RunContext
+from compiled_ai.library.steps import Doubt, StepCodec, StepInfo, StoodIn
 from compiled_ai.library.types import (
     Convert,
     FieldType,

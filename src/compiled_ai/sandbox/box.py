@@ -148,7 +148,7 @@ class Run:
 class Advance:
     """Takes runs one step further, for an engine that answers effects itself; a request is `{"input", "effects"}`.
 
-    `effects` lists what is recorded (the fields of `library.replaying.Recorded`). The value is `{"end": "pending",
+    `effects` lists what is recorded (the fields of `library.recorded.Recorded`). The value is `{"end": "pending",
     "requests": [{"step", "kind", "item", "attempt", "payload"}]}`, `{"end": "done", "output", "evidence"}`, or
     `{"end": "failed", "error", "code", "step"}`.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 
 from compiled_ai.gates.code import policy
 from compiled_ai.gates.code.members import Members
@@ -32,6 +33,8 @@ class Names(Members):
             return
         if node.id in policy.MODULE_NAMES or (self.script and node.id in policy.SCRIPT_BUILTINS):
             return
+        if self.mode == "function" and node.id in policy.WIDE_ERRORS:
+            self.fault("code.swallow", f"{node.id!r} is too wide to be raised or caught; name the error you mean", node)
         if node.id in policy.BUILTINS:
             return
         if node.id in policy.GUARDED_CALLS and self._guarded(node):
@@ -143,6 +146,8 @@ class Names(Members):
         values = self.scope.values.get(name, [])
         if self.mode == "function" and self.scope.kind != "module":
             self.fault("code.import", "imports belong above the function", node)
+        if self.mode == "function" and hasattr(builtins, name):  # the import is hoisted: whoever stands beside sees it
+            self.fault("code.import", f"{name!r} hides a built-in; import it under another name", node)
         bound_again = any(not isinstance(value, Imported) for value in values) and self.scope.kind != "function"
         if bound_again and not isinstance(self.parents.get(node), ast.Try):
             self.fault("code.import", f"{name!r} is imported and bound again; use two names", node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 def target_names(target: ast.AST) -> set[str]:
@@ -25,6 +25,18 @@ def own_nodes(top: ast.AST) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             waiting.extend(ast.iter_child_nodes(node))
+
+
+def leaves(statements: Iterable[ast.AST], *, in_loop: bool = False) -> bool:
+    """Tells whether statements may be left by `return`, or by a `break` or `continue` of a loop around them."""
+    for node in statements:
+        if isinstance(node, ast.Return) or not in_loop and isinstance(node, (ast.Break, ast.Continue)):
+            return True
+        looping = in_loop or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+        inner = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda))
+        if not inner and leaves(ast.iter_child_nodes(node), in_loop=looping):
+            return True
+    return False
 
 
 def own_loop(top: ast.AST) -> Iterator[ast.AST]:

@@ -18,6 +18,9 @@ def _names(text: str) -> frozenset[str]:
 WITHHELD_ERRORS = _names("BaseException BaseExceptionGroup SystemExit KeyboardInterrupt GeneratorExit")
 """Catching or raising these would interfere with whoever runs the code."""
 
+WIDE_ERRORS = _names("Exception ExceptionGroup RuntimeError RecursionError MemoryError")
+"""Who catches one of these catches what the machine lacks (stack, memory), and decides by how much of it there is."""
+
 EXCEPTIONS = frozenset(
     name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
 )

@@ -71,6 +71,16 @@ def build(tree: ast.Module) -> dict[ast.AST, Scope]:
     return scopes
 
 
+def reads_of(tree: ast.Module, name: str) -> Iterator[ast.Name]:
+    """Yields where a name is read that the module itself binds, and no scope within."""
+    for node, scope in build(tree).items():
+        for child in _own_nodes(node):
+            if isinstance(child, ast.Name) and child.id == name:
+                holder = scope.find(name)
+                if holder is not None and holder.kind == "module":
+                    yield child
+
+
 def _kind(node: ast.AST) -> ScopeKind:
     if isinstance(node, ast.Module):
         return "module"

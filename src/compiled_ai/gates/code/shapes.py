@@ -153,13 +153,12 @@ class Shapes(Weaknesses):
     def _handler(self, node: ast.ExceptHandler) -> None:
         if node.type is not None:
             return
-        raised = any(isinstance(part, ast.Raise) for part in node.body)
         looping: ast.AST = node
         in_while = False
         while looping in self.parents:
             looping = self.parents[looping]
             in_while = in_while or isinstance(looping, ast.While)
-        if (self.mode == "function" and not raised) or in_while:
+        if self.mode == "function" or in_while:
             self.fault(
                 "code.swallow", "a bare 'except:' swallows the signals that stop this code; name the error", node
             )

@@ -112,6 +112,6 @@ _CHECKS: Mapping[type[ast.AST], Callable[[_Walk, Any], None]] = {
     ast.Nonlocal: _Walk._yield_names,
     ast.Tuple: _Walk._items,
     ast.List: _Walk._items,
-    ast.Try: _Walk._unheard,
-    ast.TryStar: _Walk._unheard,
+    ast.Try: _Walk._try,
+    ast.TryStar: _Walk._try,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from compiled_ai.gates.code.calls import Calls
-from compiled_ai.gates.code.nodes import called_name, last_name, text_parts
+from compiled_ai.gates.code.nodes import called_name, last_name, leaves, text_parts
 from compiled_ai.gates.code.wording import COMMAND, is_sql
 
 _SIGNATURES = frozenset({"signature", "sig", "mac", "hmac", "digest", "x_signature", "hmac_signature"})
@@ -95,6 +95,11 @@ class Weaknesses(Calls):
         self._attribute(node)
         if node.attr in ("ECB", "MODE_ECB"):
             self.fault("code.crypto", "ECB shows which blocks are equal; cryptography has no place in a decision", node)
+
+    def _try(self, node: ast.Try | ast.TryStar) -> None:
+        if leaves(node.finalbody):
+            self.fault("code.swallow", "leaving a 'finally' drops whatever was raised; leave it at its end", node)
+        self._unheard(node)
 
     def _unheard(self, node: ast.Try | ast.TryStar) -> None:
         """`try: verify(...)` whose failure is passed over in silence."""

@@ -28,7 +28,8 @@ from compiled_ai.canonical import canonical_json, digest
 from compiled_ai.capabilities import Declared, Repeats, faults
 from compiled_ai.errors import ArtifactRefused, CallFailed, ConfigError, UsageError
 from compiled_ai.library.context import EffectRequest
-from compiled_ai.library.replaying import Recorded, StepInfo
+from compiled_ai.library.recorded import Recorded
+from compiled_ai.library.steps import StepInfo
 from compiled_ai.library.types import type_from_json
 from compiled_ai.runtime.calls.connections import Connection, find_connection
 from compiled_ai.runtime.calls.projection import project

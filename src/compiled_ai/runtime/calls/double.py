@@ -13,7 +13,8 @@ from typing import Any
 from compiled_ai.capabilities import faults
 from compiled_ai.errors import CallFailed, UsageError
 from compiled_ai.library.context import EffectRequest
-from compiled_ai.library.replaying import Recorded, StepInfo, answer
+from compiled_ai.library.recorded import Recorded, answer
+from compiled_ai.library.steps import StepInfo
 from compiled_ai.runtime.calls import Call, client_of, declared_of
 from compiled_ai.runtime.calls.projection import project
 
