@@ -62,6 +62,8 @@ def _words(first: date, last: date, gross: Decimal) -> dict[str, str]:
         words[name + "4"] = f"{day.month}/{day.day}/{day.year}"
         words[name + "L"] = f"{day:%b %d, %Y}"
         words[name + "D"] = f"{day:%d-%b-%y}"
+        words[name + "F"] = f"{day:%B} {day.day}, {day.year}"
+        words[name + "M"] = f"{day:%b%d/%y}".upper()
     commission = (gross * Decimal("0.15")).quantize(Decimal("0.01"))
     for name, amount in (("gross", gross), ("commission", commission), ("net", gross - commission)):
         words[name] = f"${amount:,.2f}"
@@ -89,9 +91,9 @@ def main() -> None:
         shares = "  ".join(f"{tally.right[one] / max(1, tally.counted[one]):.3f}" for one in FIELDS)
         print(f"{name:<22} {tally.mean:.3f}  {shares}", flush=True)
         means.setdefault(name[0], []).append(tally.mean)
-    for letter, title in (("a", "read"), ("b", "only scored")):
+    for letter, title in (("a", "read"), ("b", "only scored"), ("c", "read"), ("d", "only scored")):
         print(
-            f"{title}: {sum(means[letter]) / len(means[letter]):.3f} (n {len(means[letter])} pages x {options.times})"
+            f"{letter}, {title}: {sum(means[letter]) / len(means[letter]):.3f} (n {len(means[letter])} pages x {options.times})"
         )
 
 
