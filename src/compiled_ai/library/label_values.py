@@ -102,8 +102,8 @@ class Label:
 
     def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
         quality, after = self._quality()
-        if reads.words and _NO_NAME.match(str(self.cell.text), self.found.end - self.cell.start):
-            quality -= 35
+        if reads.unlike is not None and reads.unlike.match(str(self.cell.text), self.found.end - self.cell.start):
+            quality -= 35 if reads.words else 60
         found: list[Candidate] = []
         if side != "below":
             found += self._inside(quality, after, reads, stops)
@@ -237,6 +237,8 @@ class Label:
             reading = reads(self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])])
         if reading is None:
             return []
+        if isinstance(reading.value, Decimal) and side == "below" and _has_label(window[: reading.start]):
+            score -= 30
         if isinstance(reading.value, str):
             reading = self._without_revision(self._without_label(cell, reading), reads)
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
@@ -275,11 +277,6 @@ class Label:
         return reading._replace(value=match.group(1), end=reading.start + match.end(1)) if match else reading
 
 
-_NO_NAME = re.compile(
-    r"[ /.\-]{1,3}(?:code|id|no|number|num|nbr|ref|reference|phone|tel|fax|e-?mail|type|date|contact|address)\b|\s?#",
-    re.IGNORECASE,
-)
-"""What makes a label that of something else than a name: `Advertiser Code`, `Client #`."""
 _REVISION = re.compile(r"\brev(?:ision|\b)", re.IGNORECASE)
 _REVISED = re.compile(r"([\w\-]{4,})/\d{1,3}")
 _LAST_LABEL = re.compile(
@@ -322,6 +319,12 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
         skipped = word.end()
         extra += 1
     return end + skipped, extra
+
+
+def _has_label(before: str) -> bool:
+    """Tells whether what stands before an amount in its cell is a label with its colon: then the amount is that label's."""
+    label = _LABEL_AHEAD.match(before)
+    return label is not None and is_label(label.group().rstrip(" :#")) >= 0.9
 
 
 def _until_label(window: str) -> str:

@@ -56,7 +56,7 @@ _SMUDGED = re.compile(
 )
 _TORN = re.compile(
     r"(?:[$\u20ac\u00a3]\s?|(?<!\w)[S\u00a7](?=\d{1,3},\s?\d{3}))"
-    r"(?P<whole>\d{1,3}(?:(?:\s?[,;]\s?|\s)\d{3})*)"
+    r"(?P<whole>(?:\d\s\d\d?(?=,\d{3})|\d\d\s\d(?=,\d{3})|\d{1,3})(?:(?:\s?[,;]\s?|\s)\d{3})*)"
     r"(?:[.,]|(?P<tear>\s?[.,]\s?|(?<=[,;]\d{3})|(?<=[,;]\s\d{3})))(?P<cents>\d{2})(?![\d,.]\d|\d)"
 )
 """An amount with two decimals that OCR tore apart or gave other marks: `$1 ,915.00`, `$13, 160. 00`, `$1,91500`.
