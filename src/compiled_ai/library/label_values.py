@@ -21,6 +21,7 @@ from compiled_ai.library.labels import (
     bare_label,
     find_abbreviated,
     find_label,
+    find_same,
     fuzzy_positions,
     is_label,
     is_smudged_label,
@@ -78,8 +79,8 @@ def ways(kind: Kind | re.Pattern[str]) -> tuple[Find, ...]:
     Numbers and dates say by their shape what they are, so that a form may leave that out.
     """
     if kind not in ("identifier", "date", "date_range"):
-        return find_label, fuzzy_positions, find_abbreviated
-    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier"), find_abbreviated
+        return find_label, fuzzy_positions, find_abbreviated, find_same
+    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier"), find_abbreviated, find_same
 
 
 def plain_texts(labels: Sequence[str]) -> frozenset[str]:
@@ -291,7 +292,11 @@ _BREAK = re.compile(r"[:;()]|\d\S*")
 _GAP = re.compile(r"\s*[:#.=\-\u2013]*\s*")
 _MARK = re.compile(r"[:#=]")
 _WORD_AFTER = re.compile(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)")
+_ALSO = re.compile(r"\s?[/&]\s?([^\W\d_]+)")
+"""A second name for what a label names: `Advertiser/Client`."""
 _WORDS_OF_TWO = re.compile(r"[^\W\d_]{2,}")
+_POSTAL = re.compile(r"(?:p\.? ?o\.? ?box|c/o|attn|attention|suite|ste)\b", re.IGNORECASE)
+"""How the line of an address begins that stands below a name."""
 _CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
 _SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
 """What follows a word in running text, and not a label."""
@@ -308,6 +313,8 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
         second = _LABEL_AHEAD.match(rest, skipped)
         inner = second is not None and is_label(second.group().rstrip(" :#")) >= 0.9
         return end + (second.end() if second and inner else skipped), 0
+    if (also := _ALSO.match(rest, skipped)) and is_label(also.group(1)) >= 0.9:
+        skipped = also.start(1)
     ahead = _LABEL_AHEAD.match(rest, skipped)
     if ahead:
         return end + ahead.end(), len(ahead.group().split())
@@ -389,4 +396,6 @@ def _wrapped(page: Page, above: Cell, below: Cell) -> bool:
 
 
 def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
+    if _POSTAL.match(below.text):
+        return False
     return _plain(below.text) not in stops and is_label(below.text) < 0.5 and ":" not in below.text
