@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -236,8 +237,11 @@ class Label:
         if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
             at = cell.start + offset
             reading = reads(self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])])
+            reading = reading or self._over_two_lines(cell, window, reads)
         if reading is None:
             return []
+        if isinstance(reading.value, date):
+            reading = self._of_pair(cell, offset, reading, reads)
         if isinstance(reading.value, Decimal) and side == "below" and _has_label(window[: reading.start]):
             score -= 30
         if isinstance(reading.value, str):
@@ -253,6 +257,25 @@ class Label:
         value = self.page.placed(cell, reading, offset)
         label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
         return [Candidate(value, label, score, side)]
+
+    def _over_two_lines(self, cell: Cell, window: str, reads: Reader) -> Reading | None:
+        """A range whose second date stands in the next line of its column, behind a dash at the end of this one."""
+        if not _OPEN_RANGE.search(window):
+            return None
+        x0 = cell.x1 - len(window.lstrip())
+        below = next((one for one in self.page.row(cell.row + self.page.pitch) if abs(one.x0 - x0) <= 3), None)
+        if below is None:
+            return None
+        return reads(window + " " * (below.start - cell.start - len(cell.text)) + str(below.text[:40]))
+
+    def _of_pair(self, cell: Cell, offset: int, reading: Reading, reads: Reader) -> Reading:
+        """The second of two dates where the label is the second of two: `Start Date / End Date   06/08/20 - 06/13/20`."""
+        start = self.found.start - self.cell.start
+        if not _FIRST_OF_PAIR.search(str(self.cell.text)[max(0, start - 20) : start]):
+            return reading
+        at = cell.start + offset
+        line = self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])]
+        return next(islice(reads.all(line), 1, None), reading)
 
     def _reads_on(self, value: str) -> bool:
         """Tells a sentence that goes on behind the label (`the Advertiser is liable`) from a value."""
@@ -294,6 +317,8 @@ _MARK = re.compile(r"[:#=]")
 _WORD_AFTER = re.compile(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)")
 _ALSO = re.compile(r"\s?[/&]\s?([^\W\d_]+)")
 """A second name for what a label names: `Advertiser/Client`."""
+_OPEN_RANGE = re.compile(r"\d ?(?:-|\u2013|\u2014|to|thru|through)\s*$", re.IGNORECASE)
+_FIRST_OF_PAIR = re.compile(r"\b(?:start|begin|from|first)[a-z]{0,4}(?: dates?)? ?[/&-] ?$", re.IGNORECASE)
 _WORDS_OF_TWO = re.compile(r"[^\W\d_]{2,}")
 _POSTAL = re.compile(r"(?:p\.? ?o\.? ?box|c/o|attn|attention|suite|ste)\b", re.IGNORECASE)
 """How the line of an address begins that stands below a name."""

@@ -92,7 +92,9 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DATED)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
-        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DATED)
+        return Reader(
+            lambda text: next(ranges(text), None) or _side_by_side(text, order), ranges, wide=True, sign=_DATED
+        )
     if kind == "money":
         bare = 0.6 if symbols else 1.0
         amounts = partial(_amounts, bare=bare)
@@ -122,6 +124,15 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
     for found in find_ranges(text, order=order, base=base):
         first, last = (found.value.start, *found.first), (found.value.end, *found.last)
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
+
+
+def _side_by_side(text: str, order: Order) -> Reading | None:
+    """Two dates in columns of their own and nothing before them, as below or beside `Flight Dates`."""
+    dates = dates_in(text, order)
+    if len(dates) != 2 or text[: dates[0][1]].strip() or text[dates[0][2] : dates[1][1]].strip():
+        return None
+    first, last = dates
+    return Reading((first, last), first[1], last[2], 0.4) if first[0] <= last[0] else None
 
 
 @lru_cache(maxsize=4096)
