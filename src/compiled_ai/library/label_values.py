@@ -105,7 +105,7 @@ class Label:
     def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
         quality, after = self._quality()
         if reads.unlike is not None and reads.unlike.match(str(self.cell.text), self.found.end - self.cell.start):
-            quality -= 35 if reads.words else 60
+            quality -= 35 if reads.words else 100
         found: list[Candidate] = []
         if side != "below":
             found += self._inside(quality, after, reads, stops)

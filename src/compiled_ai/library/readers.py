@@ -75,7 +75,7 @@ _NO_NAME = re.compile(
 )
 _NO_SUM = re.compile(
     r" {1,2}(?:number of |no\. of |# of |# ?)?(?:spots?|units?|weeks?|days?|lines?|pages?|minutes|hours|impressions|ratings?"
-    r"|[gt]rps?|points|qty|quantity|net|commissions?|discounts?)\b",
+    r"|[gt]rps?|points|qty|quantity|commissions?|discounts?)\b",
     re.IGNORECASE,
 )
 
@@ -228,6 +228,7 @@ _ADDRESSED = re.compile(
     r"(?:(?i:\bbox|\bsuite|\bste\.?) ?#?|\w,? {1,2}(?!NO|ID|PO|IO)[A-Z]{2}\.? {1,2}(?=\d{5}(?:-\d{4})?$)|\(\d{3}\) ?)(?=\d)"
 )
 """What stands before the number of a box, a suite, a postcode, and the last part of a telephone number."""
+_PHONED = re.compile(r"\(\d{3}\) ?\d{3}[-.]\d{4}")
 
 
 def _identifier(text: str) -> Reading | None:
@@ -256,7 +257,7 @@ def _identifiers(text: str) -> Iterator[Reading]:
 
 def _is_of_address(text: str, start: int) -> bool:
     """Tells the number of a house, a box, a suite, a postcode or a telephone from one that names a document."""
-    if _HOUSE.match(text, start):
+    if _HOUSE.match(text, start) or _PHONED.match(text, max(0, start - 1)):
         return True
     before = max(0, start - 10)
     return any(before + match.end() == start for match in _ADDRESSED.finditer(text[before : start + 11]))
