@@ -1,9 +1,9 @@
 """How a reading function holds on pages of systems that no development file shows.
 
 `python bench/other_systems.py ARTIFACT`: `bench/pages/*.txt` are made-up pages in the manner of other traffic
-and billing systems; each is drawn a number of times with made-up names, numbers, dates and amounts. The pages `a*` were
-read while the library was changed, the pages `b*` were written before and only scored. Both come from one hand, so that
-this shows what breaks, not how often.
+and billing systems; each is drawn a number of times with made-up names, numbers, dates and amounts. The pages `a*` and
+`c*` were read while the library was changed, the pages `b*` and `d*` were written before and only scored. Each round
+comes from one hand, so that this shows what breaks, not how often.
 """
 
 from __future__ import annotations
@@ -92,9 +92,8 @@ def main() -> None:
         print(f"{name:<22} {tally.mean:.3f}  {shares}", flush=True)
         means.setdefault(name[0], []).append(tally.mean)
     for letter, title in (("a", "read"), ("b", "only scored"), ("c", "read"), ("d", "only scored")):
-        print(
-            f"{letter}, {title}: {sum(means[letter]) / len(means[letter]):.3f} (n {len(means[letter])} pages x {options.times})"
-        )
+        own = means[letter]
+        print(f"{letter}, {title}: {sum(own) / len(own):.3f} (n {len(own)} pages x {options.times})")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,9 @@ def test_a_short_number_without_an_address_is_that_of_the_document(number: str) 
     assert got is not None and got in number
 
 
-@pytest.mark.parametrize("count", ["Total Spots: 12", "Total Units   12", "Total # of Spots: 12", "Total Commission $9.00"])
+@pytest.mark.parametrize(
+    "count", ["Total Spots: 12", "Total Units   12", "Total # of Spots: 12", "Total Commission $9.00"]
+)
 def test_a_count_is_no_total(count: str) -> None:
     page = Page.from_text(f"Rate $5.00\nAmount $60.00\n{count}\nContract Total   $60.00\n")
     assert page.labelled("Total", kind="money") == Decimal("60.00")
@@ -158,7 +160,8 @@ def test_dates_beyond_another_label_or_a_gap_are_of_no_line() -> None:
     after = "\n\n\n\n     11/01/20     11/02/20\n"
     page = Page.from_text(LINES + after)
     assert page.labelled("End Date", kind="date") == FALL[1]
-    page = Page.from_text("Start Date   End Date\n09/07/20     10/04/20\nPrint Date   Due Date\n01/01/20     12/01/20\n")
+    heads = "Start Date   End Date\n09/07/20     10/04/20\nPrint Date   Due Date\n01/01/20     12/01/20\n"
+    page = Page.from_text(heads)
     assert (page.labelled("Start Date", kind="date"), page.labelled("End Date", kind="date")) == FALL
     assert page.labelled("Print Date", kind="date") == date(2020, 1, 1)
 
@@ -227,7 +230,59 @@ def test_a_heading_in_two_lines_is_read_over() -> None:
 
 
 def test_the_line_of_an_address_does_not_go_on_with_a_name() -> None:
-    page = Page.from_text("ADVERTISER         AGENCY\nOak and Pine Trust  Canal Partners\nPO Box 7788         1100 Vine\n")
+    head = "ADVERTISER         AGENCY\nOak and Pine Trust  Canal Partners\n"
+    page = Page.from_text(head + "PO Box 7788         1100 Vine\n")
     assert page.labelled("Advertiser", kind="name") == "Oak and Pine Trust"
-    page = Page.from_text("ADVERTISER         AGENCY\nOak and Pine Trust  Canal Partners\nFoundation          of Ohio\n")
+    page = Page.from_text(head + "Foundation          of Ohio\n")
     assert page.labelled("Advertiser", kind="name") == "Oak and Pine Trust Foundation"
+
+
+def test_the_order_number_of_a_rep_is_not_that_of_the_station() -> None:
+    page = Page.from_text(" REP ORDER #  77120931      STATION ORDER #  48213377\n")
+    assert page.labelled("Order #", kind="identifier") == "48213377"
+    assert page.labelled("Rep Order #", kind="identifier") == "77120931"
+
+
+def test_a_short_number_behind_another_word_is_not_the_value_of_the_label_above() -> None:
+    page = Page.from_text("        CONTRACT\n Sta# 1  Mod# 02\n Ord#  48213377\n")
+    assert page.labelled("Contract #", "Order #", kind="identifier") == "48213377"
+    assert Page.from_text("        CONTRACT\n        02\n").labelled("Contract #", kind="identifier") == "02"
+
+
+def test_a_value_under_a_label_of_its_own_column_is_no_second_line_of_a_name() -> None:
+    page = Page.from_text("Advertiser     Oak Pine     Agency  Canal\nAdv. Product   Senate       Est     1204\n")
+    assert page.labelled("Advertiser", kind="name") == "Oak Pine"
+    boxed = "| Advertiser          | Agency  |\n| Oak Pine Trust Fund | Canal   |\n|_____________________|_________|\n"
+    page = Page.from_text(boxed)
+    assert page.labelled("Advertiser", kind="name") == "Oak Pine Trust Fund"
+
+
+def test_a_heading_of_a_section_is_no_name() -> None:
+    text = "Advertiser Information       Agency Information\nName:     Oak Pine           Name:     Canal Street\n"
+    assert Page.from_text(text).labelled("Advertiser", kind="name") == "Oak Pine"
+    text = "Advertiser:  Center for Voter Information\n"
+    assert Page.from_text(text).labelled("Advertiser", kind="name") == "Center for Voter Information"
+
+
+def test_a_gross_amount_behind_those_of_the_weeks_is_their_sum() -> None:
+    page = Page.from_text("Gross   $4,000.00   $5,000.00   $9,450.00   $18,450.00\n")
+    assert page.labelled("Gross", kind="money") == Decimal("18450.00")
+    page = Page.from_text("Gross   $18,450.00   $2,767.50   $15,682.00\n")
+    assert page.labelled("Gross", kind="money") == Decimal("18450.00")
+    page = Page.from_text("Gross   $4,000.00   $5,000.00   $9,450.00   $20,000.00\n")
+    assert page.labelled("Gross", kind="money") == Decimal("4000.00")
+
+
+@pytest.mark.parametrize(
+    ("printed", "amount"), [("$18,45O.OO", "18450.00"), ("$5O.00", "50.00"), ("$18,45 Off", "18.45")]
+)
+def test_a_letter_behind_a_digit_is_one_of_the_amount_only_before_a_mark(printed: str, amount: str) -> None:
+    assert Page.from_text(f"Gross   {printed}\n").labelled("Gross", kind="money") == Decimal(amount)
+
+
+def test_dates_of_the_first_line_of_a_table_are_no_range_of_a_heading_further_up() -> None:
+    text = "Schedule\n\nLine  Start       End\n1     09/07/20    09/13/20\n2     09/14/20    10/04/20\n"
+    page = Page.from_text("Contract 48213377\n" + text)
+    assert page.labelled("Contract Dates", kind="date_range") is None
+    assert page.labelled("End", kind="date") == FALL[1]
+    assert flight("Flight Dates\n09/07/20   10/04/20\n") == FALL

@@ -1,4 +1,4 @@
-"""Values that stand below each other under one label: the lines of a schedule that states no flight or sum elsewhere."""
+"""Values below each other under one label: lines of a schedule that states no flight or sum elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = 500
 
 
 def over_lines(page: Page, best: Candidate, reads: Reader) -> Value:
-    """Returns what a label says of all lines below it: from the first to the last day, or the sum that the last one gives.
+    """Returns what a label says of all lines below it: from the first to the last day, or the sum in the last one.
 
     A `Start` is the earliest of its dates, an `End` the latest. Anything else is the value right below the label.
     """
@@ -58,7 +58,9 @@ def _column(page: Page, value: Value, reads: Reader) -> list[Value]:
         cells = [one for one in page.row(row) if one.x0 <= at + 8 and one.x1 >= at - 8]
         if any(is_label(one.text) >= 0.9 for one in cells):
             break
-        found = next(((one, reading) for one in cells for reading in reads.all(one.text) if _under(one, reading, at)), None)
+        found = next(
+            ((one, reading) for one in cells for reading in reads.all(one.text) if _under(one, reading, at)), None
+        )
         if found is not None:
             values.append(page.placed(*found))
             last = row

@@ -186,11 +186,17 @@ class Label:
         return self._sums_first(found)
 
     def _sums_first(self, found: list[Candidate]) -> list[Candidate]:
-        """Prefers the largest of the amounts beside a total: the others are parts of it, or quantities and ratings."""
+        """Prefers the largest of the amounts beside a total: the others are parts of it, or quantities and ratings.
+
+        On a page with currency symbols only where it is the sum of the others, as behind the columns of months.
+        """
         amounts = [one for one in found if isinstance(one.value, Decimal)]
-        if len(amounts) < 2 or self.page.symbols or not re.search(r"total|gross", self.label, re.IGNORECASE):
+        if len(amounts) < 2 or not re.search(r"total|gross", self.label, re.IGNORECASE):
             return found
         largest = max(amounts, key=lambda one: abs(cast(Decimal, one.value)))
+        values = [cast(Decimal, one.value) for one in amounts]
+        if self.page.symbols and not (len(values) > 2 and 2 * cast(Decimal, largest.value) == sum(values)):
+            return found
         most = max(one.score for one in amounts)
         return [replace(one, score=most + 1) if one is largest else one for one in found]
 
@@ -240,6 +246,8 @@ class Label:
             reading = reading or self._over_two_lines(cell, window, reads)
         if reading is None:
             return []
+        if reads.wide and reading.confidence < 1 and side == "below" and score < 75:
+            return []
         if isinstance(reading.value, date):
             reading = self._of_pair(cell, offset, reading, reads)
         if isinstance(reading.value, Decimal) and side == "below" and _has_label(window[: reading.start]):
@@ -248,6 +256,8 @@ class Label:
             reading = self._without_revision(self._without_label(cell, reading), reads)
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
+        if isinstance(reading.value, str) and reading.confidence < 1 and lead and not reads.words and side == "below":
+            score -= 40
         if isinstance(reading.value, str):
             score -= 70 * max(is_label(window), 0.7 * (reads.words and is_smudged_label(window)))
             score -= 90 * (_plain(reading.value) in stops)
@@ -269,7 +279,7 @@ class Label:
         return reads(window + " " * (below.start - cell.start - len(cell.text)) + str(below.text[:40]))
 
     def _of_pair(self, cell: Cell, offset: int, reading: Reading, reads: Reader) -> Reading:
-        """The second of two dates where the label is the second of two: `Start Date / End Date   06/08/20 - 06/13/20`."""
+        """The second of two dates where the label is the second of two: `Start / End Date   06/08/20 - 06/13/20`."""
         start = self.found.start - self.cell.start
         if not _FIRST_OF_PAIR.search(str(self.cell.text)[max(0, start - 20) : start]):
             return reading
@@ -307,7 +317,7 @@ _LAST_LABEL = re.compile(
     r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
     r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"
 )
-_OTHER = words("alt alternate alternative old previous prior former external secondary agency agy net sub")
+_OTHER = words("alt alternate alternative old previous prior former external secondary agency agy rep net sub")
 """Words before a label that make it the label of something else: `Alt Order #` is not the `Order #`."""
 _SIGN = re.compile(r"\w")
 _NO_SIGN = re.compile(r"[\W_]+")
@@ -354,7 +364,7 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
 
 
 def _has_label(before: str) -> bool:
-    """Tells whether what stands before an amount in its cell is a label with its colon: then the amount is that label's."""
+    """Tells whether an amount has a label with its colon before it in its cell: then it is that label's."""
     label = _LABEL_AHEAD.match(before)
     return label is not None and is_label(label.group().rstrip(" :#")) >= 0.9
 
@@ -386,7 +396,7 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
         below = [other for other in page.row(cell.row + page.pitch) if -3 <= other.x0 - x0 <= 6]
         if not below or page.y(below[0].row) - page.y(cell.row) > 1.7 or not _may_continue(below[0], stops):
             break
-        if _has_own_label(page, below[0]):
+        if _has_own_label(page, below[0], beside):
             break
         wrapped = abs(below[0].x0 - x0) <= 2.5 and _wrapped(page, cell, below[0])
         wrapped = wrapped or bool(_CODE_ALONE.fullmatch(below[0].text))
@@ -397,10 +407,12 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
     return join(parts) if len(parts) > 1 else value
 
 
-def _has_own_label(page: Page, below: Cell) -> bool:
-    """Tells whether what stands to the left of a line is a label, with its colon: then the line is that label's."""
+def _has_own_label(page: Page, below: Cell, label: Cell | None) -> bool:
+    """Tells whether a label stands to the left of a line, with its colon or under `label`: the line is its value."""
     before = [cell for cell in page.row(below.row) if cell.x0 < below.x0 - 1]
-    return bool(before) and before[-1].text.endswith(":") and is_label(before[-1].text) >= 0.9
+    if not before or is_label(before[-1].text) < 0.9:
+        return False
+    return before[-1].text.endswith(":") or (label is not None and abs(before[-1].x0 - label.x0) <= 1)
 
 
 def _unlabelled(page: Page, below: Cell, label: Cell) -> bool:
@@ -421,6 +433,6 @@ def _wrapped(page: Page, above: Cell, below: Cell) -> bool:
 
 
 def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
-    if _POSTAL.match(below.text):
+    if _POSTAL.match(below.text) or not any(map(str.isalnum, below.text)):
         return False
     return _plain(below.text) not in stops and is_label(below.text) < 0.5 and ":" not in below.text

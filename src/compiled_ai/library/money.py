@@ -198,6 +198,8 @@ def _part_of_code(text: str, first: int, start: int, end: int) -> bool:
         return True
     after, second = text[end : end + 1], text[end + 1 : end + 2]
     if after.isalpha():
+        if after in "OoQDIl" and second in (".", ","):
+            return True
         return not text[end : end + 2].isupper() and second.isalnum() or second.isdigit()
     return bool(after) and after in "/:-.," and second.isdigit()
 

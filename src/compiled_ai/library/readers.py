@@ -74,8 +74,8 @@ _NO_NAME = re.compile(
     re.IGNORECASE,
 )
 _NO_SUM = re.compile(
-    r" {1,2}(?:number of |no\. of |# of |# ?)?(?:spots?|units?|weeks?|days?|lines?|pages?|minutes|hours|impressions|ratings?"
-    r"|[gt]rps?|points|qty|quantity|commissions?|discounts?)\b",
+    r" {1,2}(?:number of |no\. of |# of |# ?)?(?:spots?|units?|weeks?|days?|lines?|pages?|minutes|hours|impressions"
+    r"|ratings?|[gt]rps?|points|qty|quantity|commissions?|discounts?)\b",
     re.IGNORECASE,
 )
 
@@ -155,7 +155,7 @@ def _money(text: str, bare: float) -> Reading | None:
             if best is None or reading.confidence > best.confidence:
                 best = reading._replace(end=min(reading.end, len(text)))
             if reading.confidence == 1.0:
-                return _untorn(text, cast(Reading, best))
+                return _untorn(text, best)
         if best and 0.6 <= best.confidence < 0.9:
             break
     return best
@@ -225,7 +225,8 @@ _HOUSE = re.compile(
     r"(?i:street|st|road|rd|avenue|ave|boulevard|blvd|drive|dr|lane|ln|way|court|ct|parkway|pkwy|plaza|highway|hwy)\b"
 )
 _ADDRESSED = re.compile(
-    r"(?:(?i:\bbox|\bsuite|\bste\.?) ?#?|\w,? {1,2}(?!NO|ID|PO|IO)[A-Z]{2}\.? {1,2}(?=\d{5}(?:-\d{4})?$)|\(\d{3}\) ?)(?=\d)"
+    r"(?:(?i:\bbox|\bsuite|\bste\.?) ?#?|\w,? {1,2}(?!NO|ID|PO|IO)[A-Z]{2}\.? {1,2}(?=\d{5}(?:-\d{4})?$)"
+    r"|\(\d{3}\) ?)(?=\d)"
 )
 """What stands before the number of a box, a suite, a postcode, and the last part of a telephone number."""
 _PHONED = re.compile(r"\(\d{3}\) ?\d{3}[-.]\d{4}")
