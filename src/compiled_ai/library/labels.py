@@ -257,8 +257,8 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
 
 
 def _torn(places: Mapping[str, object], word: str) -> frozenset[str]:
-    """The words of a text that may be the first part of a word which OCR tore apart: `Adver tiser`."""
-    return frozenset(word[:cut] for cut in range(2, len(word) - 1) if word[:cut] in places)
+    """The words of a text that may be the first part of a word which OCR tore in two: `Adver tiser`."""
+    return frozenset(word[:cut] for cut in range(2, len(word) - 1) if word[:cut] in places and word[cut:] in places)
 
 
 @lru_cache(maxsize=4096)
