@@ -286,3 +286,26 @@ def test_dates_of_the_first_line_of_a_table_are_no_range_of_a_heading_further_up
     assert page.labelled("Contract Dates", kind="date_range") is None
     assert page.labelled("End", kind="date") == FALL[1]
     assert flight("Flight Dates\n09/07/20   10/04/20\n") == FALL
+
+
+@pytest.mark.parametrize(
+    "empty",
+    ["Advertiser:", "Advertiser: N/A", "Advertiser:   Product: X", "Client #: 4471", "Advertiser Contact: Joe Roe", ""],
+)
+def test_an_advertiser_that_is_not_stated_is_none(empty: str) -> None:
+    page = Page.from_text(f"{empty}\nAgency: Northgate Media\nBuyer: Ann Roe\n")
+    assert page.labelled("Advertiser", "Client", kind="name") is None
+    page = Page.from_text(f"{empty}\nAgency: Northgate Media\nClient: None of the Above PAC\n")
+    assert page.labelled("Advertiser", "Client", kind="name") == "None of the Above PAC"
+
+
+def test_a_total_that_is_not_stated_is_none() -> None:
+    page = Page.from_text("Gross Total:\nAgency Commission: $2,767.50\n")
+    assert page.labelled("Gross Total", kind="money") is None
+    page = Page.from_text("Gross Total:\n   $18,450.00\nAgency Commission: $2,767.50\n")
+    assert page.labelled("Gross Total", kind="money") == Decimal("18450.00")
+
+
+def test_a_revision_behind_a_dash_is_cut_only_where_the_label_names_one() -> None:
+    assert Page.from_text("Contract/Rev#: 48213377-02\n").labelled("Contract", kind="identifier") == "48213377"
+    assert Page.from_text("Invoice #: 48213377-2\n").labelled("Invoice #", kind="identifier") == "48213377-2"

@@ -103,9 +103,9 @@ class Label:
     label: str
 
     def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
-        quality, after = self._quality()
         if reads.unlike is not None and reads.unlike.match(str(self.cell.text), self.found.end - self.cell.start):
-            quality -= 35 if reads.words else 100
+            return []
+        quality, after = self._quality()
         found: list[Candidate] = []
         if side != "below":
             found += self._inside(quality, after, reads, stops)
@@ -238,7 +238,7 @@ class Label:
             if ahead and is_label(ahead.group().rstrip(" :#")) >= 0.9:
                 named = _plain(ahead.group()) == "name"
                 offset, window = (offset + ahead.end(), window[ahead.end() :]) if named else (offset, window)
-                score -= 0 if named else 60
+                score -= 0 if named else 100
         reading = reads(window)
         if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
             at = cell.start + offset
@@ -251,7 +251,7 @@ class Label:
         if isinstance(reading.value, date):
             reading = self._of_pair(cell, offset, reading, reads)
         if isinstance(reading.value, Decimal) and side == "below" and _has_label(window[: reading.start]):
-            score -= 30
+            return []
         if isinstance(reading.value, str):
             reading = self._without_revision(self._without_label(cell, reading), reads)
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
@@ -303,7 +303,7 @@ class Label:
         return reading._replace(value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
     def _without_revision(self, reading: Reading, reads: Reader) -> Reading:
-        """Cuts `/2` from `1234567/2` where the label (`Contract / Revision`) says that a revision stands there."""
+        """Cuts `/2` from `1234567/2`, or `-02`, where the label (`Contract / Revision`) says that a revision stands there."""
         if reads.words or reads.sign is None:
             return reading
         label = str(self.cell.text)[self.found.start - self.cell.start :][: self.found.end - self.found.start + 16]
@@ -312,7 +312,7 @@ class Label:
 
 
 _REVISION = re.compile(r"\brev(?:ision|\b)", re.IGNORECASE)
-_REVISED = re.compile(r"([\w\-]{4,})/\d{1,3}")
+_REVISED = re.compile(r"([\w\-]{4,})(?:/\d{1,3}|-\d{1,2})")
 _LAST_LABEL = re.compile(
     r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
     r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"

@@ -196,6 +196,8 @@ def _text(text: str) -> Reading | None:
 _ELSEWHERE = re.compile(r"www\.|https?:|@\w|\b[A-Z]{2}\.? \d{5}(?:-\d{4})?$|^[Pp]\.? ?[Oo]\.? [Bb]ox\b")
 """What belongs to an address rather than to a name."""
 _CODES = re.compile(r"\(\d[\w\-]{0,15}\)")
+_NOBODY = re.compile(r"n\.?/?a\.?|none|tb[ad]|unknown|not applicable", re.IGNORECASE)
+"""What a form says where it has no name."""
 _ONLY_FORM = re.compile(r"(?:inc|llc|ltd|co|corp|company|sdn\.? ?bhd|bhd|gmbh|plc|limited)\.?", re.IGNORECASE)
 
 
@@ -207,7 +209,7 @@ def _name(text: str) -> Reading | None:
     named = _CODES.sub("", value)
     letters = sum(map(str.isalpha, named))
     digits = sum(map(str.isdigit, named))
-    if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
+    if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value) or _NOBODY.fullmatch(value):
         return None
     if dates_in(value) or has_cents(value):
         return None
