@@ -219,6 +219,16 @@ def test_the_same_label_in_other_words_is_found_last() -> None:
     assert page.labelled("Contract Total", kind="money") == Decimal("70.00")
 
 
+def test_paid_to_date_is_no_end_date() -> None:
+    assert Page.from_text("Paid to Date: 09/01/20\n").labelled("End Date", kind="date") is None
+    assert Page.from_text("Flight To: 10/04/20\n").labelled("Flight End", kind="date") == FALL[1]
+
+
+def test_a_column_of_last_visits_gives_the_first_line_as_before() -> None:
+    page = Page.from_text("Last Visit   Fee\n09/14/20     $5.00\n10/04/20     $6.00\n")
+    assert page.labelled("Last Visit", kind="date") == date(2020, 9, 14)
+
+
 @pytest.mark.parametrize("label", ["Gross Total", "Total $", "Total", "Week End", "Order Total Amount"])
 def test_what_may_head_a_column_of_lines_has_no_other_words(label: str) -> None:
     assert find_same("Gross Amount  Amount $  Amount  Week Stop  Order Amount Amount", label) == []

@@ -17,8 +17,8 @@ from compiled_ai.library.readers import Reader, Reading
 if TYPE_CHECKING:
     from compiled_ai.library.layout import Page
 
-_FIRST = re.compile(r"\b(?:start|begin|first|from)", re.IGNORECASE)
-_LAST = re.compile(r"\b(?:end|stop|last|finish|thru|through|to\b)", re.IGNORECASE)
+_FIRST = re.compile(r"\b(?:start|begin|from\b|first (?:day|date|air|spot))", re.IGNORECASE)
+_LAST = re.compile(r"\b(?:end|stop|finish|thru\b|through\b|to\b|last (?:day|date|air|spot))", re.IGNORECASE)
 _GAP = 3
 """Lines from one value of a column to the next, at most: a line of a schedule may go on below."""
 _MOST = 500

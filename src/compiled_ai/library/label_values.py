@@ -239,21 +239,9 @@ class Label:
                 named = _plain(ahead.group()) == "name"
                 offset, window = (offset + ahead.end(), window[ahead.end() :]) if named else (offset, window)
                 score -= 0 if named else 100
-        reading = reads(window)
-        if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
-            at = cell.start + offset
-            reading = reads(self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])])
-            reading = reading or self._over_two_lines(cell, window, reads)
-        if reading is None:
+        reading = self._reading(cell, window, offset, reads)
+        if reading is None or (side == "below" and not _holds_below(reading, window, score, reads)):
             return []
-        if reads.wide and reading.confidence < 1 and side == "below" and score < 75:
-            return []
-        if isinstance(reading.value, date):
-            reading = self._of_pair(cell, offset, reading, reads)
-        if isinstance(reading.value, Decimal) and side == "below" and _has_label(window[: reading.start]):
-            return []
-        if isinstance(reading.value, str):
-            reading = self._without_revision(self._without_label(cell, reading), reads)
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
         if isinstance(reading.value, str) and reading.confidence < 1 and lead and not reads.words and side == "below":
@@ -267,6 +255,21 @@ class Label:
         value = self.page.placed(cell, reading, offset)
         label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
         return [Candidate(value, label, score, side)]
+
+    def _reading(self, cell: Cell, window: str, offset: int, reads: Reader) -> Reading | None:
+        """What a window of a cell says, read on in its row or column where a range goes on there."""
+        reading = reads(window)
+        if reading is None and reads.wide and offset + len(window) >= len(cell.text) and re.search(r"\d", window):
+            at = cell.start + offset
+            reading = reads(self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])])
+            reading = reading or self._over_two_lines(cell, window, reads)
+        if reading is None:
+            return None
+        if isinstance(reading.value, date):
+            return self._of_pair(cell, offset, reading, reads)
+        if isinstance(reading.value, str):
+            return self._without_revision(self._without_label(cell, reading), reads)
+        return reading
 
     def _over_two_lines(self, cell: Cell, window: str, reads: Reader) -> Reading | None:
         """A range whose second date stands in the next line of its column, behind a dash at the end of this one."""
@@ -303,7 +306,7 @@ class Label:
         return reading._replace(value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
     def _without_revision(self, reading: Reading, reads: Reader) -> Reading:
-        """Cuts `/2` from `1234567/2`, or `-02`, where the label (`Contract / Revision`) says that a revision stands there."""
+        """Cuts `/2` or `-02` from a number where the label (`Contract / Revision`) names a revision."""
         if reads.words or reads.sign is None:
             return reading
         label = str(self.cell.text)[self.found.start - self.cell.start :][: self.found.end - self.found.start + 16]
@@ -363,10 +366,15 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
     return end + skipped, extra
 
 
-def _has_label(before: str) -> bool:
-    """Tells whether an amount has a label with its colon before it in its cell: then it is that label's."""
-    label = _LABEL_AHEAD.match(before)
-    return label is not None and is_label(label.group().rstrip(" :#")) >= 0.9
+def _holds_below(reading: Reading, window: str, score: float, reads: Reader) -> bool:
+    """Tells whether a reading may belong to a label above it.
+
+    An amount with a label of its own before it does not, nor two dates side by side far below, as in a line of a table.
+    """
+    if isinstance(reading.value, Decimal):
+        label = _LABEL_AHEAD.match(window[: reading.start])
+        return label is None or is_label(label.group().rstrip(" :#")) < 0.9
+    return not (reads.wide and reading.confidence < 1 and score < 75)
 
 
 def _until_label(window: str) -> str:

@@ -220,7 +220,8 @@ def find_same(text: str, label: str) -> list[Found]:
     if len(tokens) != 2 or _WHOLE.isdisjoint(tokens):
         return []
     others = [" ".join((*tokens[:at], same, *tokens[at + 1 :])) for at in (0, 1) for same in _SAME.get(tokens[at], ())]
-    return [replace(found, quality=0.8) for other in others for found in find_label(text, other)]
+    stated = [other for other in others if other not in ("to date", "to dates")]
+    return [replace(found, quality=0.8) for other in stated for found in find_label(text, other)]
 
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")

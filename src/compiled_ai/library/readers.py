@@ -74,7 +74,7 @@ _NO_NAME = re.compile(
     re.IGNORECASE,
 )
 _NO_SUM = re.compile(
-    r" {1,2}(?:number of |no\. of |# of |# ?)?(?:spots?|units?|weeks?|days?|lines?|pages?|minutes|hours|impressions"
+    r" (?:number of |no\. of |# of |# ?)?(?:spots?|units?|weeks?|days?|lines?|pages?|minutes|hours|impressions"
     r"|ratings?|[gt]rps?|points|qty|quantity|commissions?|discounts?)\b",
     re.IGNORECASE,
 )
@@ -93,7 +93,7 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
         return Reader(
-            lambda text: next(ranges(text), None) or _side_by_side(text, order), ranges, wide=True, sign=_DATED
+            lambda text: next(ranges(text), None) or _side_by_side(text, order, base), ranges, wide=True, sign=_DATED
         )
     if kind == "money":
         bare = 0.6 if symbols else 1.0
@@ -126,9 +126,9 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
         yield Reading((first, last), found.first[0], found.last[1], 1.0)
 
 
-def _side_by_side(text: str, order: Order) -> Reading | None:
+def _side_by_side(text: str, order: Order, base: date | None) -> Reading | None:
     """Two dates in columns of their own and nothing before them, as below or beside `Flight Dates`."""
-    dates = dates_in(text, order)
+    dates = dates_in(text, order, base)
     if len(dates) != 2 or text[: dates[0][1]].strip() or text[dates[0][2] : dates[1][1]].strip():
         return None
     first, last = dates
