@@ -1,9 +1,9 @@
 """How a reading function holds on pages of systems that no development file shows.
 
 `python bench/other_systems.py ARTIFACT`: `bench/pages/*.txt` are made-up pages in the manner of other traffic
-and billing systems; each is drawn a number of times with made-up names, numbers, dates and amounts. The pages `a*` were
-read while the library was changed, the pages `b*` were written before and only scored. Both come from one hand, so that
-this shows what breaks, not how often.
+and billing systems; each is drawn a number of times with made-up names, numbers, dates and amounts. The pages `a*` and
+`c*` were read while the library was changed, the pages `b*` and `d*` were written before and only scored. Each round
+comes from one hand, so that this shows what breaks, not how often.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def _words(first: date, last: date, gross: Decimal) -> dict[str, str]:
         words[name + "4"] = f"{day.month}/{day.day}/{day.year}"
         words[name + "L"] = f"{day:%b %d, %Y}"
         words[name + "D"] = f"{day:%d-%b-%y}"
+        words[name + "F"] = f"{day:%B} {day.day}, {day.year}"
+        words[name + "M"] = f"{day:%b%d/%y}".upper()
     commission = (gross * Decimal("0.15")).quantize(Decimal("0.01"))
     for name, amount in (("gross", gross), ("commission", commission), ("net", gross - commission)):
         words[name] = f"${amount:,.2f}"
@@ -89,10 +91,9 @@ def main() -> None:
         shares = "  ".join(f"{tally.right[one] / max(1, tally.counted[one]):.3f}" for one in FIELDS)
         print(f"{name:<22} {tally.mean:.3f}  {shares}", flush=True)
         means.setdefault(name[0], []).append(tally.mean)
-    for letter, title in (("a", "read"), ("b", "only scored")):
-        print(
-            f"{title}: {sum(means[letter]) / len(means[letter]):.3f} (n {len(means[letter])} pages x {options.times})"
-        )
+    for letter, title in (("a", "read"), ("b", "only scored"), ("c", "read"), ("d", "only scored")):
+        own = means[letter]
+        print(f"{letter}, {title}: {sum(own) / len(own):.3f} (n {len(own)} pages x {options.times})")
 
 
 if __name__ == "__main__":

@@ -39,12 +39,13 @@ _MONTHS = {
     for name in names.split()
 }
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=lambda name: (-len(name), name))) + ")"
-_YEAR = r"(?P<year>\d{4}|\d{2}(?!,? ?(?:19|20)\d\d(?!\d)))(?![\d:])"
-"""A year after a month by name; not the day of `June 8-13, 2020`, which a full year follows."""
+_YEAR = r"(?P<year>\d{4}|\d{2}(?!,? ?(?:19|20)\d\d(?!\d)|/\d\d(?!\d)))(?![\d:])"
+"""A year after a month by name; not the day of `June 8-13, 2020` or `SEP07-OCT04/20`, which a year follows."""
 _PATTERNS: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?<![\d.])(?P<a>\d{4})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{1,2})(?!\d)"),
     re.compile(
-        r"(?<!\d)(?<!\d[/.])(?P<a>\d{1,2})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|\d{2})(?!\d|(?P=sep)\d)"
+        r"(?<!\d)(?<!\d[/.])(?P<a>\d{1,2})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?['\u2019]?(?P<c>\d{4}|\d{2})"
+        r"(?!\d|(?P=sep)\d)"
     ),
     re.compile(
         r"(?<![\d/.])(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s.\-/,]{0,2}(?:of |de )?"
@@ -63,9 +64,11 @@ _SHORT = (
     re.compile(rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s?{_MONTH}(?![^\W\d_])", re.IGNORECASE),
 )
 _WEEKDAY = r"\(?(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\)?"
+_SHORT_END = re.compile(r"(?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\d/])")
+_HOUR = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
 _BETWEEN = re.compile(
-    rf"(?:\s*{_WEEKDAY})?\s*(?:-{{1,2}}|[\u2010-\u2015\u00ad_=\u00ab]|to|till?|until|through|thru|/|~|and"
-    rf"|ends?:?|ending:?|end date:?)\s*(?:{_WEEKDAY}\s*)?",
+    rf"(?:,?\s*{_WEEKDAY}|,?\s*{_HOUR})?\s*(?:-{{1,2}}>?|[\u2010-\u2015\u00ad_=\u00ab>\u2192]|to:?|till?|until|up to"
+    rf"|through(?: and including)?:?|thru?:?|/|~|and|ends?:?|ending:?|end date:?)\s*(?:{_WEEKDAY}\s*)?",
     re.IGNORECASE,
 )
 _WITHIN = re.compile(
@@ -140,7 +143,8 @@ def parse_date(text: str, *, order: Order = "mdy", base: date | None = None) -> 
 def parse_range(text: str, *, order: Order = "mdy", base: date | None = None) -> DateRange | None:
     """Reads the first range of two dates: `06/08/20-06/13/20`, `Apr 7, 2020 - Apr 13, 2020`, `4/17 to 4/23/20`.
 
-    A start without a year takes it from the end (the year before, if it would lie after the end).
+    A start without a year takes it from the end (the year before, if it would lie after the end), an end without a year
+    (`4/17/20 - 4/23`) from a start that lies before it.
     """
     return next((found.value for found in find_ranges(text, order=order, base=base)), None)
 
@@ -295,12 +299,14 @@ def _pairs(text: str, order: Order, base: date | None) -> Iterator[FoundRange]:
         short = _short_start(text, first, order) if base is None else None
         if short:
             yield FoundRange(DateRange(short.value, first.value), (short.start, short.end), (first.start, first.end))
+        elif base is None and (last := _short_end(text, first, order)):
+            yield FoundRange(DateRange(first.value, last.value), (first.start, first.end), (last.start, last.end))
         index += 1
 
 
 def _short_start(text: str, end: FoundDate, order: Order) -> FoundDate | None:
     """A start without a year, `4/17` of `4/17 - 4/23/20`, just before the end date."""
-    window = max(0, end.start - 16)
+    window = max(0, end.start - 24)
     before = text[window : end.start]
     for pattern in _SHORT:
         for match in pattern.finditer(before):
@@ -312,6 +318,16 @@ def _short_start(text: str, end: FoundDate, order: Order) -> FoundDate | None:
                     first, last = window + match.start(), window + match.end()
                     return FoundDate(LocatedDate.of(value, place_in(text, first, last)), first, last)
     return None
+
+
+def _short_end(text: str, start: FoundDate, order: Order) -> FoundDate | None:
+    """An end without a year, `4/23` of `4/17/20 - 4/23`, right behind its start and in the same year."""
+    between = _BETWEEN.match(text, start.end)
+    match = _SHORT_END.match(text, between.end()) if between else None
+    value = _date_of({**match.groupdict(), "c": str(start.value.year)}, order, None) if match else None
+    if match is None or value is None or value < start.value:
+        return None
+    return FoundDate(LocatedDate.of(value, place_in(text, *match.span())), *match.span())
 
 
 def month_range(year: int, month: int) -> DateRange:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -21,6 +22,7 @@ from compiled_ai.library.labels import (
     bare_label,
     find_abbreviated,
     find_label,
+    find_same,
     fuzzy_positions,
     is_label,
     is_smudged_label,
@@ -78,8 +80,8 @@ def ways(kind: Kind | re.Pattern[str]) -> tuple[Find, ...]:
     Numbers and dates say by their shape what they are, so that a form may leave that out.
     """
     if kind not in ("identifier", "date", "date_range"):
-        return find_label, fuzzy_positions, find_abbreviated
-    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier"), find_abbreviated
+        return find_label, fuzzy_positions, find_abbreviated, find_same
+    return find_label, fuzzy_positions, partial(_find_bare, dated=kind != "identifier"), find_abbreviated, find_same
 
 
 def plain_texts(labels: Sequence[str]) -> frozenset[str]:
@@ -101,9 +103,9 @@ class Label:
     label: str
 
     def values(self, reads: Reader, side: Side, stops: frozenset[str]) -> list[Candidate]:
+        if reads.unlike is not None and reads.unlike.match(self.cell.plain, self.found.end - self.cell.start):
+            return []
         quality, after = self._quality()
-        if reads.words and _NO_NAME.match(self.cell.plain, self.found.end - self.cell.start):
-            quality -= 35
         found: list[Candidate] = []
         if side != "below":
             found += self._inside(quality, after, reads, stops)
@@ -182,11 +184,17 @@ class Label:
         return self._sums_first(found)
 
     def _sums_first(self, found: list[Candidate]) -> list[Candidate]:
-        """Prefers the largest of the amounts beside a total: the others are parts of it, or quantities and ratings."""
+        """Prefers the largest of the amounts beside a total: the others are parts of it, or quantities and ratings.
+
+        On a page with currency symbols only where it is the sum of the others, as behind the columns of months.
+        """
         amounts = [one for one in found if isinstance(one.value, Decimal)]
-        if len(amounts) < 2 or self.page.symbols or not re.search(r"total|gross", self.label, re.IGNORECASE):
+        if len(amounts) < 2 or not re.search(r"total|gross", self.label, re.IGNORECASE):
             return found
         largest = max(amounts, key=lambda one: abs(cast(Decimal, one.value)))
+        values = [cast(Decimal, one.value) for one in amounts]
+        if self.page.symbols and not (len(values) > 2 and 2 * cast(Decimal, largest.value) == sum(values)):
+            return found
         most = max(one.score for one in amounts)
         return [replace(one, score=most + 1) if one is largest else one for one in found]
 
@@ -228,17 +236,14 @@ class Label:
             if ahead and is_label(ahead.group().rstrip(" :#")) >= 0.9:
                 named = _plain(ahead.group()) == "name"
                 offset, window = (offset + ahead.end(), window[ahead.end() :]) if named else (offset, window)
-                score -= 0 if named else 60
-        reading = reads(window)
-        if reading is None and reads.wide and offset + len(window) >= len(cell.plain) and re.search(r"\d", window):
-            at = cell.start + offset
-            reading = reads(self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])])
-        if reading is None:
+                score -= 0 if named else 100
+        reading = self._reading(cell, window, offset, reads)
+        if reading is None or (side == "below" and not _holds_below(reading, window, score, reads)):
             return []
-        if isinstance(reading.value, str):
-            reading = self._without_revision(self._without_label(cell, reading), reads)
         lead = len(_WORDS_OF_TWO.findall(window, 0, min(reading.start, 80)))
         score -= 35 * (1 - reading.confidence) + min(30, 9 * lead)
+        if isinstance(reading.value, str) and reading.confidence < 1 and lead and not reads.words and side == "below":
+            score -= 40
         if isinstance(reading.value, str):
             score -= 70 * max(is_label(window), 0.7 * (reads.words and is_smudged_label(window)))
             score -= 90 * (_plain(reading.value) in stops)
@@ -248,6 +253,40 @@ class Label:
         value = self.page.placed(cell, reading, offset)
         label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
         return [Candidate(value, label, score, side)]
+
+    def _reading(self, cell: Cell, window: str, offset: int, reads: Reader) -> Reading | None:
+        """What a window of a cell says, read on in its row or column where a range goes on there."""
+        reading = reads(window)
+        if reading is None and reads.wide and offset + len(window) >= len(cell.plain) and re.search(r"\d", window):
+            at = cell.start + offset
+            reading = reads(self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])])
+            reading = reading or self._over_two_lines(cell, window, reads)
+        if reading is None:
+            return None
+        if isinstance(reading.value, date):
+            return self._of_pair(cell, offset, reading, reads)
+        if isinstance(reading.value, str):
+            return self._without_revision(self._without_label(cell, reading), reads)
+        return reading
+
+    def _over_two_lines(self, cell: Cell, window: str, reads: Reader) -> Reading | None:
+        """A range whose second date stands in the next line of its column, behind a dash at the end of this one."""
+        if not _OPEN_RANGE.search(window):
+            return None
+        x0 = cell.x1 - len(window.lstrip())
+        below = next((one for one in self.page.row(cell.row + self.page.pitch) if abs(one.x0 - x0) <= 3), None)
+        if below is None:
+            return None
+        return reads(window + " " * (below.start - cell.start - len(cell.plain)) + below.plain[:40])
+
+    def _of_pair(self, cell: Cell, offset: int, reading: Reading, reads: Reader) -> Reading:
+        """The second of two dates where the label is the second of two: `Start / End Date   06/08/20 - 06/13/20`."""
+        start = self.found.start - self.cell.start
+        if not _FIRST_OF_PAIR.search(self.cell.plain[max(0, start - 20) : start]):
+            return reading
+        at = cell.start + offset
+        line = self.page.text[at : min(at + 90, self.page.line_span(cell.row)[1])]
+        return next(islice(reads.all(line), 1, None), reading)
 
     def _reads_on(self, value: str) -> bool:
         """Tells a sentence that goes on behind the label (`the Advertiser is liable`) from a value."""
@@ -265,7 +304,7 @@ class Label:
         return reading._replace(value=kept, end=reading.start + len(kept)) if len(kept) > 2 else reading
 
     def _without_revision(self, reading: Reading, reads: Reader) -> Reading:
-        """Cuts `/2` from `1234567/2` where the label (`Contract / Revision`) says that a revision stands there."""
+        """Cuts `/2` or `-02` from a number where the label (`Contract / Revision`) names a revision."""
         if reads.words or reads.sign is None:
             return reading
         label = self.cell.plain[self.found.start - self.cell.start :][: self.found.end - self.found.start + 16]
@@ -273,18 +312,13 @@ class Label:
         return reading._replace(value=match.group(1), end=reading.start + match.end(1)) if match else reading
 
 
-_NO_NAME = re.compile(
-    r"[ /.\-]{1,3}(?:code|id|no|number|num|nbr|ref|reference|phone|tel|fax|e-?mail|type|date|contact|address)\b|\s?#",
-    re.IGNORECASE,
-)
-"""What makes a label that of something else than a name: `Advertiser Code`, `Client #`."""
 _REVISION = re.compile(r"\brev(?:ision|\b)", re.IGNORECASE)
-_REVISED = re.compile(r"([\w\-]{4,})/\d{1,3}")
+_REVISED = re.compile(r"([\w\-]{4,})(?:/\d{1,3}|-\d{1,2})")
 _LAST_LABEL = re.compile(
     r" (?:[A-Z][a-z]+ (?:Dates?|Number|No\.?|#|Code|Type|Name|Ref|Month|Period|Total|Amount|Address)"
     r"|[A-Z]{3,} (?:DATES?|NUMBER|NO\.?|#|CODE|TYPE|NAME|REF|MONTH|PERIOD|TOTAL|AMOUNT|ADDRESS))$"
 )
-_OTHER = words("alt alternate alternative old previous prior former external secondary agency agy net sub")
+_OTHER = words("alt alternate alternative old previous prior former external secondary agency agy rep net sub")
 """Words before a label that make it the label of something else: `Alt Order #` is not the `Order #`."""
 _SIGN = re.compile(r"\w")
 _NO_SIGN = re.compile(r"[\W_]+")
@@ -292,7 +326,13 @@ _BREAK = re.compile(r"[:;()]|\d\S*")
 _GAP = re.compile(r"\s*[:#.=\-\u2013]*\s*")
 _MARK = re.compile(r"[:#=]")
 _WORD_AFTER = re.compile(r"\(?([^\W\d_]+)\)?[.:]?(?:\s+|$)")
+_ALSO = re.compile(r"\s?[/&]\s?([^\W\d_]+)")
+"""A second name for what a label names: `Advertiser/Client`."""
+_OPEN_RANGE = re.compile(r"\d ?(?:-|\u2013|\u2014|to|thru|through)\s*$", re.IGNORECASE)
+_FIRST_OF_PAIR = re.compile(r"\b(?:start|begin|from|first)[a-z]{0,4}(?: dates?)? ?[/&-] ?$", re.IGNORECASE)
 _WORDS_OF_TWO = re.compile(r"[^\W\d_]{2,}")
+_POSTAL = re.compile(r"(?:p\.? ?o\.? ?box|c/o|attn|attention|suite|ste)\b", re.IGNORECASE)
+"""How the line of an address begins that stands below a name."""
 _CODE_ALONE = re.compile(r"\([\w-]{1,12}\)")
 _SENTENCE = re.compile(r",? [a-z]+,? [a-z]+|[.,;]? [^:]{60}")
 """What follows a word in running text, and not a label."""
@@ -309,6 +349,8 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
         second = _LABEL_AHEAD.match(rest, skipped)
         inner = second is not None and is_label(second.group().rstrip(" :#")) >= 0.9
         return end + (second.end() if second and inner else skipped), 0
+    if (also := _ALSO.match(rest, skipped)) and is_label(also.group(1)) >= 0.9:
+        skipped = also.start(1)
     ahead = _LABEL_AHEAD.match(rest, skipped)
     if ahead:
         return end + ahead.end(), len(ahead.group().split())
@@ -320,6 +362,17 @@ def _after_label(text: str, end: int) -> tuple[int, int]:
         skipped = word.end()
         extra += 1
     return end + skipped, extra
+
+
+def _holds_below(reading: Reading, window: str, score: float, reads: Reader) -> bool:
+    """Tells whether a reading may belong to a label above it.
+
+    An amount with a label of its own before it does not, nor two dates side by side far below, as in a line of a table.
+    """
+    if isinstance(reading.value, Decimal):
+        label = _LABEL_AHEAD.match(window[: reading.start])
+        return label is None or is_label(label.group().rstrip(" :#")) < 0.9
+    return not (reads.wide and reading.confidence < 1 and score < 75)
 
 
 def _until_label(window: str) -> str:
@@ -349,7 +402,7 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
         below = [other for other in page.row(cell.row + page.pitch) if -3 <= other.x0 - x0 <= 6]
         if not below or page.y(below[0].row) - page.y(cell.row) > 1.7 or not _may_continue(below[0], stops):
             break
-        if _has_own_label(page, below[0]):
+        if _has_own_label(page, below[0], beside):
             break
         wrapped = abs(below[0].x0 - x0) <= 2.5 and _wrapped(page, cell, below[0])
         wrapped = wrapped or bool(_CODE_ALONE.fullmatch(below[0].plain))
@@ -360,10 +413,12 @@ def continued(page: Page, best: Candidate, lines: int, stops: frozenset[str], na
     return join(parts) if len(parts) > 1 else value
 
 
-def _has_own_label(page: Page, below: Cell) -> bool:
-    """Tells whether what stands to the left of a line is a label, with its colon: then the line is that label's."""
+def _has_own_label(page: Page, below: Cell, label: Cell | None) -> bool:
+    """Tells whether a label stands to the left of a line, with its colon or under `label`: the line is its value."""
     before = [cell for cell in page.row(below.row) if cell.x0 < below.x0 - 1]
-    return bool(before) and before[-1].plain.endswith(":") and is_label(before[-1].plain) >= 0.9
+    if not before or is_label(before[-1].plain) < 0.9:
+        return False
+    return before[-1].plain.endswith(":") or (label is not None and abs(before[-1].x0 - label.x0) <= 1)
 
 
 def _unlabelled(page: Page, below: Cell, label: Cell) -> bool:
@@ -384,4 +439,6 @@ def _wrapped(page: Page, above: Cell, below: Cell) -> bool:
 
 
 def _may_continue(below: Cell, stops: frozenset[str]) -> bool:
+    if _POSTAL.match(below.plain) or not any(map(str.isalnum, below.plain)):
+        return False
     return _plain(below.plain) not in stops and is_label(below.plain) < 0.5 and ":" not in below.plain

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 
@@ -17,9 +18,10 @@ _WORDS = words(
     "account acct address adv advertiser age agency agreement agy alt amount attention attn balance bill billing "
     "birth branch buyer buying calendar cashier category class client code comments commission company "
     "contact contract counter currency customer cycle date day days deal delivery demo demographic "
-    "department dept desc description destination discount division document due duration effective email "
+    "department dept desc description destination detail discount division document due duration effective email "
     "employee end entered est estimate estimated executive expiration expires extension external fax "
-    "field first gross group handling header id identifier instructions internal invoice issue issued "
+    "field first flight gross group handling header id identifier info information instructions internal "
+    "invoice issue issued "
     "item last length line location market member memo method middle modified month name nature net no "
     "notes nbr num number office order ordered original page paid party patient payable payment period "
     "person phone plan po policy position posted price primary print printed priority product project "
@@ -144,14 +146,16 @@ def _alike(text: str, word: str, least: int) -> frozenset[str]:
 
 _SHORT = {
     "account": "acct|acc",
-    "advertiser": "adv|advt|advtr|advertisr",
+    "advertiser": "adv|advt|advtr|advtsr|advert|advertisr",
     "agency": "agy|agcy",
     "amount": "amt|amnt",
     "balance": "bal",
     "campaign": "camp|cmpgn",
+    "confirmation": "conf|confirm",
     "contract": "contr|cntr|cntrct|cont",
     "customer": "cust|cstmr",
     "date": "dt",
+    "document": "doc",
     "dates": "dts|dt",
     "estimate": "est",
     "flight": "flt|flgt",
@@ -200,6 +204,29 @@ def find_abbreviated(text: str, label: str) -> list[Found]:
     return [Found(match.start(), match.end(), 0.78) for match in matches if match and "\n" not in match.group()]
 
 
+_SAME = {
+    "amount": ("value",),
+    "end": ("stop", "last", "to"),
+    "start": ("first", "begin", "from"),
+    "total": ("amount", "value"),
+}
+"""Words that mean the same in a label of two words or more."""
+_WHOLE = words("campaign contract date dates flight invoice order schedule")
+
+
+def find_same(text: str, label: str) -> list[Found]:
+    """Returns where a label stands in other words: `Stop Date` for `End Date`, `Contract Amount` for `Contract Total`.
+
+    Only beside a word for a whole document, since `Gross Amount` and `Amount $` head the columns of its lines.
+    """
+    tokens = label.lower().split()
+    if len(tokens) != 2 or _WHOLE.isdisjoint(tokens):
+        return []
+    others = [" ".join((*tokens[:at], same, *tokens[at + 1 :])) for at in (0, 1) for same in _SAME.get(tokens[at], ())]
+    stated = [other for other in others if other not in ("to date", "to dates")]
+    return [replace(found, quality=0.8) for other in stated for found in find_label(text, other)]
+
+
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _FUZZY_WORD = re.compile(r"[^\W_]{2,30}(?:[.~'`|][^\W\d_]{1,30}){0,2}|[^\W_][.~'`|][^\W\d_]{2,30}")
 """A word; a mark between its letters is a slip of OCR: `Adver~iser`, `F.ight`."""
@@ -213,7 +240,7 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
     target = "".join(parts)
     if len(target) < 5:
         return []
-    anchors = _alike(text, parts[0], 74)
+    anchors = _alike(text, parts[0], 74) | _torn(_vocabulary(text), parts[0])
     if len(parts) > 1:
         anchors |= _alike(text, target, 80)
     if not anchors:
@@ -233,6 +260,11 @@ def fuzzy_positions(text: str, label: str) -> list[Found]:
         if best >= 0.78:
             found.append(Found(start, last, best - 0.1))
     return found
+
+
+def _torn(places: Mapping[str, object], word: str) -> frozenset[str]:
+    """The words of a text that may be the first part of a word which OCR tore in two: `Adver tiser`."""
+    return frozenset(word[:cut] for cut in range(2, len(word) - 1) if word[:cut] in places and word[cut:] in places)
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from typing import Literal, overload
 
 from compiled_ai.library.boxes import rows_of
 from compiled_ai.library.cells import Block, Cell, blocks_of, cells_of, join, texts_of
+from compiled_ai.library.columns import over_lines
 from compiled_ai.library.dates import DateRange, Order
 from compiled_ai.library.label_values import Candidate, Find, Label, Side, Value, agreed, continued, plain_texts, ways
 from compiled_ai.library.labels import find_label, fuzzy_positions
@@ -180,8 +181,12 @@ class Page:
             stop: Other labels of the page, which are never taken for a value.
         """
         best = self._best(labels, kind, side, stop)
-        if best is None or lines < 2 or kind not in ("text", "name"):
-            return best.value if best else None
+        if best is None:
+            return None
+        if kind in ("date", "date_range", "money"):
+            return over_lines(self, best, self._reader(kind))
+        if lines < 2 or kind not in ("text", "name"):
+            return best.value
         return continued(self, best, lines, plain_texts((*stop, *labels)), kind == "name")
 
     def candidates(

@@ -56,8 +56,8 @@ _SMUDGED = re.compile(
 )
 _TORN = re.compile(
     r"(?:[$\u20ac\u00a3]\s?|(?<!\w)[S\u00a7](?=\d{1,3},\s?\d{3}))"
-    r"(?P<whole>\d{1,3}(?:(?:\s?[,;]\s?|\s)\d{3})*)"
-    r"(?:[.,]|(?P<tear>\s?[.,]\s?|(?<=[,;]\d{3})|(?<=[,;]\s\d{3})))(?P<cents>\d{2})(?![\d,.]\d|\d)"
+    r"(?P<whole>(?:\d\s\d\d?(?=,\d{3})|\d\d\s\d(?=,\d{3})|\d{1,3})(?:(?:\s?[,;]\s?|\s)\d{3})*)"
+    r"(?:[.,]|(?P<tear>\s?[.,]\s?|(?<=[,;]\d{3})|(?<=[,;]\s\d{3})))(?P<cents>\d{2})(?![\d,.]\d|\d|[OoQDIl][.,])"
 )
 """An amount with two decimals that OCR tore apart or gave other marks: `$1 ,915.00`, `$13, 160. 00`, `$1,91500`.
 
@@ -206,6 +206,8 @@ def _part_of_code(text: str, first: int, start: int, end: int) -> bool:
         return True
     after, second = text[end : end + 1], text[end + 1 : end + 2]
     if after.isalpha():
+        if after in "OoQDIl" and second in (".", ","):
+            return True
         return not text[end : end + 2].isupper() and second.isalnum() or second.isdigit()
     return bool(after) and after in "/:-.," and second.isdigit()
 

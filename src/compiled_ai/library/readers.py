@@ -40,6 +40,8 @@ class Reader:
     """What every text has in which `scan` finds something (for amounts: something that is surer than 0.3)."""
     words: bool = False
     """The value is free text."""
+    unlike: re.Pattern[str] | None = None
+    """What stands right behind a label that is one of something else: `Advertiser Code`, `Total Spots`."""
 
     def __call__(self, text: str) -> Reading | None:
         return self.read(text)
@@ -63,8 +65,19 @@ class Reader:
 _DIGIT = re.compile(r"\d")
 _DATED = re.compile(r"[/.\-](?:(?<=/)|.{1,4}[.\-])|[^\W\d_]{3}|\d{8}")
 """What every text with a date has: a slash, two other separators, the name of a month, or eight digits."""
+_SYMBOL = re.compile(r"[$\u20ac\u00a3]")
 _PRICED = re.compile(r"[.,$\u20ac\u00a3\u00a5\u20b9\u20a9]|[^\W\d_]")
 """What stands in or beside an amount that has decimals or a currency."""
+
+_NO_NAME = re.compile(
+    r"[ /.\-]{1,3}(?:code|id|no|number|num|nbr|ref|reference|phone|tel|fax|e-?mail|type|date|contact|address)\b|\s?#",
+    re.IGNORECASE,
+)
+_NO_SUM = re.compile(
+    r" (?:number of |no\. of |# of |# ?)?(?:spots?|units?|weeks?|days?|lines?|pages?|minutes|hours|impressions"
+    r"|ratings?|[gt]rps?|points|qty|quantity|commissions?|discounts?)\b",
+    re.IGNORECASE,
+)
 
 
 def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, symbols: bool = False) -> Reader:
@@ -79,15 +92,18 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         return Reader(lambda text: next(iter(dates(text)), None), dates, sign=_DATED)
     if kind == "date_range":
         ranges = partial(_ranges, order=order, base=base)
-        return Reader(lambda text: next(ranges(text), None), ranges, wide=True, sign=_DATED)
+        return Reader(
+            lambda text: next(ranges(text), None) or _side_by_side(text, order, base), ranges, wide=True, sign=_DATED
+        )
     if kind == "money":
         bare = 0.6 if symbols else 1.0
-        return Reader(partial(_money, bare), partial(_amounts, bare), sign=_PRICED)
+        return Reader(partial(_money, bare), partial(_amounts, bare), sign=_PRICED, unlike=_NO_SUM)
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
     words = kind in ("text", "name")
-    return Reader(_READERS[kind], _SCANS.get(kind), sign=None if words or kind == "email" else _DIGIT, words=words)
+    sign = None if words or kind == "email" else _DIGIT
+    return Reader(_READERS[kind], _SCANS.get(kind), sign=sign, words=words, unlike=_NO_NAME if words else None)
 
 
 def _by_pattern(pattern: re.Pattern[str], text: str) -> Reading | None:
@@ -111,6 +127,15 @@ def _ranges(text: str, order: Order, base: date | None) -> Iterator[Reading]:
 
 _WHOLE, _GUESSED, _JOINED = 0.9, 0.3, 0.95
 """How sure an amount without decimals is, with a symbol and without one, and one that was put together."""
+
+
+def _side_by_side(text: str, order: Order, base: date | None) -> Reading | None:
+    """Two dates in columns of their own and nothing before them, as below or beside `Flight Dates`."""
+    dates = dates_in(text, order, base)
+    if len(dates) != 2 or text[: dates[0][1]].strip() or text[dates[0][2] : dates[1][1]].strip():
+        return None
+    first, last = dates
+    return Reading((first, last), first[1], last[2], 0.4) if first[0] <= last[0] else None
 
 
 @lru_cache(maxsize=4096)
@@ -185,6 +210,8 @@ def _text(text: str) -> Reading | None:
 _ELSEWHERE = re.compile(r"www\.|https?:|@\w|\b[A-Z]{2}\.? \d{5}(?:-\d{4})?$|^[Pp]\.? ?[Oo]\.? [Bb]ox\b")
 """What belongs to an address rather than to a name."""
 _CODES = re.compile(r"\(\d[\w\-]{0,15}\)")
+_NOBODY = re.compile(r"n\.?/?a\.?|none|tb[ad]|unknown|not applicable", re.IGNORECASE)
+"""What a form says where it has no name."""
 _ONLY_FORM = re.compile(r"(?:inc|llc|ltd|co|corp|company|sdn\.? ?bhd|bhd|gmbh|plc|limited)\.?", re.IGNORECASE)
 
 
@@ -196,7 +223,7 @@ def _name(text: str) -> Reading | None:
     named = _CODES.sub("", value)
     letters = sum(map(str.isalpha, named))
     digits = sum(map(str.isdigit, named))
-    if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value):
+    if letters < 2 or digits > letters or _ONLY_FORM.fullmatch(value) or _NOBODY.fullmatch(value):
         return None
     if dates_in(value) or has_cents(value):
         return None
@@ -209,7 +236,16 @@ def _name(text: str) -> Reading | None:
 _IDENTIFIER = re.compile(
     r"(?<![\w$.,/])(?=[A-Za-z\-/]{0,12}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[-/_.](?=[A-Za-z0-9])){1,39}(?![\w]|[.,]\d)"
 )
-_CLOCK = re.compile(r"\d{1,2}:\d\d")
+_HOUSE = re.compile(
+    r"\d{1,5},? (?:[A-Z0-9][\w.'&]{0,20},? ){1,4}?"
+    r"(?i:street|st|road|rd|avenue|ave|boulevard|blvd|drive|dr|lane|ln|way|court|ct|parkway|pkwy|plaza|highway|hwy)\b"
+)
+_ADDRESSED = re.compile(
+    r"(?:(?i:\bbox|\bsuite|\bste\.?) ?#?|\w,? {1,2}(?!NO|ID|PO|IO)[A-Z]{2}\.? {1,2}(?=\d{5}(?:-\d{4})?$)"
+    r"|\(\d{3}\) ?)(?=\d)"
+)
+"""What stands before the number of a box, a suite, a postcode, and the last part of a telephone number."""
+_PHONED = re.compile(r"\(\d{3}\) ?\d{3}[-.]\d{4}")
 
 
 def _identifier(text: str) -> Reading | None:
@@ -231,9 +267,17 @@ def _identifiers(text: str) -> Iterator[Reading]:
         sure = 1.0 if digits >= 4 else 0.8 if digits == 3 else 0.55
         if digits * 5 < len(code) * 2:
             sure -= 0.45
-        if re.fullmatch(r"\d{1,3}\.\d\d", code):
+        if re.fullmatch(r"\d{1,3}\.\d\d", code) or _is_of_address(text, start):
             continue
         yield Reading(code, start, end, sure)
+
+
+def _is_of_address(text: str, start: int) -> bool:
+    """Tells the number of a house, a box, a suite, a postcode or a telephone from one that names a document."""
+    if _HOUSE.match(text, start) or _PHONED.match(text, max(0, start - 1)):
+        return True
+    before = max(0, start - 10)
+    return any(before + match.end() == start for match in _ADDRESSED.finditer(text[before : start + 11]))
 
 
 _EMAIL = re.compile(r"[A-Za-z0-9][\w.+\-]{0,63}@(?:[A-Za-z0-9\-]{1,63}\.){1,6}[A-Za-z]{2,24}")
