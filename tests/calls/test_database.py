@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,18 @@ def test_a_column_that_returns_names_and_a_statement_does_not_give_is_told_with_
         "failed",
         "The statement gives no column 'birth', which 'returns' names. Known: active, born, id, plan, share, spent.",
     )
+
+
+def test_a_column_is_found_in_capitals_or_small_letters(members: Path) -> None:
+    """SQLite calls a column as the table does, whatever the statement says."""
+    with closing(sqlite3.connect(members)) as database:
+        database.execute("CREATE TABLE plans (id TEXT, Plan TEXT)")
+        database.execute("INSERT INTO plans VALUES ('M1', 'GOLD')")
+        database.commit()
+    effect = called(finding("SELECT plan FROM plans WHERE id = :id", {"tables": ["plans"]}), id="M1")
+    assert (effect.error, effect.result) == (None, [{"plan": "GOLD"}])
+    both = finding("SELECT plan AS plan, 'other' AS PLAN FROM plans WHERE id = :id", {"tables": ["plans"]})
+    assert called(both, id="M1").result[0]["plan"] == "GOLD"
 
 
 def test_a_statement_that_takes_too_long_fails(members: Path) -> None:

@@ -65,9 +65,13 @@ def row_fields(declared: Declared) -> tuple[Field, ...]:
 
 
 def lost_columns(declared: Declared, columns: Sequence[str]) -> Iterator[str]:
-    """What `returns` names and a statement that gives these columns does not give, one sentence each."""
+    """What `returns` names and a statement that gives these columns does not give, one sentence each.
+
+    Names of columns are the same in capitals and in small letters, as in SQL.
+    """
+    given = {column.lower() for column in columns}
     for each in row_fields(declared):
-        if each.name not in columns and each.name.lower() not in columns:
+        if each.name.lower() not in given:
             yield f"The statement gives no column {each.name!r}, which 'returns' names.{suggest(each.name, columns)}"
 
 

@@ -32,9 +32,14 @@ def bindable(kind: FieldType, value: Any, dialect: str) -> Any:
 
 
 def json_row(row: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
-    """A row as JSON; numbers are taken as they are written, never through a double."""
+    """A row as JSON; numbers are taken as they are written, never through a double.
+
+    A column that is called like a field but for capitals (`Plan` for `plan`: SQLite says it as the table does) is it.
+    """
     kinds = {each.name: each.type.kind for each in fields}
-    return {name: _json(value, kinds.get(name, "json")) for name, value in row.items()}
+    spelt = {name.lower(): name for name in kinds if name not in row}
+    named = {(column if column in kinds else spelt.get(column.lower(), column)): row[column] for column in row}
+    return {name: _json(value, kinds.get(name, "json")) for name, value in named.items()}
 
 
 def _json(value: Any, kind: str) -> Any:
