@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from compiled_ai.canonical import canonical_json
 from compiled_ai.capabilities import Declared, Repeats, faults, repeats
+from compiled_ai.capabilities.permissions import wrong_entries
 from compiled_ai.catalog import Catalog, EffectModule
 from compiled_ai.errors import suggest
 from compiled_ai.library.types import FieldType
-from compiled_ai.spec.model import CallStep, Mark, WorkflowSpec
+from compiled_ai.spec.model import CallStep, Connection, Mark, WorkflowSpec
 from compiled_ai.spec.types import UNKNOWN
 
 _AFTER_A_CRASH: dict[Repeats, str] = {
@@ -40,8 +41,8 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
             hint = suggest(connection.module, [each.name for each in catalog.effects.values() if each.connects])
             yield CallFault("plan.module", f"No connection has module {connection.module!r}.{hint}", connection.mark)
             continue
-        for message in module.check_allow(connection.allow):
-            yield CallFault("plan.permission", message, connection.mark)
+        for key, message in _wrong_permissions(connection, module):
+            yield CallFault("plan.permission", message, connection.marks.get(key, connection.mark))
     for step in _calls(spec):
         module = catalog.effects.get(step.module)
         if module is None:
@@ -52,10 +53,17 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
         if undeclared is not None:
             yield CallFault("plan.setting", undeclared, step.mark, step.name)
         wrong = module.check_settings(step.settings)
-        for message in wrong:
+        for _, message in wrong:
             yield CallFault("plan.setting", message, step.mark, step.name)
         if not wrong and not undeclared:
             yield from _beyond(spec, catalog, step)
+
+
+def _wrong_permissions(connection: Connection, module: EffectModule) -> tuple[tuple[str, str], ...]:
+    """What is wrong with an allow-list: where (a key, or an entry such as `methods[1]`), and one sentence."""
+    wrong = module.check_allow(connection.allow)
+    entries = wrong_entries(module.name, connection.allow) if not wrong else ()
+    return wrong or tuple((f"{each.key}[{each.index}]", each.message) for each in entries)
 
 
 def _calls(spec: WorkflowSpec) -> list[CallStep]:
@@ -81,10 +89,13 @@ def _beyond(spec: WorkflowSpec, catalog: Catalog, step: CallStep) -> Iterator[Ca
     types = [*(field.type for field in step.result), *(parameter.type for parameter in step.arguments.values())]
     if (connection is not None and not connection.module) or any(kind is UNKNOWN for kind in types):
         return
-    for key, message in faults(declared_call(spec, step)):
+    told = connection is not None and _wrong_permissions(connection, catalog.effects[step.module])
+    for key, message, forbidden in faults(declared_call(spec, step)):
+        if forbidden and told:
+            continue  # it may follow from what the allow-list has been told
         if key != "allow" or connection is None:
             yield CallFault("plan.setting", message, step.marks.get(key, step.mark), step.name)
-        elif not catalog.effects[step.module].check_allow(connection.allow):  # which says so already
+        else:
             yield CallFault("plan.permission", message, connection.mark, step.name)
 
 

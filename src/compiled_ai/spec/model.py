@@ -146,6 +146,8 @@ class Connection:
     allow: Mapping[str, Any]
     """The allow-list, as written and checked against the module's description."""
     mark: Mark
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """Where each key of the allow-list stands, and each entry of a list (`methods[1]`)."""
 
 
 @dataclass(frozen=True)
