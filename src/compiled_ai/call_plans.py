@@ -61,9 +61,7 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
 
 def _wrong_permissions(connection: Connection, module: EffectModule) -> tuple[tuple[str, str], ...]:
     """What is wrong with an allow-list: where (a key, or an entry such as `methods[1]`), and one sentence."""
-    wrong = module.check_allow(connection.allow)
-    entries = wrong_entries(module.name, connection.allow) if not wrong else ()
-    return wrong or tuple((f"{each.key}[{each.index}]", each.message) for each in entries)
+    return module.check_allow(connection.allow) or tuple(wrong_entries(module.name, connection.allow))
 
 
 def _calls(spec: WorkflowSpec) -> list[CallStep]:

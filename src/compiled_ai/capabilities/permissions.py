@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from compiled_ai.errors import suggest
@@ -17,20 +17,12 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """What a request of module `http` may be."""
 
 
-class Entry(NamedTuple):
-    """An entry that is wrong."""
-
-    key: str
-    index: int
-    message: str
-
-
-def wrong_entries(module: str, allow: Mapping[str, Any]) -> Iterator[Entry]:
-    """Yields the entries of the allow-list of a module that ships which can allow nothing, each with its remedy."""
+def wrong_entries(module: str, allow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields what can allow nothing in the allow-list of a module that ships: where (`methods[1]`), and one sentence."""
     for key, check in _CHECKS.get(module, {}).items():
         for index, written in enumerate(allow.get(key, ())):
             if message := check(written):
-                yield Entry(key, index, message)
+                yield f"{key}[{index}]", message
 
 
 def _method(written: str) -> str | None:
@@ -110,4 +102,4 @@ _CHECKS: Mapping[str, Mapping[str, Callable[[str], str | None]]] = {
     "files": {"paths": _path},
 }
 
-__all__ = ["METHODS", "Entry", "wrong_entries"]
+__all__ = ["METHODS", "wrong_entries"]
