@@ -51,10 +51,10 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
             continue
         undeclared = _undeclared(spec, step, module)
         if undeclared is not None:
-            yield CallFault("plan.setting", undeclared, step.mark, step.name)
+            yield CallFault("plan.setting", undeclared, _place(step, "connection", module), step.name)
         wrong = module.check_settings(step.settings)
-        for _, message in wrong:
-            yield CallFault("plan.setting", message, step.mark, step.name)
+        for key, message in wrong:
+            yield CallFault("plan.setting", message, _place(step, key, module), step.name)
         if not wrong and not undeclared:
             yield from _beyond(spec, catalog, step)
 
@@ -62,6 +62,14 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
 def _wrong_permissions(connection: Connection, module: EffectModule) -> tuple[tuple[str, str], ...]:
     """What is wrong with an allow-list: where (a key, or an entry such as `methods[1]`), and one sentence."""
     return module.check_allow(connection.allow) or tuple(wrong_entries(module.name, connection.allow))
+
+
+def _place(step: CallStep, key: str, module: EffectModule) -> Mark:
+    """Where a setting stands, by its name if the module has none such; where one is missing, what lacks it."""
+    if key not in step.settings:
+        within = key not in ("connection", "statement") and step.key_marks.get("settings")
+        return within or step.marks.get("module", step.mark)
+    return (step.marks if key in module.settings else step.key_marks).get(key, step.mark)
 
 
 def _calls(spec: WorkflowSpec) -> list[CallStep]:
@@ -72,7 +80,7 @@ def _undeclared(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> str
     name = step.settings.get("connection")
     known = {each.name: each for each in spec.connections if each.module == step.module}
     lost = [each.name for each in spec.connections if not each.module]
-    if not module.connects or name in known or name in lost:
+    if not module.connects or name is None or name in known or name in lost:
         return None
     hint = suggest(str(name), known)
     return f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"

@@ -18,7 +18,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def wrong_entries(module: str, allow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields what can allow nothing in the allow-list of a module that ships: where (`methods[1]`), and one sentence."""
+    """Yields what can allow nothing in the allow-list of a module that ships: where (`methods[1]`), and a sentence."""
     for key, check in _CHECKS.get(module, {}).items():
         for index, written in enumerate(allow.get(key, ())):
             if message := check(written):

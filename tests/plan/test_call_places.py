@@ -1,4 +1,4 @@
-"""What `check` says of an allow-list whose entries allow nothing, and where it says so."""
+"""What `check` says of connections and of settings of call steps, and where it says so."""
 
 from __future__ import annotations
 
@@ -124,3 +124,31 @@ def test_an_entry_that_can_be_met_is_no_error(module: str, key: str, entry: str)
 
 def test_the_methods_of_a_connection_are_those_of_a_step() -> None:
     assert load_catalog().effects["http"].settings["method"].allowed == METHODS
+
+
+def test_a_connection_that_is_not_declared_is_told_at_its_key() -> None:
+    (found,) = told(CALL.replace("connection: service", "connection: servce"))
+    assert found.startswith("8:17: Connection 'servce' is not declared with module 'http' under 'connections'.")
+
+
+def test_a_connection_that_is_not_named_is_told_at_the_module() -> None:
+    (found,) = told(CALL.replace("    connection: service\n", ""))
+    assert found.startswith("7:13: Module 'http' needs the setting 'connection'")
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "message"),
+    [
+        ("{path: /x, timeout_second: 3, query: {i: id}}", "10:26", "has no setting 'timeout_second'. Did you mean"),
+        ("{path: /x, timeout_seconds: soon}", "10:43", "'timeout_seconds' is 'soon'; a value of type integer"),
+        ("{timeout_seconds: 3}", "10:5", "needs the setting 'path'"),
+    ],
+)
+def test_a_wrong_setting_is_told_at_its_place(settings: str, place: str, message: str) -> None:
+    (found,) = told(CALL.replace('{path: "/members/{id}"}', settings))
+    assert found.startswith(f"{place}: ") and message in found
+
+
+def test_a_setting_that_is_missing_with_all_others_is_told_at_the_module() -> None:
+    (found,) = told(CALL.replace('    settings: {path: "/members/{id}"}\n', ""))
+    assert found.startswith("7:13: Module 'http' needs the setting 'path'")
