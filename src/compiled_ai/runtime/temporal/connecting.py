@@ -8,6 +8,7 @@ certificates come from there alone: a command line is seen by all.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -56,11 +57,19 @@ async def connect(
     try:
         return await Client.connect(address, data_converter=data_converter(keys), runtime=runtime, lazy=lazy, **options)
     except (RuntimeError, RPCError) as fault:
-        reason = str(fault).splitlines()[0][:200]
         raise ConfigError(
-            f"No Temporal server answers at {address!r}: {reason}.",
+            f"No Temporal server answers at {address!r}{_reason(fault)}.",
             remedy="Give --address HOST:PORT or set TEMPORAL_ADDRESS; `compiled-ai worker --dev` starts one here.",
         ) from fault
+
+
+def _reason(fault: Exception) -> str:
+    """` (Connection refused)`: what a fault says in words; the SDK wraps them in the fields of its own classes."""
+    said = str(fault).partition("\n")[0][:300].rstrip(".")
+    if "::" in said or "{" in said:
+        found = re.search(r'(?:message|error): (?:"([^"]+)"|([A-Z]\w+(?:\(\w+\))?))', said)
+        said = (found[1] or found[2]) if found else ""
+    return f" ({said})" if said else ""
 
 
 def _options(connection: Connection) -> dict[str, Any]:
@@ -158,7 +167,7 @@ async def _started(**options: Any) -> WorkflowEnvironment:
         return await WorkflowEnvironment.start_local(**options)
     except RuntimeError as fault:
         raise ConfigError(
-            f"The development server did not start: {str(fault).splitlines()[0][:200]}.",
+            f"The development server did not start{_reason(fault)}.",
             remedy="Is its port free, and its database file not in use? Give --address localhost:PORT.",
         ) from fault
 
