@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -129,12 +130,19 @@ def test_a_broken_profile_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 WRAPPED = "Failed client connect: Server connection error: tonic::transport::Error(Transport, ConnectError("
-NOT_THERE = r"^No Temporal server answers at 'localhost:1'%s\. Give --address HOST:PORT or set TEMPORAL_ADDRESS; "
+NOT_THERE = r"^No Temporal server answers at '%s'%s\. Give --address HOST:PORT or set TEMPORAL_ADDRESS; "
 
 
 def test_a_server_that_is_not_there_is_told_in_words() -> None:
-    with pytest.raises(ConfigError, match=NOT_THERE % r" \(Connection refused\)"):
+    with pytest.raises(ConfigError, match=NOT_THERE % ("localhost:1", r" \(Connection refused\)")):
         asyncio.run(connect(Connection(address="localhost:1"), KeyRing()))
+
+
+def test_the_sdk_is_not_asked_where_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("temporalio.client.Client.connect")
+    for address in ("127.0.0.1:1", "[::1]:1", "there-is-no-such-host.invalid:7233"):
+        with pytest.raises(ConfigError, match="No Temporal server answers at '.*' \\([A-Z].*\\)\\."):
+            asyncio.run(connect(Connection(address=address), KeyRing()))
 
 
 @pytest.mark.parametrize(
@@ -157,8 +165,10 @@ def test_what_the_sdk_says_of_a_server_is_told_without_its_classes(
         raise RuntimeError(said)
 
     monkeypatch.setattr("temporalio.client.Client.connect", refuse)
-    with pytest.raises(ConfigError, match=NOT_THERE % re.escape(told)):
-        asyncio.run(connect(Connection(address="localhost:1"), KeyRing()))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=NOT_THERE % (address, re.escape(told))):
+            asyncio.run(connect(Connection(address=address), KeyRing()))
 
 
 def test_metrics_go_to_one_place() -> None:
