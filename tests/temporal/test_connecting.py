@@ -138,6 +138,12 @@ def test_a_server_that_is_not_there_is_told_in_words() -> None:
         asyncio.run(connect(Connection(address="localhost:1"), KeyRing()))
 
 
+@pytest.mark.parametrize("address", ["localhost:99999", "a" * 70 + ".example:7233"])
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    with pytest.raises(ConfigError, match="No Temporal server answers at"):
+        asyncio.run(connect(Connection(address=address), KeyRing()))
+
+
 def test_the_sdk_is_not_asked_where_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("temporalio.client.Client.connect")
     for address in ("127.0.0.1:1", "[::1]:1", "there-is-no-such-host.invalid:7233"):

@@ -61,7 +61,7 @@ async def connect(
         if not lazy:
             await asyncio.to_thread(_knock, address)
         return await Client.connect(address, data_converter=data_converter(keys), runtime=runtime, lazy=lazy, **options)
-    except (RuntimeError, RPCError, OSError) as fault:
+    except (RuntimeError, RPCError, OSError, OverflowError, UnicodeError) as fault:  # the last two: no address
         raise ConfigError(
             f"No Temporal server answers at {address!r}{_reason(fault)}.",
             remedy="Give --address HOST:PORT or set TEMPORAL_ADDRESS; `compiled-ai worker --dev` starts one here.",
