@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from compiled_ai.canonical import canonical_json
 from compiled_ai.capabilities import Declared, Repeats, faults, repeats
+from compiled_ai.capabilities.permissions import wrong_entries
 from compiled_ai.catalog import Catalog, EffectModule
 from compiled_ai.errors import suggest
 from compiled_ai.library.types import FieldType
-from compiled_ai.spec.model import CallStep, Mark, WorkflowSpec
+from compiled_ai.spec.model import CallStep, Connection, Mark, WorkflowSpec
 from compiled_ai.spec.types import UNKNOWN
 
 _AFTER_A_CRASH: dict[Repeats, str] = {
@@ -40,8 +41,8 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
             hint = suggest(connection.module, [each.name for each in catalog.effects.values() if each.connects])
             yield CallFault("plan.module", f"No connection has module {connection.module!r}.{hint}", connection.mark)
             continue
-        for message in module.check_allow(connection.allow):
-            yield CallFault("plan.permission", message, connection.mark)
+        for key, message in _wrong_permissions(connection, module):
+            yield CallFault("plan.permission", message, connection.marks.get(key, connection.mark))
     for step in _calls(spec):
         module = catalog.effects.get(step.module)
         if module is None:
@@ -50,12 +51,25 @@ def call_faults(spec: WorkflowSpec, catalog: Catalog) -> Iterator[CallFault]:
             continue
         undeclared = _undeclared(spec, step, module)
         if undeclared is not None:
-            yield CallFault("plan.setting", undeclared, step.mark, step.name)
+            yield CallFault("plan.setting", undeclared, _place(step, "connection", module), step.name)
         wrong = module.check_settings(step.settings)
-        for message in wrong:
-            yield CallFault("plan.setting", message, step.mark, step.name)
+        for key, message in wrong:
+            yield CallFault("plan.setting", message, _place(step, key, module), step.name)
         if not wrong and not undeclared:
             yield from _beyond(spec, catalog, step)
+
+
+def _wrong_permissions(connection: Connection, module: EffectModule) -> tuple[tuple[str, str], ...]:
+    """What is wrong with an allow-list: where (a key, or an entry such as `methods[1]`), and one sentence."""
+    return module.check_allow(connection.allow) or tuple(wrong_entries(module.name, connection.allow))
+
+
+def _place(step: CallStep, key: str, module: EffectModule) -> Mark:
+    """Where a setting stands, by its name if the module has none such; where one is missing, what lacks it."""
+    if key not in step.settings:
+        within = key not in ("connection", "statement") and step.key_marks.get("settings")
+        return within or step.marks.get("module", step.mark)
+    return (step.marks if key in module.settings else step.key_marks).get(key, step.mark)
 
 
 def _calls(spec: WorkflowSpec) -> list[CallStep]:
@@ -66,7 +80,7 @@ def _undeclared(spec: WorkflowSpec, step: CallStep, module: EffectModule) -> str
     name = step.settings.get("connection")
     known = {each.name: each for each in spec.connections if each.module == step.module}
     lost = [each.name for each in spec.connections if not each.module]
-    if not module.connects or name in known or name in lost:
+    if not module.connects or name is None or name in known or name in lost:
         return None
     hint = suggest(str(name), known)
     return f"Connection {name!r} is not declared with module {step.module!r} under 'connections'.{hint}"
@@ -81,10 +95,13 @@ def _beyond(spec: WorkflowSpec, catalog: Catalog, step: CallStep) -> Iterator[Ca
     types = [*(field.type for field in step.result), *(parameter.type for parameter in step.arguments.values())]
     if (connection is not None and not connection.module) or any(kind is UNKNOWN for kind in types):
         return
-    for key, message in faults(declared_call(spec, step)):
+    told = connection is not None and _wrong_permissions(connection, catalog.effects[step.module])
+    for key, message, forbidden in faults(declared_call(spec, step)):
+        if forbidden and told:
+            continue  # it may follow from what the allow-list has been told
         if key != "allow" or connection is None:
             yield CallFault("plan.setting", message, step.marks.get(key, step.mark), step.name)
-        elif not catalog.effects[step.module].check_allow(connection.allow):  # which says so already
+        else:
             yield CallFault("plan.permission", message, connection.mark, step.name)
 
 

@@ -128,6 +128,7 @@ def test_a_step_that_reads_cannot_write(members: Path) -> None:
         called(finding("DELETE FROM members WHERE id = :id", {"writes": ["members"]}), id="M1")
 
 
+REMEDY = " Correct the statement and compile it again, or mend the database."
 REFUSALS = {
     "SELECT plann AS plan FROM members WHERE id = :id": "no such column: plann",
     "SELECT m.plann AS plan FROM members m WHERE id = :id": "no such column: m.plann",
@@ -142,7 +143,7 @@ REFUSALS = {
 def test_a_name_that_the_database_does_not_know_is_told_in_its_own_words(members: Path, statement: str) -> None:
     effect = called(finding(statement, {"tables": ["members", "memberz"]}), id="SSN-1")
     assert effect.state == "failed"
-    assert effect.error == f"The database refused the statement (SQLITE_ERROR: {REFUSALS[statement]})."
+    assert effect.error == f"The database refused the statement (SQLITE_ERROR: {REFUSALS[statement]}).{REMEDY}"
 
 
 def test_the_words_of_a_database_are_left_out_where_they_quote_what_the_statement_does_not_say(members: Path) -> None:
@@ -346,7 +347,8 @@ def test_postgresql_writes_once_for_a_key_also_from_many_threads(postgres: Any) 
 )
 def test_postgresql_tells_a_name_that_it_does_not_know(postgres: Any, statement: str, told: str) -> None:
     effect = called(finding(statement, {"tables": ["members", "memberz"]}), id="SSN-1")
-    assert (effect.state, effect.error) == ("failed", f"The database refused the statement ({told}).")
+    remedy = REMEDY if ":" in told else ""
+    assert (effect.state, effect.error) == ("failed", f"The database refused the statement ({told}).{remedy}")
 
 
 def test_postgresql_leaves_out_words_that_quote_a_value(postgres: Any) -> None:

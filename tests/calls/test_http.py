@@ -349,6 +349,10 @@ def test_a_redirect_is_never_followed(service: Service, place: str) -> None:
     [
         ("http://example.org", "names a host that 'allow.hosts' does not list"),
         ("http://127.0.0.1.example.org", "names a host that 'allow.hosts' does not list"),
+        ("127.0.0.1:9", "API has no scheme. Write https://HOST, or http://HOST for declared 'allow.addresses'"),
+        ("localhost:9", "has no scheme"),
+        ("user:pw@127.0.0.1", "has no scheme"),
+        ("//127.0.0.1", "has no scheme"),
         ("http://user:pw@127.0.0.1", "holds more than a base address. Put the secret into the secret's own variable"),
         ("http://127.0.0.1/?key=1", "holds more than a base address"),
         ("ftp://127.0.0.1", "is no https address"),

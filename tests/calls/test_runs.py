@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import Exit
 
 from compiled_ai.assemble import assemble
 from compiled_ai.catalog import load_catalog
+from compiled_ai.cli.runs import emit_result
 from compiled_ai.errors import CallFailed, ConfigError, InputError, SpecError, UsageError
 from compiled_ai.plan import make_plan
 from compiled_ai.runtime.calls.double import CallDouble
@@ -274,6 +276,18 @@ def test_a_later_call_to_an_address_that_may_not_be_used_has_failed_and_nothing_
     assert ([each.status for each in store.list()], store.reviews(), store.incomplete()) == (["failed"], (), ())
     assert resume(result.run_id, store=store, programs=lambda _: program).status == "failed"
     assert service.asked == []
+
+
+def test_a_call_that_failed_is_told_with_the_line_of_its_step(
+    members: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = program_of(FIND.replace("plan FROM", "plann AS plan FROM"), more="")
+    result = run(program, given())
+    with pytest.raises(Exit):
+        emit_result(result, as_json=False)
+    told = "find (line 11 of the specification): failed: The database refused the statement (SQLITE_ERROR: no such "
+    assert told in capsys.readouterr().out
+    assert result.to_json()["effects"][0]["line"] == 11
 
 
 def test_nothing_found_does_what_the_step_declares(members: Path) -> None:

@@ -142,10 +142,10 @@ def test_a_folder_that_is_missing_is_refused(folder: Path) -> None:
     ],
 )
 def test_settings_of_a_call_are_checked(settings: dict[str, object], message: str) -> None:
-    assert message in " ".join(load_catalog().effects["database"].check_settings(settings))
+    assert message in " ".join(wrong for _, wrong in load_catalog().effects["database"].check_settings(settings))
 
 
 def test_settings_from_a_closed_set_are_checked() -> None:
     http = load_catalog().effects["http"]
-    assert "Did you mean 'POST'" in http.check_settings({"connection": "c", "path": "/", "method": "POSTS"})[0]
+    assert "Did you mean 'POST'" in http.check_settings({"connection": "c", "path": "/", "method": "POSTS"})[0][1]
     assert http.check_settings({"connection": "c", "path": "/", "method": "POST"}) == ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,54 @@ def test_a_broken_profile_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(broken))
     with pytest.raises(ConfigError, match="Temporal's settings cannot be read"):
         made_with(Connection())
+
+
+WRAPPED = "Failed client connect: Server connection error: tonic::transport::Error(Transport, ConnectError("
+NOT_THERE = r"^No Temporal server answers at '%s'%s\. Give --address HOST:PORT or set TEMPORAL_ADDRESS; "
+
+
+def test_a_server_that_is_not_there_is_told_in_words() -> None:
+    with pytest.raises(ConfigError, match=NOT_THERE % ("localhost:1", r" \(Connection refused\)")):
+        asyncio.run(connect(Connection(address="localhost:1"), KeyRing()))
+
+
+@pytest.mark.parametrize("address", ["localhost:99999", "a" * 70 + ".example:7233"])
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    with pytest.raises(ConfigError, match="No Temporal server answers at"):
+        asyncio.run(connect(Connection(address=address), KeyRing()))
+
+
+def test_the_sdk_is_not_asked_where_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("temporalio.client.Client.connect")
+    for address in ("127.0.0.1:1", "[::1]:1", "there-is-no-such-host.invalid:7233"):
+        with pytest.raises(ConfigError, match="No Temporal server answers at '.*' \\([A-Z].*\\)\\."):
+            asyncio.run(connect(Connection(address=address), KeyRing()))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (WRAPPED + 'ConnectError("dns error", Custom { kind: Other, error: "no such name" })))', " (no such name)"),
+        (
+            WRAPPED + "Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }))",
+            " (InvalidCertificate(UnknownIssuer))",
+        ),
+        (WRAPPED + "Elapsed(())))", ""),
+        ("Request unauthorized.\nand more", " (Request unauthorized)"),
+        ("", ""),
+    ],
+)
+def test_what_the_sdk_says_of_a_server_is_told_without_its_classes(
+    monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("temporalio.client.Client.connect", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=NOT_THERE % (address, re.escape(told))):
+            asyncio.run(connect(Connection(address=address), KeyRing()))
 
 
 def test_metrics_go_to_one_place() -> None:

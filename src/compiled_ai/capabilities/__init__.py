@@ -48,6 +48,8 @@ class Fault(NamedTuple):
     key: str
     """The key of the step or of its `settings` that is to be changed; `allow` where it is the connection's."""
     message: str
+    forbidden: bool = False
+    """Whether it is the connection that does not allow it."""
 
 
 def faults(declared: Declared) -> tuple[Fault, ...]:
@@ -129,10 +131,12 @@ def _database(declared: Declared) -> Iterator[Fault]:
 def _http(declared: Declared) -> Iterator[Fault]:
     method = declared.says("method", "GET")
     if not declared.allow.get("hosts"):
-        yield Fault("allow", _undeclared(declared, "hosts", "the hosts that the connection may reach"))
+        yield _undeclared(declared, "hosts", "the hosts that the connection may reach")
     if method not in declared.allow.get("methods", ("GET",)):
         yield Fault(
-            "method", f"Connection {declared.connection!r} does not allow method {method!r}. Add it to 'allow.methods'."
+            "method",
+            f"Connection {declared.connection!r} does not allow method {method!r}. Add it to 'allow.methods'.",
+            forbidden=True,
         )
     path = str(declared.says("path", ""))
     if not path.startswith("/") or path.startswith("//"):
@@ -162,9 +166,7 @@ def _http(declared: Declared) -> Iterator[Fault]:
 
 def _notify(declared: Declared) -> Iterator[Fault]:
     if not declared.allow.get("channels"):
-        yield Fault(
-            "allow", _undeclared(declared, "channels", "the kinds of address it may have (mailto, slack, json, ...)")
-        )
+        yield _undeclared(declared, "channels", "the kinds of address it may have (mailto, slack, json, ...)")
     for key in ("subject", "message"):
         wording = str(declared.says(key, ""))
         yield from _missing(declared, key, places(wording))
@@ -176,18 +178,15 @@ def _files(declared: Declared) -> Iterator[Fault]:
     path = str(declared.says("path", ""))
     patterns = declared.allow.get("paths")
     if not patterns:
-        yield Fault(
-            "allow", _undeclared(declared, "paths", "the paths below its root that may be used, with * for a part")
-        )
+        yield _undeclared(declared, "paths", "the paths below its root that may be used, with * for a part")
     if path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):
         yield Fault("path", f"The path {path!r} does not stay below its root. Write names with '/' between them.")
     yield from _missing(declared, "path", places(path))
     yield from _braces("path", path)
     if declared.says("operation", "read") == "write":
         if not declared.allow.get("write", False):
-            yield Fault(
-                "allow", f"Connection {declared.connection!r} does not allow writing. Declare 'allow.write: true'."
-            )
+            message = f"Connection {declared.connection!r} does not allow writing. Declare 'allow.write: true'."
+            yield Fault("allow", message, forbidden=True)
         yield from _missing(declared, "parameters", ("content",))
         yield from _returns(declared, "bytes", ("integer",), "how long the file is")
         if declared.says("format", "text") == "document":
@@ -224,12 +223,15 @@ def _beyond(does: str, found: frozenset[str], allowed: Any, key: str) -> Iterato
     for name in sorted(found):
         if name not in known:
             yield Fault(
-                "statement", f"The statement {does} {name!r}, which the connection's 'allow.{key}' does not list."
+                "statement",
+                f"The statement {does} {name!r}, which the connection's 'allow.{key}' does not list.",
+                forbidden=True,
             )
 
 
-def _undeclared(declared: Declared, key: str, what: str) -> str:
-    return f"Connection {declared.connection!r} needs 'allow.{key}': {what}."
+def _undeclared(declared: Declared, key: str, what: str) -> Fault:
+    message = f"Connection {declared.connection!r} needs 'allow.{key}': {what}."
+    return Fault("allow", message, forbidden=True)
 
 
 def _missing(declared: Declared, key: str, wanted: tuple[str, ...]) -> Iterator[Fault]:

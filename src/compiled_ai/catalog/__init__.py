@@ -105,27 +105,29 @@ class EffectModule(Record):
     def connects(self) -> bool:
         return "connection" in self.settings
 
-    def check_settings(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Returns what is wrong with a call step's settings, one sentence each (empty: nothing)."""
+    def check_settings(self, settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """Returns what is wrong with a call step's settings: each key, and one sentence (empty: nothing)."""
         return tuple(_faults_of(settings, self.settings, f"Module {self.name!r}", "setting"))
 
-    def check_allow(self, allow: Mapping[str, Any]) -> tuple[str, ...]:
-        """Returns what is wrong with a connection's allow-list, one sentence each (empty: nothing)."""
+    def check_allow(self, allow: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """Returns what is wrong with a connection's allow-list: each key, and one sentence (empty: nothing)."""
         return tuple(_faults_of(allow, self.allow, f"A connection of module {self.name!r}", "permission"))
 
 
 _PYTHON: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "list": list}
 
 
-def _faults_of(given: Mapping[str, Any], known: Mapping[str, Setting], who: str, what: str) -> Iterator[str]:
+def _faults_of(
+    given: Mapping[str, Any], known: Mapping[str, Setting], who: str, what: str
+) -> Iterator[tuple[str, str]]:
     for key in given:
         if key not in known:
-            yield f"{who} has no {what} {key!r}.{suggest(key, known)}"
+            yield key, f"{who} has no {what} {key!r}.{suggest(key, known)}"
     for key, setting in known.items():
         if key not in given and setting.required:
-            yield f"{who} needs the {what} {key!r}: {setting.description}"
+            yield key, f"{who} needs the {what} {key!r}: {setting.description}"
         elif key in given:
-            yield from _setting_faults(what.capitalize(), key, setting, given[key])
+            yield from ((key, each) for each in _setting_faults(what.capitalize(), key, setting, given[key]))
 
 
 def _setting_faults(what: str, key: str, setting: Setting, value: Any) -> list[str]:

@@ -117,7 +117,8 @@ def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:
     lines += [f"{each['step']}: {each['field']} is null: {each['reason']}" for each in result.abstained]
     for effect in shown["effects"]:
         if effect["kind"] == "call" and effect.get("error"):
-            lines.append(f"{effect['step']}: {effect['state'].replace('_', ' ')}: {effect['error']}")
+            place = f" (line {effect['line']} of the specification)" if "line" in effect else ""
+            lines.append(f"{effect['step']}{place}: {effect['state'].replace('_', ' ')}: {effect['error']}")
     for review in shown.get("reviews", ()):
         lines.append(f"waits for a person: {review.get('review_id') or review['step']}: {review.get('reason', '')}")
     emit(shown, as_json=as_json, text="\n".join(lines))

@@ -142,9 +142,13 @@ class RunResult:
         return shown
 
     def _told(self, effect: EffectLike) -> dict[str, Any]:
-        """An effect, and why it has no result unless a pack protects error texts."""
+        """An effect; of one without a result the step's line in the specification, and why, unless a pack hides it."""
         shown = describe_effect(effect)
-        return shown if effect.error is None or hides_errors(self.program) else {**shown, "error": effect.error}
+        if effect.error is None:
+            return shown
+        step = self.program.steps.get(effect.step)
+        placed = {**shown, "line": step.line} if step and step.line else shown
+        return placed if hides_errors(self.program) else {**placed, "error": effect.error}
 
     def _asked(self, request: EffectRequest) -> dict[str, Any]:
         """Why a person is asked; problems may quote values, and stay in the store where error texts are protected."""

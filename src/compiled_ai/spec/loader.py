@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,6 +20,7 @@ from compiled_ai.spec.model import (
     Connection,
     GoldenCase,
     Limits,
+    Mark,
     Output,
     PackUse,
     Step,
@@ -307,7 +308,8 @@ class _Loader:
             if module not in (*CALL_MODULES, *installed_calls()) or allow is None:
                 found.append(Connection(entry.key.text, "", {}, entry.key.mark))  # so that nobody calls it undeclared
             else:
-                found.append(Connection(entry.key.text, module, plain_value(allow), entry.key.mark))
+                marks = dict(_allow_marks(allow))
+                found.append(Connection(entry.key.text, module, plain_value(allow), entry.key.mark, marks))
         return tuple(found)
 
     def _modules(self) -> tuple[str, ...]:
@@ -342,6 +344,13 @@ def _entries(node: Node | None) -> tuple[Entry, ...]:
 
 def _count(node: Node | None) -> int:
     return len(node.items) if isinstance(node, Items) else len(_entries(node))
+
+
+def _allow_marks(allow: Fields) -> Iterator[tuple[str, Mark]]:
+    for entry in allow.entries:
+        yield entry.key.text, entry.key.mark
+        for index, item in enumerate(entry.value.items if isinstance(entry.value, Items) else ()):
+            yield f"{entry.key.text}[{index}]", item.mark
 
 
 def _waivers(item: Node) -> dict[str, dict[str, str]]:

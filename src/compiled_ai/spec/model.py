@@ -133,6 +133,8 @@ class CallStep(Step):
     """Named arguments (`parameters: {id: member_id}`)."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Where the value of each key, and of each of the settings, stands."""
+    key_marks: Mapping[str, Mark] = field(default_factory=dict)
+    """Where each key, and each of the settings, stands itself."""
     on_none: OnFailure = "fail"
     on_many: OnFailure = "fail"
 
@@ -146,6 +148,8 @@ class Connection:
     allow: Mapping[str, Any]
     """The allow-list, as written and checked against the module's description."""
     mark: Mark
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """Where each key of the allow-list stands, and each entry of a list (`methods[1]`)."""
 
 
 @dataclass(frozen=True)

@@ -359,12 +359,14 @@ class _Reader:
             settings[entry.key.text] = plain_value(entry.value)
         if text(self.node, "module") == "database":
             self._check_statement(settings, arguments)
+        written = (*(extra.entries if extra else ()), *self.node.entries)
         return CallStep(
             **self._common(self.draft.result or (), read),
             module=text(self.node, "module") or "",
             settings=settings,
             arguments=arguments,
-            marks={each.key.text: each.value.mark for each in (*(extra.entries if extra else ()), *self.node.entries)},
+            marks={each.key.text: each.value.mark for each in written},
+            key_marks={each.key.text: each.key.mark for each in written},
             on_none=self._policy("on_none"),
             on_many=self._policy("on_many"),
         )

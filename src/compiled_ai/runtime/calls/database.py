@@ -209,7 +209,8 @@ def _told(statement: str = "", *, committing: bool) -> Iterator[None]:
         if code in ("57014", "55P03", "SQLITE_INTERRUPT"):
             raise CallFailed.surely("The database took longer than 'timeout_seconds'.") from None
         words = _quotable(fault, statement)
-        raise CallFailed.surely(f"The database refused the statement ({code}{words}).") from None
+        remedy = " Correct the statement and compile it again, or mend the database." if words else ""
+        raise CallFailed.surely(f"The database refused the statement ({code}{words}).{remedy}") from None
     except SQLAlchemyError as fault:
         raise CallFailed.surely(f"The statement could not be sent ({type(fault).__name__}).") from None
     except (ArithmeticError, ValueError) as fault:  # of the driver, before the statement left

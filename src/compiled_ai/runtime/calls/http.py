@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -220,6 +221,8 @@ def _open(connection: Connection, allow: Mapping[str, Any], networks: tuple[str,
         from compiled_ai.runtime.calls.wire import CheckedTransport
     except ImportError as fault:
         raise ConfigError("Module 'http' needs httpx and stamina.", remedy="pip install compiled-ai[http]") from fault
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", connection.address):
+        raise connection.refused("has no scheme", "Write https://HOST, or http://HOST for declared 'allow.addresses'.")
     try:
         url = httpx.URL(connection.address)
         declared = [ipaddress.ip_network(each) for each in networks]

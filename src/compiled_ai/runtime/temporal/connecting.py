@@ -7,8 +7,11 @@ certificates come from there alone: a command line is seen by all.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import shutil
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from temporalio.runtime import Runtime
     from temporalio.testing import WorkflowEnvironment
 
+CONNECT_SECONDS = 10.0
 BINARY_VARIABLE = "COMPILED_AI_TEMPORAL_BIN"
 NAMED = SearchAttributeKey.for_keyword("CompiledAiWorkflow")
 VERSION = SearchAttributeKey.for_keyword("CompiledAiVersion")
@@ -54,13 +58,35 @@ async def connect(
     options = _options(connection)
     address = options.pop("target_host")
     try:
+        if not lazy:
+            await asyncio.to_thread(_knock, address)
         return await Client.connect(address, data_converter=data_converter(keys), runtime=runtime, lazy=lazy, **options)
-    except (RuntimeError, RPCError) as fault:
-        reason = str(fault).splitlines()[0][:200]
+    except (RuntimeError, RPCError, OSError, OverflowError, UnicodeError) as fault:  # the last two: no address
         raise ConfigError(
-            f"No Temporal server answers at {address!r}: {reason}.",
+            f"No Temporal server answers at {address!r}{_reason(fault)}.",
             remedy="Give --address HOST:PORT or set TEMPORAL_ADDRESS; `compiled-ai worker --dev` starts one here.",
         ) from fault
+
+
+def _knock(address: str) -> None:
+    """Raises `OSError` where nothing listens, so that the SDK is not asked.
+
+    A process that ends just after the SDK's connection has failed can be aborted: a thread of the SDK's runtime still
+    lets go of Python's objects while the interpreter is taken down.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:  # what else there is the SDK refuses or understands
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+
+
+def _reason(fault: Exception) -> str:
+    """` (Connection refused)`: what a fault says in words; the SDK wraps them in the fields of its own classes."""
+    words = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+    said = words.partition("\n")[0][:300].rstrip(".")
+    if "::" in said or "{" in said:
+        found = re.search(r'(?:message|error): (?:"([^"]+)"|([A-Z]\w+(?:\(\w+\))?))', said)
+        said = (found[1] or found[2]) if found else ""
+    return f" ({said})" if said else ""
 
 
 def _options(connection: Connection) -> dict[str, Any]:
@@ -158,7 +184,7 @@ async def _started(**options: Any) -> WorkflowEnvironment:
         return await WorkflowEnvironment.start_local(**options)
     except RuntimeError as fault:
         raise ConfigError(
-            f"The development server did not start: {str(fault).splitlines()[0][:200]}.",
+            f"The development server did not start{_reason(fault)}.",
             remedy="Is its port free, and its database file not in use? Give --address localhost:PORT.",
         ) from fault
 
