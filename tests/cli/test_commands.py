@@ -402,12 +402,12 @@ def test_score_reads_labelled_amounts_as_people_write_them(home: Home) -> None:
     text = SPEC.format(days=7, version="1.0.0").replace("type: string", "type: money")
     (home.folder / "triage.yaml").write_text(text.replace("[decide.outcome, decide.reason]", "[ticket]"), "utf-8")
     home.compiled("triage.yaml")
-    written = {"RM 3.90": "3.90", "$1,234.5": "1234.50", "12.00": "12", "RM4": "5", "four": "4"}
+    written = {"RM 3.90": "3.90", "$1,234.5": "1234.50", "12.00": "12", "RM4": "5", "four": "4", "2,795.OO": "2795.00"}
     cases = [{"t": amount, "w": 1, "expected": {"ticket": label}} for label, amount in written.items()]
     (home.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, cases)), "utf-8")
     scored = home("score", "triage", "golden.jsonl", "--map", "ticket=t", "--map", "waiting=w", "--json")
     assert scored.code == 0, scored.err
-    assert (scored.json["fields"]["ticket"]["right"], scored.json["fields"]["ticket"]["n"]) == (3, 5)
+    assert (scored.json["fields"]["ticket"]["right"], scored.json["fields"]["ticket"]["n"]) == (3, 6)
 
 
 def test_gate_code_prints_the_contracts_shape_and_refuses_effects(desk: Home, tmp_path: Path) -> None:
