@@ -36,9 +36,7 @@ _NUMERIC_DATE = re.compile(r"\s*(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4}|\d{2})\s*")
 _ONE_MARK = re.compile(r"[^\d.,]*(\d+)([.,])(\d+)[^\d.,]*")
 _SAME_MARKS = re.compile(r"[^\d.,]*(\d+(?:([.,])\d+)(?:\2\d+)+)[^\d.,]*")
 _LAST_MARK = re.compile(r"[^\d.,]*\d[\d.,]*([.,])\d+[^\d.,]*")
-_WHOLE_DATE = re.compile(
-    r"\d{1,4}\s?([/.\-])\s?\d{1,2}\s?\1\s?['\u2019]?\d{1,4}|\d{8}|.*[^\W\d_]{3}.*\d\d", re.DOTALL
-)
+_WHOLE_DATE = re.compile(r"\d{1,4}\s?([/.\-])\s?\d{1,2}\s?\1\s?['\u2019]?\d{1,4}|\d{8}|.*[^\W\d_]{3}.*\d\d", re.DOTALL)
 """A date in digits and two marks, or with the name of its month: as it is written, nothing in it was put right."""
 _TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 

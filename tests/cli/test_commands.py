@@ -85,6 +85,21 @@ def test_an_input_file_that_is_no_json_is_named_with_line_and_column(desk: Home,
     assert (ran.code, f"error: claim.json{told}" in ran.err) == (2, True), ran.err
 
 
+@pytest.mark.parametrize("content", [b"Order 7: five weeks", b"%PDF-1.7\n%\xe2\xe3", b"ticket,waiting\nT,5\n"])
+def test_a_document_in_place_of_an_input_is_told_how_it_becomes_one(desk: Home, content: bytes) -> None:
+    (desk.folder / "an order.pdf").write_bytes(content)
+    ran = desk("run", "triage", "--input", "an order.pdf")
+    told = "An input is a JSON object; `compiled-ai read 'an order.pdf' --as INPUT` makes one of a document."
+    assert (ran.code, ran.err.rstrip().endswith(told)) == (2, True), ran.err
+
+
+@pytest.mark.parametrize("content", [b"", b' {"ticket": "T"', b"[1"])
+def test_damaged_json_is_no_document(desk: Home, content: bytes) -> None:
+    (desk.folder / "claim.json").write_bytes(content)
+    ran = desk("run", "triage", "--input", "claim.json")
+    assert (ran.code, "--as" in ran.err) == (2, False), ran.err
+
+
 def test_a_list_is_no_input_however_long_it_is(desk: Home) -> None:
     ran = desk("run", "triage", "--input", json.dumps(["x" * 300]))
     assert (ran.code, "File name too long" in ran.err) == (2, False), ran.err
