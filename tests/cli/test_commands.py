@@ -23,6 +23,15 @@ logic_requirements:
 outputs: [decide.outcome, decide.reason]
 """
 
+CALL = """\
+metadata: {name: send}
+inputs: [{name: id, type: string}]
+connections: {inbox: {module: files, allow: {paths: ["*.txt"]}}}
+logic_requirements:
+  - {step: send, type: call, module: files, connection: inbox, parameters: {id: id}, returns: {text: "text?"},
+     settings: {operation: read, path: "{id}.txt"}, on_failure: fail}
+"""
+
 
 def _write(home: Home, *, days: int = 7, version: str = "1.0.0", name: str = "triage.yaml") -> str:
     (home.folder / name).write_text(SPEC.format(days=days, version=version), "utf-8")
@@ -351,6 +360,26 @@ def test_a_batch_whose_mapped_column_is_nowhere_says_so_and_that_all_failed(desk
     assert (ran.code, ran.json["failed"], ran.json["absent_columns"]) == (0, 1, ["weeks"])
     assert "warning: no record has a column 'weeks' (--keep, --map)" in ran.err
     assert "warning: every record failed; the reasons are in " in ran.err
+
+
+def test_a_shown_run_has_the_names_of_its_references_and_json_values(desk: Home) -> None:
+    run = _run_of(desk, "T-2")
+    told = desk("runs", "show", run).out
+    assert 'input: {"ticket":"T-2","waiting":5}\n' in told
+    assert "status: completed\n" in told and "error: null\n" in told and "effects:\n  none\n" in told
+    assert 'reference: ["ticket"] (found by value, kept only as keyed hashes)\n' in told
+    assert desk("runs", "show", run, "--json").json["reference"] == ["ticket"]
+
+
+def test_a_shown_run_says_why_a_call_failed(home: Home) -> None:
+    (home.folder / "send.yaml").write_text(CALL, "utf-8")
+    (home.folder / "a.txt").write_bytes(b"\xff")
+    home.compiled("send.yaml")
+    ran = home("run", "send", "--input", '{"id": "a"}', "--json", COMPILED_AI_CONNECTION_INBOX=str(home.folder))
+    assert ran.code == 1, ran.err
+    (effect,) = ran.json["effects"]
+    told = home("runs", "show", ran.json["run_id"]).out
+    assert effect["error"] and f": {effect['error']}\n" in told.partition("effects:\n  send call failed")[2], told
 
 
 def test_once_with_another_input_is_a_mistake(desk: Home) -> None:

@@ -306,6 +306,12 @@ class RunStore:
             row = run_row(database, self._full_id(run_id))
             return record_of(row, told_of(self._session, row))
 
+    def reference_names(self, run_id: str) -> tuple[str, ...]:
+        """Returns the names of a run's business keys (only keyed hashes of values are stored). Raises as `load`."""
+        self._flush()
+        with self._session.reading() as database:
+            return tuple(told_of(self._session, run_row(database, self._full_id(run_id))).references)
+
     def resolve(self, run_id: str) -> str:
         """Returns the whole run id that begins like this; `NotFound` if there is none, or more than one."""
         self._flush()
