@@ -362,6 +362,14 @@ def test_a_batch_whose_mapped_column_is_nowhere_says_so_and_that_all_failed(desk
     assert "warning: every record failed; the reasons are in " in ran.err
 
 
+def test_a_list_of_runs_that_stops_early_says_so(desk: Home) -> None:
+    wanted = ("runs", "list", "--status", "completed", "--since", "2020-01-01")
+    number = len(desk(*wanted, "--json").json)
+    cut = desk(*wanted, "--limit", "1", "--json")
+    assert (len(cut.json), cut.err) == (1, f"1 of {number} runs; --limit shows more\n")
+    assert desk(*wanted, "--limit", str(number)).err == ""
+
+
 def test_a_shown_run_has_the_names_of_its_references_and_json_values(desk: Home) -> None:
     run = _run_of(desk, "T-2")
     told = desk("runs", "show", run).out

@@ -79,8 +79,12 @@ def runs_list(
     Example: compiled-ai runs list --status review
     """
     with open_store(load_settings(), writes=False) as store:
-        found = store.list(workflow=workflow or None, status=_status(status), since=since or None, limit=limit)
+        wanted: Any = {"workflow": workflow or None, "status": _status(status), "since": since or None}
+        found = store.list(**wanted, limit=limit)
+        number = store.count(**wanted) if len(found) == limit else len(found)
     _emit_runs(found, as_json)
+    if number > len(found):
+        note(f"{len(found)} of {number} runs; --limit shows more")
 
 
 def _status(text: str) -> Any:
