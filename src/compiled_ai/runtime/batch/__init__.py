@@ -52,6 +52,8 @@ class BatchResult:
     """Lines of this call: fewer than `lines` if it went on after a checkpoint."""
     absent: tuple[str, ...] = ()
     """Columns that were to be kept, or mapped to an input, and that no record of this call has."""
+    was_whole: bool = False
+    """True if nothing was left to do: all lines are those of an earlier call, and none waits."""
 
     @property
     def rate(self) -> float | None:
@@ -74,6 +76,8 @@ class BatchResult:
         rate = "" if self.rate is None else f", {self.rate:,.0f} lines/s"
         ends = f"{self.completed} completed, {self.failed} failed, {self.waiting} waiting"
         told = f"{self.lines} lines: {ends} ({self.seconds:.1f} s{rate})"
+        if self.was_whole:
+            told = f"nothing was left to do; {self.lines} lines: {ends}"
         if self.dead_letters is not None:
             told += f"\nfailed records and reasons: {self.dead_letters}"
         return told
@@ -161,6 +165,7 @@ def run_batch(
         dead_letters=batch.letters if counts.get("failed") else None,
         here=lines - passed.before,
         absent=tuple(sorted(passed.absent)),
+        was_whole=passed.was_whole,
     )
 
 
