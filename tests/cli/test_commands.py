@@ -355,10 +355,10 @@ def test_a_batch_that_replaces_its_earlier_output_says_so(desk: Home, tmp_path: 
 
 def test_a_batch_whose_mapped_column_is_nowhere_says_so_and_that_all_failed(desk: Home, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_text('{"ticket": "A", "waiting": 9}\n', "utf-8")
+    source.write_text('{"ticket": "A", "week": 9}\n', "utf-8")
     ran = desk("batch", "triage@1.0.0", str(source), str(out), "--no-store", "--map", "waiting=weeks", "--json")
     assert (ran.code, ran.json["failed"], ran.json["absent_columns"]) == (0, 1, ["weeks"])
-    assert "warning: no record has a column 'weeks' (--keep, --map)" in ran.err
+    assert "no record has a column 'weeks' (--keep, --map). Did you mean 'week'? Known: ticket, week." in ran.err
     assert "warning: every record failed; the reasons are in " in ran.err
 
 

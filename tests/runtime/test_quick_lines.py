@@ -160,7 +160,7 @@ def test_a_kept_or_mapped_column_that_no_line_has_is_told(
     absent, shown = (["identifier", "text"], "'identifier' or 'text'") if mapped else (["identifier"], "'identifier'")
     failed = f"every record failed; the reasons are in {str(tmp_path / 'out.dead.jsonl')!r} (--strict: exit code 1)"
     assert result.to_json()["absent_columns"] == list(result.absent) == absent
-    assert result.warnings[0] == f"no record has a column {shown} (--keep, --map)"
+    assert result.warnings[0] == f"no record has a column {shown} (--keep, --map). Known: document, id."
     assert result.warnings[1:] == ((failed,) if mapped else ())
     assert result.exit_code == 0
     whole = run_batch(
