@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from compiled_ai.canonical import parse_json, plain_number
 from compiled_ai.errors import InputError, NotFound, UsageError, suggest
-from compiled_ai.library.dates import find_dates
-from compiled_ai.library.money import parse_amount
+from compiled_ai.library.dates import FoundDate, find_dates
+from compiled_ai.library.money import parse_amount, repair_digits
 from compiled_ai.library.types import FieldType
 from compiled_ai.records import Finding
 from compiled_ai.spec.findings import refuse
@@ -36,6 +36,8 @@ _NUMERIC_DATE = re.compile(r"\s*(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4}|\d{2})\s*")
 _ONE_MARK = re.compile(r"[^\d.,]*(\d+)([.,])(\d+)[^\d.,]*")
 _SAME_MARKS = re.compile(r"[^\d.,]*(\d+(?:([.,])\d+)(?:\2\d+)+)[^\d.,]*")
 _LAST_MARK = re.compile(r"[^\d.,]*\d[\d.,]*([.,])\d+[^\d.,]*")
+_WHOLE_DATE = re.compile(r"\d{1,4}\s?([/.\-])\s?\d{1,2}\s?\1\s?['\u2019]?\d{1,4}|\d{8}|.*[^\W\d_]{3}.*\d\d", re.DOTALL)
+"""A date in digits and two marks, or with the name of its month: as it is written, nothing in it was put right."""
 _TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
 
@@ -174,6 +176,16 @@ def label_of(cell: GridCell, kind: FieldType | None, writing: Writing) -> Any:
     return _READERS.get(kind.kind, _as_text)(cell, writing)
 
 
+def amount_as_written(text: str) -> Decimal | None:
+    """Returns the amount that a label consists of. `2,795.OO` is none: slips of OCR are repaired in documents only."""
+    return parse_amount(text) if repair_digits(text) == text else None
+
+
+def dates_as_written(text: str, order: DateOrder) -> list[FoundDate]:
+    """Returns the dates of a label. `l2/O3/2O24` is none: slips of OCR are repaired in documents only."""
+    return [found for found in find_dates(text, order=order) if _WHOLE_DATE.fullmatch(text[found.start : found.end])]
+
+
 def _as_text(cell: GridCell, _: Writing) -> str:
     return cell.text
 
@@ -181,17 +193,17 @@ def _as_text(cell: GridCell, _: Writing) -> str:
 def _as_date(cell: GridCell, writing: Writing) -> str:
     if isinstance(cell.value, date) and not isinstance(cell.value, datetime):
         return cell.value.isoformat()
-    found = [one.value for one in find_dates(cell.text, order=writing.order)] if isinstance(cell.value, str) else []
+    found = dates_as_written(cell.text, writing.order) if isinstance(cell.value, str) else []
     if len(found) != 1:
         raise Misread(f"{cell.text!r} is not one date. Write it as 2024-05-31.")
-    return found[0].isoformat()
+    return found[0].value.isoformat()
 
 
 def _number(cell: GridCell, mark: DecimalMark | None, *, doubtful: str) -> Decimal:
     """Reads a number; `doubtful` are the marks that say nothing by themselves if they stand before three digits."""
     if isinstance(cell.value, Decimal):
         return cell.value
-    found = parse_amount(_plainly(cell.value, mark, doubtful)) if isinstance(cell.value, str) else None
+    found = amount_as_written(_plainly(cell.value, mark, doubtful)) if isinstance(cell.value, str) else None
     if found is None:
         raise Misread(f"{cell.text!r} is no number. Write it as 1234.50.")
     return Decimal(found)

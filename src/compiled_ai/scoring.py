@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from compiled_ai.artifact import SealedArtifact
 from compiled_ai.canonical import kind_of, parse_json
 from compiled_ai.errors import InputError, NotFound, UsageError, suggest
+from compiled_ai.golden_labels import DateOrder, amount_as_written, dates_as_written
 from compiled_ai.library.agreement import MetricName
-from compiled_ai.library.dates import parse_date
-from compiled_ai.library.money import parse_amount
 from compiled_ai.library.types import FieldType
 from compiled_ai.runtime.loading import as_program
 from compiled_ai.runtime.stepper import Done, Program
@@ -26,7 +25,6 @@ from compiled_ai.runtime.supplied import Supplied, decide
 from compiled_ai.spec.model import Metric
 from compiled_ai.validation.metrics import Score, score_cases
 
-DateOrder = Literal["mdy", "dmy", "ymd"]
 _METRIC_OF_KIND: Mapping[str, MetricName] = {"text": "text", "string": "text", "date": "date", "money": "money"}
 
 
@@ -161,12 +159,15 @@ def _expected(
 
 
 def read_label(value: Any, kind: FieldType, order: DateOrder) -> Any:
-    """Reads a label as people write it: dates in their order, amounts with a currency (`RM 3.90`, `12.00 EUR`)."""
+    """Reads a label as people write it: dates in their order, amounts with a currency (`RM 3.90`, `12.00 EUR`).
+
+    What does not read (`2,795.OO`) stays as it is, and agrees with no answer.
+    """
     if kind.kind == "date" and isinstance(value, str):
-        found = parse_date(value, order=order)
-        return found.isoformat() if found is not None else value
+        found = dates_as_written(value, order)
+        return found[0].value.isoformat() if found else value
     if kind.kind == "money" and isinstance(value, str):
-        amount = parse_amount(value)
+        amount = amount_as_written(value)
         return format(amount, "f") if amount is not None else value
     return value
 

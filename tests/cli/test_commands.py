@@ -23,6 +23,15 @@ logic_requirements:
 outputs: [decide.outcome, decide.reason]
 """
 
+CALL = """\
+metadata: {name: send}
+inputs: [{name: id, type: string}]
+connections: {inbox: {module: files, allow: {paths: ["*.txt"]}}}
+logic_requirements:
+  - {step: send, type: call, module: files, connection: inbox, parameters: {id: id}, returns: {text: "text?"},
+     settings: {operation: read, path: "{id}.txt"}, on_failure: fail}
+"""
+
 
 def _write(home: Home, *, days: int = 7, version: str = "1.0.0", name: str = "triage.yaml") -> str:
     (home.folder / name).write_text(SPEC.format(days=days, version=version), "utf-8")
@@ -83,6 +92,21 @@ def test_an_input_file_that_is_no_json_is_named_with_line_and_column(desk: Home,
     (desk.folder / "claim.json").write_bytes(content)
     ran = desk("run", "triage", "--input", "claim.json")
     assert (ran.code, f"error: claim.json{told}" in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.parametrize("content", [b"Order 7: five weeks", b"%PDF-1.7\n%\xe2\xe3", b"ticket,waiting\nT,5\n"])
+def test_a_document_in_place_of_an_input_is_told_how_it_becomes_one(desk: Home, content: bytes) -> None:
+    (desk.folder / "an order.pdf").write_bytes(content)
+    ran = desk("run", "triage", "--input", "an order.pdf")
+    told = "An input is a JSON object; `compiled-ai read 'an order.pdf' --as INPUT` makes one of a document."
+    assert (ran.code, ran.err.rstrip().endswith(told)) == (2, True), ran.err
+
+
+@pytest.mark.parametrize("content", [b"", b' {"ticket": "T"', b"[1"])
+def test_damaged_json_is_no_document(desk: Home, content: bytes) -> None:
+    (desk.folder / "claim.json").write_bytes(content)
+    ran = desk("run", "triage", "--input", "claim.json")
+    assert (ran.code, "--as" in ran.err) == (2, False), ran.err
 
 
 def test_a_list_is_no_input_however_long_it_is(desk: Home) -> None:
@@ -331,11 +355,39 @@ def test_a_batch_that_replaces_its_earlier_output_says_so(desk: Home, tmp_path: 
 
 def test_a_batch_whose_mapped_column_is_nowhere_says_so_and_that_all_failed(desk: Home, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_text('{"ticket": "A", "waiting": 9}\n', "utf-8")
+    source.write_text('{"ticket": "A", "week": 9}\n', "utf-8")
     ran = desk("batch", "triage@1.0.0", str(source), str(out), "--no-store", "--map", "waiting=weeks", "--json")
     assert (ran.code, ran.json["failed"], ran.json["absent_columns"]) == (0, 1, ["weeks"])
-    assert "warning: no record has a column 'weeks' (--keep, --map)" in ran.err
+    assert "no record has a column 'weeks' (--keep, --map). Did you mean 'week'? Known: ticket, week." in ran.err
     assert "warning: every record failed; the reasons are in " in ran.err
+
+
+def test_a_list_of_runs_that_stops_early_says_so(desk: Home) -> None:
+    wanted = ("runs", "list", "--status", "completed", "--since", "2020-01-01")
+    number = len(desk(*wanted, "--json").json)
+    cut = desk(*wanted, "--limit", "1", "--json")
+    assert (len(cut.json), cut.err) == (1, f"1 of {number} runs; --limit shows more\n")
+    assert desk(*wanted, "--limit", str(number)).err == ""
+
+
+def test_a_shown_run_has_the_names_of_its_references_and_json_values(desk: Home) -> None:
+    run = _run_of(desk, "T-2")
+    told = desk("runs", "show", run).out
+    assert 'input: {"ticket":"T-2","waiting":5}\n' in told
+    assert "status: completed\n" in told and "error: null\n" in told and "effects:\n  none\n" in told
+    assert 'reference: ["ticket"] (found by value, kept only as keyed hashes)\n' in told
+    assert desk("runs", "show", run, "--json").json["reference"] == ["ticket"]
+
+
+def test_a_shown_run_says_why_a_call_failed(home: Home) -> None:
+    (home.folder / "send.yaml").write_text(CALL, "utf-8")
+    (home.folder / "a.txt").write_bytes(b"\xff")
+    home.compiled("send.yaml")
+    ran = home("run", "send", "--input", '{"id": "a"}', "--json", COMPILED_AI_CONNECTION_INBOX=str(home.folder))
+    assert ran.code == 1, ran.err
+    (effect,) = ran.json["effects"]
+    told = home("runs", "show", ran.json["run_id"]).out
+    assert effect["error"] and f": {effect['error']}\n" in told.partition("effects:\n  send call failed")[2], told
 
 
 def test_once_with_another_input_is_a_mistake(desk: Home) -> None:
@@ -402,12 +454,12 @@ def test_score_reads_labelled_amounts_as_people_write_them(home: Home) -> None:
     text = SPEC.format(days=7, version="1.0.0").replace("type: string", "type: money")
     (home.folder / "triage.yaml").write_text(text.replace("[decide.outcome, decide.reason]", "[ticket]"), "utf-8")
     home.compiled("triage.yaml")
-    written = {"RM 3.90": "3.90", "$1,234.5": "1234.50", "12.00": "12", "RM4": "5", "four": "4"}
+    written = {"RM 3.90": "3.90", "$1,234.5": "1234.50", "12.00": "12", "RM4": "5", "four": "4", "2,795.OO": "2795.00"}
     cases = [{"t": amount, "w": 1, "expected": {"ticket": label}} for label, amount in written.items()]
     (home.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, cases)), "utf-8")
     scored = home("score", "triage", "golden.jsonl", "--map", "ticket=t", "--map", "waiting=w", "--json")
     assert scored.code == 0, scored.err
-    assert (scored.json["fields"]["ticket"]["right"], scored.json["fields"]["ticket"]["n"]) == (3, 5)
+    assert (scored.json["fields"]["ticket"]["right"], scored.json["fields"]["ticket"]["n"]) == (3, 6)
 
 
 def test_gate_code_prints_the_contracts_shape_and_refuses_effects(desk: Home, tmp_path: Path) -> None:

@@ -214,6 +214,14 @@ def test_read_prints_the_text_its_json_and_its_boxes(home: Home) -> None:
     assert [box[4] for box in home("read", "a.pdf", "--boxes").json] == ["Total", "12.50"]
 
 
+def test_read_makes_the_input_of_a_run_of_a_document(home: Home) -> None:
+    (home.folder / "order.txt").write_text('Total "12"\n', "utf-8")
+    (home.folder / "a.pdf").write_bytes(pdf("Total   12.50"))
+    assert home("read", "order.txt", "--as", "letter").json == {"letter": 'Total "12"\n'}
+    assert home("read", "order.txt", "--as", "letter", "--json").json == {"letter": 'Total "12"\n'}
+    assert [box[4] for box in home("read", "a.pdf", "--boxes", "--as", "lines").json["lines"]] == ["Total", "12.50"]
+
+
 def test_read_refuses_with_exit_two_what_lies_outside_its_root(home: Home) -> None:
     (home.folder / "a.txt").write_text("words", "utf-8")
     (home.folder / "papers").mkdir()

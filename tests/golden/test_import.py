@@ -126,6 +126,35 @@ def test_every_wrong_cell_is_named_at_once_and_nothing_is_written(desk: Desk) ->
 
 
 @pytest.mark.parametrize(
+    ("total", "day", "copies"),
+    [
+        ("2,795.OO", "l3/03/2024", "1O.00"),
+        ("$2,795. 00", "13//03/2024", "l2.00"),
+        ("S12.50", "13703/24", "B.00"),
+        ("1 ,915.00", "13/O3/2024", "1O"),
+    ],
+)
+def test_a_label_is_never_repaired_as_a_scanned_document_is(desk: Desk, total: str, day: str, copies: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        desk(desk.sheet([["one", "Oakes", total, day, "", copies]], [*HEADER, "Copies"]))
+    assert [str(finding) for finding in caught.value.details] == [
+        f"labels.xlsx[Labels]!C2: column 'Gross Total': {total!r} is no number. Write it as 1234.50.",
+        f"labels.xlsx[Labels]!D2: column 'day': {day!r} is not one date. Write it as 2024-05-31.",
+        f"labels.xlsx[Labels]!F2: column 'Copies': {copies!r} is no number. Write it as 1234.50.",
+    ]
+    assert not desk.out.exists()
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["13/03/2024", "13.03.24", "2024-3-13", "20240313", "13 Mar 2024", "March 13, 2024", "13 March '24", "13-Mar-24"],
+)
+def test_a_date_that_needs_no_repair_is_read_however_it_is_written(desk: Desk, day: str) -> None:
+    desk(desk.sheet([["one", "Oakes", None, day, ""]]))
+    assert desk.cases()[0]["expected"]["day"] == "2024-03-13"
+
+
+@pytest.mark.parametrize(
     ("written", "ways"),
     [
         ("45,50", "45.50 or 4550"),

@@ -160,13 +160,19 @@ def test_a_kept_or_mapped_column_that_no_line_has_is_told(
     absent, shown = (["identifier", "text"], "'identifier' or 'text'") if mapped else (["identifier"], "'identifier'")
     failed = f"every record failed; the reasons are in {str(tmp_path / 'out.dead.jsonl')!r} (--strict: exit code 1)"
     assert result.to_json()["absent_columns"] == list(result.absent) == absent
-    assert result.warnings[0] == f"no record has a column {shown} (--keep, --map)"
+    assert result.warnings[0] == f"no record has a column {shown} (--keep, --map). Known: document, id."
     assert result.warnings[1:] == ((failed,) if mapped else ())
     assert result.exit_code == 0
     whole = run_batch(
         program("extract"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=0, keep=["identifier"], resume=True
     )
     assert whole.absent == ()
+    assert (result.was_whole, whole.was_whole) == (False, True)
+    assert whole.text().startswith("nothing was left to do; 2 lines: ") and "left to do" not in result.text()
+    with (tmp_path / "in.jsonl").open("a") as more:
+        more.write('{"document": "Total: 3"}\n')
+    longer = run_batch(program("extract"), tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=0, resume=True)
+    assert (longer.lines, longer.was_whole) == (3, False)
 
 
 @pytest.mark.parametrize("inner", ["[{}]", '{{"a":{}}}'], ids=["lists", "objects"])

@@ -135,6 +135,22 @@ def test_runs_are_found_by_business_keys_that_are_kept_as_keyed_hashes_only(plac
         assert "CLM-7" not in repr(place.execute(f"SELECT * FROM {table}"))
 
 
+def test_runs_are_counted_as_they_are_listed(store: RunStore) -> None:
+    for workflow in ("one", "one", "two"):
+        store.save(run_record(workflow=workflow))
+    assert (store.count(), store.count(workflow="one"), store.count(workflow="three")) == (3, 2, 0)
+    with pytest.raises(InputError, match="'done' is not a status of a run"):
+        store.count(status="done")  # type: ignore[arg-type]
+
+
+def test_a_run_keeps_the_names_of_its_business_keys(store: RunStore) -> None:
+    known = store.save(run_record(reference={"claim_id": "CLM-77", "member": "M-1"}))
+    assert store.reference_names(known) == ("claim_id", "member")
+    assert store.reference_names(store.save(run_record(reference={}))) == ()
+    with pytest.raises(NotFound, match="There is no run 'gone'"):
+        store.reference_names("gone")
+
+
 def test_once_returns_the_earlier_run_of_the_same_reference_and_artifact(store: RunStore) -> None:
     first = run_record(reference={"claim_id": "1", "line": "a"})
     assert store.once(first.reference, first.artifact) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,12 +36,15 @@ def read(
     boxes: Annotated[
         bool, typer.Option("--boxes", help="print one JSON array of boxes [x0, y0, x1, y1, text] instead")
     ] = False,
+    as_input: Annotated[
+        str, typer.Option("--as", metavar="INPUT", help='print the input of a run: {"INPUT": text}, or its boxes')
+    ] = "",
     languages: Languages = "eng",
     as_json: Json = False,
 ) -> None:
     """Prints the text of a document as an artifact will see it; what is odd about it goes to stderr.
 
-    Example: compiled-ai read invoices/4711.pdf
+    Example: compiled-ai read invoices/4711.pdf --as document | compiled-ai run invoice_fields --input -
     """
     from compiled_ai.reading import read_document
 
@@ -50,11 +53,10 @@ def read(
         note(f"{document.name}: {warning}")
     if boxes and not document.boxes:
         note(f"{document.name}: {document.format} has no boxes")
-    emit(
-        document.boxes if boxes else document.to_json(),
-        as_json=as_json or boxes,
-        text=document.text,
-    )
+    shown: Any = document.boxes if boxes else document.to_json()
+    if as_input:
+        shown = {as_input: document.boxes if boxes else document.text}
+    emit(shown, as_json=as_json or boxes or bool(as_input), text=document.text)
 
 
 def import_(

@@ -18,6 +18,7 @@ from compiled_ai.config import Settings, load_settings, make_home
 from compiled_ai.errors import NotFound, UsageError, counted
 
 if TYPE_CHECKING:
+    from compiled_ai.records import Effect
     from compiled_ai.runtime.store import RunStore
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
@@ -78,8 +79,12 @@ def runs_list(
     Example: compiled-ai runs list --status review
     """
     with open_store(load_settings(), writes=False) as store:
-        found = store.list(workflow=workflow or None, status=_status(status), since=since or None, limit=limit)
+        wanted: Any = {"workflow": workflow or None, "status": _status(status), "since": since or None}
+        found = store.list(**wanted, limit=limit)
+        number = store.count(**wanted) if len(found) == limit else len(found)
     _emit_runs(found, as_json)
+    if number > len(found):
+        note(f"{len(found)} of {number} runs; --limit shows more")
 
 
 def _status(text: str) -> Any:
@@ -117,11 +122,22 @@ def runs_show(run: Run, as_json: Json = False) -> None:
     Example: compiled-ai runs show 0197
     """
     with open_store(load_settings(), writes=False) as store:
-        record = store.load(run)
-    shown = record.model_dump(mode="python")
-    text = "\n".join(f"{name}: {value}" for name, value in shown.items() if name != "effects")
-    effects = "\n".join(f"  {each.step} {each.kind} {each.state} {each.origin or ''}" for each in record.effects)
-    emit(shown, as_json=as_json, text=f"{text}\neffects:\n{effects or '  none'}")
+        record, names = store.load(run), store.reference_names(run)
+    shown = {**record.model_dump(mode="python"), "reference": names}
+    lines = [f"{name}: {_shown(value)}" for name, value in shown.items() if name not in ("reference", "effects")]
+    lines.append(f"reference: {_shown(names)}" + (" (found by value, kept only as keyed hashes)" if names else ""))
+    effects = [f"  {each.step} {each.kind} {each.state}{_said(each)}" for each in record.effects]
+    emit(shown, as_json=as_json, text="\n".join([*lines, "effects:", *(effects or ["  none"])]))
+
+
+def _said(effect: Effect) -> str:
+    return (f" {effect.origin}" if effect.origin else "") + (f": {effect.error}" if effect.error else "")
+
+
+def _shown(value: Any) -> str:
+    from compiled_ai.canonical import canonical_json
+
+    return value if isinstance(value, str) else canonical_json(value)
 
 
 def runs_verify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from compiled_ai.cli.artifacts import Name, open_artifact
 from compiled_ai.cli.govern import open_store
 from compiled_ai.cli.output import emit
 from compiled_ai.config import Settings, load_settings
-from compiled_ai.errors import NotFound, UsageError
+from compiled_ai.errors import InputError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from compiled_ai.runtime.loading import ProgramSource
@@ -103,7 +104,16 @@ def read_input(text: str) -> Any:
         raise NotFound(
             f"There is no input file {text!r}.", remedy="Name a file, '-' or JSON text that begins with '{'."
         )
-    return read_json(path.read_bytes(), text)
+    content = path.read_bytes()
+    try:
+        return read_json(content, text)
+    except InputError as fault:
+        if not content.strip() or content.lstrip().startswith((b"{", b"[")):
+            raise
+        command = f"compiled-ai read {shlex.quote(text)} --as INPUT"
+        raise InputError(
+            fault.message, remedy=f"An input is a JSON object; `{command}` makes one of a document."
+        ) from fault
 
 
 def emit_result(result: Any, *, as_json: bool, rejected: bool = False) -> None:

@@ -14,16 +14,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from compiled_ai.errors import UsageError
+from compiled_ai.errors import InputError, UsageError, suggest
 from compiled_ai.runtime.batch.batch import Batch, unfinished
 from compiled_ai.runtime.batch.running import Progress
+from compiled_ai.runtime.batch.sources import Mark, open_source
 from compiled_ai.runtime.keys import KeyRing
+from compiled_ai.runtime.lines import Columns
 from compiled_ai.runtime.loading import ArtifactLike, ProgramSource, as_program
 from compiled_ai.runtime.local import ModelSource
 from compiled_ai.runtime.pool import RecordLimits
@@ -52,6 +54,10 @@ class BatchResult:
     """Lines of this call: fewer than `lines` if it went on after a checkpoint."""
     absent: tuple[str, ...] = ()
     """Columns that were to be kept, or mapped to an input, and that no record of this call has."""
+    columns: tuple[str, ...] = ()
+    """Columns of the first record, where some were absent: what may have been meant."""
+    was_whole: bool = False
+    """True if nothing was left to do: all lines are those of an earlier call, and none waits."""
 
     @property
     def rate(self) -> float | None:
@@ -74,6 +80,8 @@ class BatchResult:
         rate = "" if self.rate is None else f", {self.rate:,.0f} lines/s"
         ends = f"{self.completed} completed, {self.failed} failed, {self.waiting} waiting"
         told = f"{self.lines} lines: {ends} ({self.seconds:.1f} s{rate})"
+        if self.was_whole:
+            told = f"nothing was left to do; {self.lines} lines: {ends}"
         if self.dead_letters is not None:
             told += f"\nfailed records and reasons: {self.dead_letters}"
         return told
@@ -84,6 +92,8 @@ class BatchResult:
         told = []
         if self.absent:
             told.append(f"no record has a column {' or '.join(map(repr, self.absent))} (--keep, --map)")
+            if self.columns:
+                told[-1] += f".{suggest(self.absent[0], self.columns)}"
         if self.lines and self.failed == self.lines:
             told.append(f"every record failed; the reasons are in {str(self.dead_letters)!r} (--strict: exit code 1)")
         return tuple(told)
@@ -161,7 +171,21 @@ def run_batch(
         dead_letters=batch.letters if counts.get("failed") else None,
         here=lines - passed.before,
         absent=tuple(sorted(passed.absent)),
+        columns=_first_columns(source, batch.columns) if passed.absent else (),
+        was_whole=passed.was_whole,
     )
+
+
+def _first_columns(source: Path | str, columns: Columns) -> tuple[str, ...]:
+    """Columns of the first record of a file; none if it is no JSON object, or cannot be read a second time."""
+    if not Path(source).is_file():
+        return ()
+    with closing(open_source(source)) as again:
+        first = next(iter(again.read(Mark(), None)), None)
+    try:
+        return () if first is None else tuple(columns.values(first))
+    except InputError:
+        return ()
 
 
 def _workers(workers: int | None) -> int:

@@ -46,6 +46,8 @@ class Passed:
     """Lines of them that were done before."""
     absent: frozenset[str]
     """Columns to be kept, or mapped to an input, that no record of the pass had."""
+    was_whole: bool
+    """True if it went over a whole output in which no line waited, and the source had no further record."""
 
 
 @dataclass(kw_only=True)
@@ -131,7 +133,8 @@ class Batch:
                 report=progress,
             )
             self._go(going, earlier, programs)
-            return Passed(going.counts, sum(begun.counts.values()), going.unseen or frozenset())
+            absent = going.unseen or frozenset()
+            return Passed(going.counts, sum(begun.counts.values()), absent, _was_whole(earlier, going.counts))
 
     # ------------------------------------------------------------ beginning, or going on
 
@@ -263,6 +266,12 @@ class Batch:
 
     def _has_runs(self, batch: str) -> bool:
         return self.store is not None and self.store.has_any(batch)
+
+
+def _was_whole(earlier: EarlierOutput | None, counts: Mapping[str, int]) -> bool:
+    if earlier is None or earlier.waits_on_record or counts.get("review") or counts.get("waiting"):
+        return False
+    return earlier.mark.records == sum(counts.values())
 
 
 def _protection(program: Program) -> Protection:

@@ -306,6 +306,12 @@ class RunStore:
             row = run_row(database, self._full_id(run_id))
             return record_of(row, told_of(self._session, row))
 
+    def reference_names(self, run_id: str) -> tuple[str, ...]:
+        """Returns the names of a run's business keys (only keyed hashes of values are stored). Raises as `load`."""
+        self._flush()
+        with self._session.reading() as database:
+            return tuple(told_of(self._session, run_row(database, self._full_id(run_id))).references)
+
     def resolve(self, run_id: str) -> str:
         """Returns the whole run id that begins like this; `NotFound` if there is none, or more than one."""
         self._flush()
@@ -343,19 +349,27 @@ class RunStore:
         limit: int | None = 100,
     ) -> tuple[RunSummary, ...]:
         """Returns runs, the newest first (by their ids, which begin with the time); `limit=None` returns all."""
-        if status is not None and status not in _STATUSES:
-            raise InputError(f"{status!r} is not a status of a run.", remedy=f"Use one of {', '.join(_STATUSES)}.")
-        border = None if since is None else since_micros(since)
-        given = {"workflow = ?": workflow, "artifact = ?": artifact, "status = ?": status, "started >= ?": border}
-        conditions = {condition: value for condition, value in given.items() if value is not None}
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        where, values = _conditions(workflow, artifact, status, since)
         sql = f"SELECT {SUMMARY_COLUMNS} FROM runs{where} ORDER BY run_id DESC"
-        values: list[Any] = [*conditions.values()]
         if limit is not None:
             sql, values = sql + " LIMIT ?", [*values, limit]
         self._flush()
         with self._session.reading() as database:
             return tuple(summary_of(row) for row in database.execute(sql, values))
+
+    def count(
+        self,
+        *,
+        workflow: str | None = None,
+        artifact: str | None = None,
+        status: RunStatus | None = None,
+        since: str | date | datetime | None = None,
+    ) -> int:
+        """Returns how many runs `list` would return without a limit."""
+        where, values = _conditions(workflow, artifact, status, since)
+        self._flush()
+        with self._session.reading() as database:
+            return int(database.execute(f"SELECT COUNT(*) FROM runs{where}", values).fetchone()[0])
 
     def find(self, value: str, *, key: str | None = None, limit: int = 100) -> tuple[RunSummary, ...]:
         """Returns the runs with this business key (`key` names the input field; any if left out), newest first."""
@@ -509,6 +523,18 @@ class RunStore:
         """Lists the chains: who wrote each, when it began, and whether it was closed."""
         self._flush()
         return verifying.chains(self._session, unclosed_only=unclosed_only)
+
+
+def _conditions(
+    workflow: str | None, artifact: str | None, status: RunStatus | None, since: str | date | datetime | None
+) -> tuple[str, list[Any]]:
+    """The WHERE clause for what is given, and its values."""
+    if status is not None and status not in _STATUSES:
+        raise InputError(f"{status!r} is not a status of a run.", remedy=f"Use one of {', '.join(_STATUSES)}.")
+    border = None if since is None else since_micros(since)
+    given = {"workflow = ?": workflow, "artifact = ?": artifact, "status = ?": status, "started >= ?": border}
+    conditions = {condition: value for condition, value in given.items() if value is not None}
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", [*conditions.values()]
 
 
 def _stored_already(run_id: str) -> StoreFailed:
