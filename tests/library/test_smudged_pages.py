@@ -158,6 +158,38 @@ def test_a_part_of_a_torn_amount_is_no_amount(text: str, amounts: list[str]) -> 
     assert (page.labelled("Total", kind="money") is None) == (amounts == [])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Total Due: $1,200;500 impressions\nInvoice 4471\nTerms net 30\n",
+        "Total Due: $1,000, 500\nSpots 12\n",
+        "Total Due: $2,500 ,300\nTerms net 30\n",
+        "Total Due: $500; 300; 200\nTerms net 30\n",
+        "Total Due: $1;915:00 $8.00\n",
+        "Total Due   $2,500 ,300   $8.00\n",
+        "Total Due   3   5   $2,500 ,300\n",
+        "Rate      Spots    Total\n$5.00      3      $2,500 ,300\nTotal Due    $2,500 ,300\n",
+        "Total Due\n$2,500 ,300\n$8.00\n",
+        "Total Due: $2,500 ,300\nAmount Due: $8.00\n",
+    ],
+)
+def test_an_amount_that_cannot_be_read_answers_its_label(text: str) -> None:
+    page = Page.from_text(text)
+    labels = ("Total Due", "Amount Due")
+    assert page.labelled(*labels, kind="money") is None
+    assert page.value_right_of(*labels, kind="money") is None
+    assert page.candidates(*labels, kind="money") == ()
+
+
+def test_an_amount_that_cannot_be_read_answers_for_no_other_label() -> None:
+    page = Page.from_text("Total Due: $8.00\nAmount: $2,500 ,300\n")
+    assert page.labelled("Total Due", "Amount", kind="money") == Decimal("8.00")
+    page = Page.from_text("Total Due:\nAmount: $2,500 ,300\n")
+    assert page.labelled("Total Due", kind="money") is None
+    page = Page.from_text("Total Due: $7.00 less $2,500 ,300\nTotal Due: $7.00\n")
+    assert [one.value for one in page.candidates("Total Due", kind="money")] == [Decimal("7.00")] * 2
+
+
 def test_cents_behind_a_tear_end_a_cell() -> None:
     assert list(torn_amounts("$5. 10  spots")) == []
     assert [found.value for found in torn_amounts("$1,915 .00  spots  $5. 10  $7 ,50")] == [
