@@ -99,7 +99,7 @@ def test_a_range_is_read_however_it_is_written(text: str) -> None:
         "1/2/20 - 3/4 page",
         "1/2/20 - 3/4, page",
         "1/2/20 - 3/4-page",
-        "1/2/20 - 3/4\"",
+        '1/2/20 - 3/4"',
         "1/2/20 - 3/4%",
         "1/2/20 - 3/4, 2021",
         "1/2/20 - 3/4.5",
@@ -113,7 +113,13 @@ def test_what_only_resembles_a_range_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["9/7/20 - 10/4", "9/7/20-10/4.", "(9/7/20 to 10/4)", "9/7/20 through 10/4  12 spots", "9/7/20 Mon thru Sun 10/4\n"],
+    [
+        "9/7/20 - 10/4",
+        "9/7/20-10/4.",
+        "(9/7/20 to 10/4)",
+        "9/7/20 through 10/4  12 spots",
+        "9/7/20 Mon thru Sun 10/4\n",
+    ],
 )
 def test_an_end_without_a_year_ends_its_cell(text: str) -> None:
     found = parse_range(text)

@@ -12,7 +12,7 @@ from compiled_ai.library.dates import parse_date, parse_range
 from compiled_ai.library.doubt import sure
 from compiled_ai.library.labels import find_abbreviated, fuzzy_positions, is_smudged_label
 from compiled_ai.library.layout import Page
-from compiled_ai.library.money import repair_digits, torn_amounts
+from compiled_ai.library.money import find_amounts, repair_digits, torn_amounts
 from compiled_ai.library.places import place_of
 
 PRICES = "Rate  $10.00\nRate  $20.00\nRate  $30.00\n"
@@ -188,6 +188,28 @@ def test_an_amount_that_cannot_be_read_answers_for_no_other_label() -> None:
     assert page.labelled("Total Due", kind="money") is None
     page = Page.from_text("Total Due: $7.00 less $2,500 ,300\nTotal Due: $7.00\n")
     assert [one.value for one in page.candidates("Total Due", kind="money")] == [Decimal("7.00")] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("$1 .50", ["1"]),
+        ("12 .50", ["12"]),
+        ("5 .25 total", ["5"]),
+        ("5 ,25 total", ["5"]),
+        ("USD 5 .25", ["5"]),
+        ("$2,500 .75 net", ["2500"]),
+        ("5\n.25 each", ["5", "0.25"]),
+        ("5\t.25", ["5", "0.25"]),
+        ("5  .25", ["5", "0.25"]),
+        ("at .25", ["0.25"]),
+        ("$ .25", ["0.25"]),
+        ("$500. 30 days", ["500", "30"]),
+        ("$100 . 15 spots", ["100", "15"]),
+    ],
+)
+def test_cents_torn_from_an_amount_are_no_amount(text: str, amounts: list[str]) -> None:
+    assert [str(found.value) for found in find_amounts(text)] == amounts
 
 
 def test_cents_behind_a_tear_end_a_cell() -> None:
