@@ -87,10 +87,43 @@ def test_a_range_is_read_however_it_is_written(text: str) -> None:
         "9/7/20 - 1/2 page",
         "9/7/20-10/4/",
         "9/7/20 - 10",
+        "6/1/20 and 7/4 holiday",
+        "6/1/20 and 7/4",
+        "6/1/20 and 9/4 daypart",
+        "6/1/20 / 7/2",
+        "6/1/20 ~ 7/2 oz",
+        "6/1/20 ends 9/10 pts",
+        "6/1/20 > 7/2",
+        "6/1/20 - 11/12 spots",
+        "6/1/20 to 7/5 weeks",
+        "1/2/20 - 3/4 page",
+        "1/2/20 - 3/4, page",
+        "1/2/20 - 3/4-page",
+        '1/2/20 - 3/4"',
+        "1/2/20 - 3/4%",
+        "1/2/20 - 3/4, 2021",
+        "1/2/20 - 3/4.5",
+        "1/2/20 -\n3/4",
+        "6/1/20 10:00a - 6/28",
     ],
 )
 def test_what_only_resembles_a_range_is_none(text: str) -> None:
     assert parse_range(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9/7/20 - 10/4",
+        "9/7/20-10/4.",
+        "(9/7/20 to 10/4)",
+        "9/7/20 through 10/4  12 spots",
+        "9/7/20 Mon thru Sun 10/4\n",
+    ],
+)
+def test_an_end_without_a_year_ends_its_cell(text: str) -> None:
+    found = parse_range(text)
+    assert found is not None and (found.start, found.end) == FALL
 
 
 def test_a_month_by_name_keeps_its_own_year() -> None:

@@ -12,7 +12,7 @@ from compiled_ai.library.dates import parse_date, parse_range
 from compiled_ai.library.doubt import sure
 from compiled_ai.library.labels import find_abbreviated, fuzzy_positions, is_smudged_label
 from compiled_ai.library.layout import Page
-from compiled_ai.library.money import repair_digits, torn_amounts
+from compiled_ai.library.money import find_amounts, repair_digits, torn_amounts
 from compiled_ai.library.places import place_of
 
 PRICES = "Rate  $10.00\nRate  $20.00\nRate  $30.00\n"
@@ -156,6 +156,60 @@ def test_a_part_of_a_torn_amount_is_no_amount(text: str, amounts: list[str]) -> 
     page = Page.from_text(f"Total: {text}\n")
     assert [str(found) for found in page.find_all("money")] == amounts
     assert (page.labelled("Total", kind="money") is None) == (amounts == [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Total Due: $1,200;500 impressions\nInvoice 4471\nTerms net 30\n",
+        "Total Due: $1,000, 500\nSpots 12\n",
+        "Total Due: $2,500 ,300\nTerms net 30\n",
+        "Total Due: $500; 300; 200\nTerms net 30\n",
+        "Total Due: $1;915:00 $8.00\n",
+        "Total Due   $2,500 ,300   $8.00\n",
+        "Total Due   3   5   $2,500 ,300\n",
+        "Rate      Spots    Total\n$5.00      3      $2,500 ,300\nTotal Due    $2,500 ,300\n",
+        "Total Due\n$2,500 ,300\n$8.00\n",
+        "Total Due: $2,500 ,300\nAmount Due: $8.00\n",
+    ],
+)
+def test_an_amount_that_cannot_be_read_answers_its_label(text: str) -> None:
+    page = Page.from_text(text)
+    labels = ("Total Due", "Amount Due")
+    assert page.labelled(*labels, kind="money") is None
+    assert page.value_right_of(*labels, kind="money") is None
+    assert page.candidates(*labels, kind="money") == ()
+
+
+def test_an_amount_that_cannot_be_read_answers_for_no_other_label() -> None:
+    page = Page.from_text("Total Due: $8.00\nAmount: $2,500 ,300\n")
+    assert page.labelled("Total Due", "Amount", kind="money") == Decimal("8.00")
+    page = Page.from_text("Total Due:\nAmount: $2,500 ,300\n")
+    assert page.labelled("Total Due", kind="money") is None
+    page = Page.from_text("Total Due: $7.00 less $2,500 ,300\nTotal Due: $7.00\n")
+    assert [one.value for one in page.candidates("Total Due", kind="money")] == [Decimal("7.00")] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("$1 .50", ["1"]),
+        ("12 .50", ["12"]),
+        ("5 .25 total", ["5"]),
+        ("5 ,25 total", ["5"]),
+        ("USD 5 .25", ["5"]),
+        ("$2,500 .75 net", ["2500"]),
+        ("5\n.25 each", ["5", "0.25"]),
+        ("5\t.25", ["5", "0.25"]),
+        ("5  .25", ["5", "0.25"]),
+        ("at .25", ["0.25"]),
+        ("$ .25", ["0.25"]),
+        ("$500. 30 days", ["500", "30"]),
+        ("$100 . 15 spots", ["100", "15"]),
+    ],
+)
+def test_cents_torn_from_an_amount_are_no_amount(text: str, amounts: list[str]) -> None:
+    assert [str(found.value) for found in find_amounts(text)] == amounts
 
 
 def test_cents_behind_a_tear_end_a_cell() -> None:

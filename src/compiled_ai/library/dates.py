@@ -64,7 +64,12 @@ _SHORT = (
     re.compile(rf"(?<![\d/.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s?{_MONTH}(?![^\W\d_])", re.IGNORECASE),
 )
 _WEEKDAY = r"\(?(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\)?"
-_SHORT_END = re.compile(r"(?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\d/])")
+_SHORT_END = re.compile(
+    rf"(?:[^\S\n]*{_WEEKDAY})?[^\S\n]*(?:-{{1,2}}>?|[\u2010-\u2015\u00ad]|to|through|thru)[^\S\n]*(?:{_WEEKDAY}[^\S\n]*)?"
+    r"(?P<end>(?P<a>\d{1,2})/(?P<b>\d{1,2}))(?=[.,;)\]]?(?:\s?$|\s?\n|\s\s|\t|\s?\|))",
+    re.IGNORECASE,
+)
+"""An end without a year, that nothing follows in its cell: `7/8 page` and `11/12 spots` are no days."""
 _HOUR = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
 _BETWEEN = re.compile(
     rf"(?:,?\s*{_WEEKDAY}|,?\s*{_HOUR})?\s*(?:-{{1,2}}>?|[\u2010-\u2015\u00ad_=\u00ab>\u2192]|to:?|till?|until|up to"
@@ -322,12 +327,11 @@ def _short_start(text: str, end: FoundDate, order: Order) -> FoundDate | None:
 
 def _short_end(text: str, start: FoundDate, order: Order) -> FoundDate | None:
     """An end without a year, `4/23` of `4/17/20 - 4/23`, right behind its start and in the same year."""
-    between = _BETWEEN.match(text, start.end)
-    match = _SHORT_END.match(text, between.end()) if between else None
+    match = _SHORT_END.match(text, start.end)
     value = _date_of({**match.groupdict(), "c": str(start.value.year)}, order, None) if match else None
     if match is None or value is None or value < start.value:
         return None
-    return FoundDate(LocatedDate.of(value, place_in(text, *match.span())), *match.span())
+    return FoundDate(LocatedDate.of(value, place_in(text, *match.span("end"))), *match.span("end"))
 
 
 def month_range(year: int, month: int) -> DateRange:

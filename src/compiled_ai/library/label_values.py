@@ -49,6 +49,8 @@ class Candidate:
     score: float
     """About 100 for a value right beside its exact label; below 0 nothing is taken."""
     side: Literal["right", "below"]
+    legible: bool = True
+    """Whether it could be read: else `value` is the text of a torn amount, and no worse candidate is the value."""
 
 
 def agreed(found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
@@ -56,8 +58,8 @@ def agreed(found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
 
     Sums do not gain: those of the parts of a document are no surer for being equal.
     """
-    best = [max(candidates, key=lambda one: one.score).value for candidates in found if candidates]
-    times: Counter[Value] = Counter(value for value in best if not isinstance(value, Decimal))
+    best = [max(candidates, key=lambda one: one.score) for candidates in found if candidates]
+    times: Counter[Value] = Counter(one.value for one in best if one.legible and not isinstance(one.value, Decimal))
     return [
         replace(one, score=one.score + min(12, 4 * (times[one.value] - 1))) if times[one.value] > 1 else one
         for candidates in found
@@ -186,10 +188,11 @@ class Label:
     def _sums_first(self, found: list[Candidate]) -> list[Candidate]:
         """Prefers the largest of the amounts beside a total: the others are parts of it, or quantities and ratings.
 
-        On a page with currency symbols only where it is the sum of the others, as behind the columns of months.
+        On a page with currency symbols only where it is the sum of the others, as behind the columns of months, and
+        never where one of them cannot be read.
         """
         amounts = [one for one in found if isinstance(one.value, Decimal)]
-        if len(amounts) < 2 or not re.search(r"total|gross", self.label, re.IGNORECASE):
+        if len(amounts) < max(2, len(found)) or not re.search(r"total|gross", self.label, re.IGNORECASE):
             return found
         largest = max(amounts, key=lambda one: abs(cast(Decimal, one.value)))
         values = [cast(Decimal, one.value) for one in amounts]
@@ -250,9 +253,11 @@ class Label:
             score -= 50 * (reads.words and side == "right" and self._reads_on(reading.value))
         if score <= 0:
             return []
-        value = self.page.placed(cell, reading, offset)
         label = self.cell.text[self.found.start - self.cell.start : self.found.end - self.cell.start]
-        return [Candidate(value, label, score, side)]
+        if reading.value is None:
+            printed = cell.text[offset + reading.start : offset + reading.end]
+            return [Candidate(printed, label, score, side, legible=False)]
+        return [Candidate(self.page.placed(cell, reading, offset), label, score, side)]
 
     def _reading(self, cell: Cell, window: str, offset: int, reads: Reader) -> Reading | None:
         """What a window of a cell says, read on in its row or column where a range goes on there."""
@@ -369,7 +374,7 @@ def _holds_below(reading: Reading, window: str, score: float, reads: Reader) -> 
 
     An amount with a label of its own before it does not, nor two dates side by side far below, as in a line of a table.
     """
-    if isinstance(reading.value, Decimal):
+    if reading.value is None or isinstance(reading.value, Decimal):
         label = _LABEL_AHEAD.match(window[: reading.start])
         return label is None or is_label(label.group().rstrip(" :#")) < 0.9
     return not (reads.wide and reading.confidence < 1 and score < 75)

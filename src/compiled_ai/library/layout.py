@@ -11,9 +11,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import cached_property, partial
-from itertools import accumulate, islice
-from typing import Literal, overload
+from itertools import accumulate, islice, takewhile
+from typing import Literal, cast, overload
 
 from compiled_ai.library.boxes import rows_of
 from compiled_ai.library.cells import Block, Cell, blocks_of, cells_of, join, texts_of
@@ -192,18 +193,29 @@ class Page:
     def candidates(
         self, *labels: str, kind: Kind | re.Pattern[str] = "text", side: Side = "any", stop: Sequence[str] = ()
     ) -> tuple[Candidate, ...]:
-        """All values that the labels may have, best first: for a choice that `labelled` cannot make."""
+        """All values that the labels may have, best first: for a choice that `labelled` cannot make.
+
+        None that is worse than an amount that was torn so that it cannot be read.
+        """
         reads = self._reader(kind)
         stops = plain_texts((*stop, *labels))
         for find in ways(kind):
             found = [one for label in labels for one in self._of_label(label, find, reads, side, stops)]
             if found:
-                return tuple(sorted(found, key=lambda one: -one.score))
+                best = sorted(found, key=lambda one: -one.score)
+                return tuple(takewhile(lambda one: one.legible, best))
         return ()
 
     def _best(
         self, labels: Sequence[str], kind: Kind | re.Pattern[str], side: Side, stop: Sequence[str]
     ) -> Candidate | None:
+        best = self._answer(labels, kind, side, stop)
+        return best if best and best.legible else None
+
+    def _answer(
+        self, labels: Sequence[str], kind: Kind | re.Pattern[str], side: Side, stop: Sequence[str]
+    ) -> Candidate | None:
+        """What stands best beside a label, legible or not."""
         reads = self._reader(kind)
         stops = plain_texts((*stop, *labels))
         weak: Candidate | None = None
@@ -346,12 +358,12 @@ class Page:
 
 
 def _located(reading: Reading, extent: Callable[[int, int], Extent | None]) -> Value:
-    """The value of a reading with its place, or two places; `extent` finds that of the characters of its text."""
+    """The value of a reading that has one, with its place or places; `extent` finds that of characters of its text."""
     value, start, end, _ = reading
     if isinstance(value, tuple):
         (first, *one), (second, *other) = value
         return DateRange(located(first, extent(*one)), located(second, extent(*other)))
-    return located(value, extent(start, end))
+    return located(cast(str | date | Decimal, value), extent(start, end))
 
 
 def _start_of(cell: Cell) -> int:

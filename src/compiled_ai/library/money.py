@@ -35,8 +35,11 @@ _ANY_CODE = (
 _CODES = frozenset(_ANY_CODE.split("|"))
 _CURRENCY = rf"US\$|S\$|A\$|C\$|HK\$|[$€£¥₹₩]|RM|{_ANY_CODE}"
 _DIGITS = re.compile(
-    r"\d{1,3}(?:[,.'\u00a0]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d{1,15}(?:[.,]\d{1,6})?(?!\d)|(?<![\d.,])(?<!\d\s)[.,]\d{2}(?!\d)"
+    r"\d{1,3}(?:[,.'\u00a0]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d{1,15}(?:[.,]\d{1,6})?(?!\d)"
+    r"|(?<![\d.,])(?<!\d[ \u00a0])[.,]\d{2}(?!\d)"
 )
+_TORN_OFF = re.compile(r"\d[ \u00a0][.,]")
+"""What stands before cents that a space tore from their amount: `$1 .50`."""
 _BEFORE = re.compile(
     rf"(?P<sign>[-\u2212(]\s?)?(?P<currency>(?<!\w)(?:{_CURRENCY}))?[:.]?\s{{0,2}}(?P<inner>[-\u2212(])?$",
     re.IGNORECASE,
@@ -127,7 +130,10 @@ def parse_number(text: str, *, decimal_mark: DecimalMark = "auto") -> LocatedDec
 
 
 def find_amounts(text: str, *, decimal_mark: DecimalMark = "auto") -> Iterator[Amount]:
-    """Yields every number of a text in order, except the parts of dates, times, and codes such as `SS21/39`."""
+    """Yields every number of a text in order, except the parts of dates, times, and codes such as `SS21/39`.
+
+    Cents that a space tore from their amount (`$1 .50`) are no number of their own.
+    """
     for found in amounts_in(text, decimal_mark):
         yield Amount(LocatedDecimal.of(found.value, place_in(text, found.start, found.end)), *found[1:])
 
@@ -202,6 +208,8 @@ def _part_of_code(text: str, first: int, start: int, end: int) -> bool:
             return True
         if before in ".,:-" and text[first - 2 : first - 1].isalnum():
             return before != ":" or text[first - 2].isdigit()
+        if end - start == 2 and _TORN_OFF.fullmatch(text, max(0, start - 3), start):
+            return True
     elif text[first] in _SIGNS and before.isalnum():
         return True
     after, second = text[end : end + 1], text[end + 1 : end + 2]

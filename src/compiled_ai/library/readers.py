@@ -21,7 +21,8 @@ Dated = tuple[date, int, int]
 class Reading(NamedTuple):
     """A value read from a piece of text: characters `start` to `end` of it, and 1.0 for a sure one."""
 
-    value: str | date | Decimal | tuple[Dated, Dated]
+    value: str | date | Decimal | tuple[Dated, Dated] | None
+    """`None`: an amount that was torn so that it cannot be read. `Reader.all` leaves it out."""
     start: int
     end: int
     confidence: float
@@ -97,7 +98,7 @@ def reader(kind: Kind | re.Pattern[str], order: Order, base: date | None, *, sym
         )
     if kind == "money":
         bare = 0.6 if symbols else 1.0
-        return Reader(partial(_money, bare), partial(_amounts, bare), sign=_PRICED, unlike=_NO_SUM)
+        return Reader(partial(_money, bare), partial(_legible, bare), sign=_PRICED, unlike=_NO_SUM)
     if kind not in _READERS:
         known = ", ".join(sorted((*_READERS, "date", "date_range", "money")))
         raise ValueError(f"Unknown kind {kind!r}. Known: {known}.")
@@ -150,7 +151,8 @@ def _amounts(bare: float, text: str) -> tuple[Reading, ...]:
 def _without_parts(read: Sequence[Reading], torn: Sequence[Reading], spans: Mapping[int, int]) -> tuple[Reading, ...]:
     """Puts torn amounts in the place of their parts; `spans` says by its start where each torn amount ends.
 
-    What is read whole over the same span, such as `$1,915.00` or `($1,915.00)`, is not torn.
+    What is read whole over the same span, such as `$1,915.00` or `($1,915.00)`, is not torn. What is neither read
+    whole nor put together has no value.
     """
     starts = list(spans)
     kept: list[Reading] = []
@@ -162,7 +164,14 @@ def _without_parts(read: Sequence[Reading], torn: Sequence[Reading], spans: Mapp
         elif one.end - one.start >= spans[near] - near and one.confidence not in (_WHOLE, _GUESSED):
             kept.append(one)
             whole.add(near)
-    return tuple(sorted([*kept, *(one for one in torn if one.start not in whole)], key=lambda one: one.start))
+    kept += [one for one in torn if one.start not in whole]
+    unread = spans.keys() - whole - {one.start for one in torn}
+    kept += [Reading(None, start, spans[start], 1.0) for start in unread]
+    return tuple(sorted(kept, key=lambda one: one.start))
+
+
+def _legible(bare: float, text: str) -> Sequence[Reading]:
+    return [one for one in _amounts(bare, text) if one.value is not None]
 
 
 def _sureness(amount: Written, bare: float) -> float:
