@@ -124,6 +124,19 @@ def test_the_record_of_a_line_is_that_of_a_single_run(program: Programs, tmp_pat
         assert store.verify().status == "clean"
 
 
+def test_plain_runs_of_a_compiled_artifact_share_their_event(program: Programs, tmp_path: Path) -> None:
+    """A compiled artifact names each sink; where all are clear that is as good as none."""
+    triage = program("triage")
+    sinks = dict.fromkeys(("inputs", "effects", "outputs", "reviews", "error_texts"), "clear")
+    named = load_program({**triage.files, "program.json": canonical_json({**triage.described, "sinks": sinks})})
+    (tmp_path / "in.jsonl").write_text(f"{PLAIN}\n" * 5)
+    with RunStore.open(tmp_path / "runs.db", keys=KeyRing(home=tmp_path)) as store:
+        run_batch(named, tmp_path / "in.jsonl", tmp_path / "out.jsonl", workers=0, store=store)
+        report = store.verify()
+        assert (report.status, report.runs, report.events) == ("clean", 5, 2)
+        assert len(store.purge([run.run_id for run in store.list()])) == 5
+
+
 def test_places_of_what_was_read_stand_in_the_record_of_a_line(program: Programs, tmp_path: Path) -> None:
     """Also where the step need not have any."""
     extract = program("extract")

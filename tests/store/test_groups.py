@@ -10,11 +10,11 @@ import pytest
 from store_samples import Place, run_record
 
 from compiled_ai.canonical import canonical_json
-from compiled_ai.errors import InputError, NotFound, RecordAltered
+from compiled_ai.errors import InputError, NotFound, RecordAltered, StoreFailed
 from compiled_ai.records import RunRecord
 from compiled_ai.runtime.store import CompletedRun, RunStore, VerifyReport
 from compiled_ai.runtime.store import dialects as dialects_module
-from compiled_ai.runtime.store.chain import commitment_of
+from compiled_ai.runtime.store.chain import BLIND_BYTES, commitment_of
 from compiled_ai.runtime.store.schema import MIGRATIONS
 
 NANOSECONDS = 1_790_000_000_123_456_000
@@ -99,8 +99,9 @@ def _tell_anew(told: bytes) -> Tamper:
 
     def tamper(place: Place) -> None:
         [(first,)] = place.execute("SELECT first FROM runs WHERE run_id = 'r-0005'")
-        place.execute("UPDATE payloads SET blind = ?, clear = ? WHERE seq = ?", (b"b", told, first))
-        place.execute("UPDATE events SET commitment = ? WHERE seq = ?", (commitment_of(b"b", told, b""), first))
+        blind = b"b" * BLIND_BYTES
+        place.execute("UPDATE payloads SET blind = ?, clear = ? WHERE seq = ?", (blind, told, first))
+        place.execute("UPDATE events SET commitment = ? WHERE seq = ?", (commitment_of(blind, told, b""), first))
 
     return tamper
 
@@ -120,6 +121,11 @@ TAMPERINGS: dict[str, tuple[str, Tamper]] = {
     "a payload is added to a group": (
         "inserted",
         do(f"INSERT INTO payloads_of_groups (seq, place, blind, clear) VALUES ({_THIRD}, 100, ?, ?)", b"", b"{}"),
+    ),
+    "a payload is copied before a group's first": (
+        "inserted",
+        do("INSERT INTO payloads_of_groups (seq, place, blind, clear) SELECT seq, -1, blind, clear FROM"
+           f" payloads_of_groups WHERE seq = {_THIRD} AND place = 1"),
     ),
     "a payload is added to no group": (
         "inserted",
@@ -174,7 +180,8 @@ def test_tampering_with_a_group_is_found(filled: Place, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", sorted(TAMPERINGS.keys() - {
-    "a payload is added to a group", "a payload is added to no group"}))  # fmt: skip
+    "a payload is added to a group", "a payload is copied before a group's first",
+    "a payload is added to no group"}))  # fmt: skip
 def test_a_run_that_was_tampered_with_is_not_loaded(filled: Place, what: str) -> None:
     TAMPERINGS[what][1](filled)
     with filled.open() as store, pytest.raises((RecordAltered, NotFound)):
@@ -244,3 +251,40 @@ def test_an_anchor_sees_a_group_that_was_cut_off(filled: Place, tmp_path: Path) 
     assert verify(filled).status == "unclosed"
     with filled.open() as store:
         assert "cut" in store.verify(tmp_path / "anchor.json").counts
+
+
+@pytest.mark.parametrize("value", ["x", 5.5, b"5"])
+@pytest.mark.parametrize("table", ["runs", "payloads_of_groups"])
+def test_a_place_that_is_no_number_is_a_finding(sqlite_place: Place, table: str, value: Any) -> None:
+    with sqlite_place.open() as store:
+        save(store, range(9))
+    sqlite_place.execute(f"UPDATE {table} SET place = ? WHERE place = 5", (value,))
+    assert verify(sqlite_place).status == "altered"
+
+
+def test_a_run_alone_that_gets_a_place_is_found_and_is_purged_whole(place: Place) -> None:
+    with place.open() as store:
+        alone = store.save(run_record(reference={"claim_id": "C-7"}))
+    place.execute("UPDATE runs SET place = 0")
+    report = verify(place)
+    assert (report.status, report.counts.get("row")) == ("altered", 1)
+    with place.open() as store:
+        assert store.purge([alone]) == (alone,)
+    assert place.execute("SELECT COUNT(*) FROM business_keys") == [(0,)]
+    left = place.execute("SELECT clear FROM payloads")
+    assert not any(b"APPROVE" in bytes(clear) for (clear,) in left)
+
+
+def test_a_run_that_gets_another_place_is_purged_by_what_the_event_tells(filled: Place) -> None:
+    filled.execute("UPDATE runs SET place = 6 WHERE run_id = 'r-0005'")
+    with filled.open() as store:
+        assert store.purge([name(5)]) == (name(5),)
+        assert store.load(name(6)) == record(6)
+    left = filled.execute("SELECT clear FROM payloads_of_groups WHERE place = 5")
+    assert not any(b"OUT-5\"" in bytes(clear) for (clear,) in left)
+
+
+def test_a_run_of_which_nothing_is_told_is_not_said_to_be_purged(filled: Place) -> None:
+    filled.execute("UPDATE runs SET first = (SELECT MAX(first) FROM runs) WHERE run_id = 'r-0005'")
+    with filled.open() as store, pytest.raises(StoreFailed, match="first event of run 'r-0005' was altered"):
+        store.purge([name(5)])

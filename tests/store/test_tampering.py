@@ -17,6 +17,7 @@ from compiled_ai.library.context import EffectRequest
 from compiled_ai.records import ReviewDecision
 from compiled_ai.runtime.keys import KeyRing, new_key
 from compiled_ai.runtime.store import VerifyReport, now_text
+from compiled_ai.runtime.store.chain import commitment_of
 
 Tamper = Callable[["Filled"], None]
 
@@ -388,3 +389,20 @@ def test_a_store_that_began_with_a_local_key_moves_to_a_master_key(place: Place)
     with place.open(keys=KeyRing.from_environment(master)) as store:
         assert store.load(run_id).run_id == run_id
         assert store.verify().status == "clean"
+
+
+def test_a_payload_that_is_cut_anew_is_found(place: Place) -> None:
+    """The blind stands in front of what it blinds: with a part of the text in it, the hash would be the same."""
+    with place.open() as store:
+        run_id = store.save(run_record(input={"note": "2:{}"}, reference={}))
+    [(seq, blind, clear)] = place.execute(
+        "SELECT seq, blind, clear FROM payloads WHERE seq = (SELECT first FROM runs WHERE run_id = ?)", (run_id,)
+    )
+    at = bytes(clear).index(b"2:{}")
+    longer, rest = bytes(blind) + b"%d:" % len(clear) + bytes(clear)[:at], bytes(clear)[at + 4 :]
+    assert commitment_of(longer, b"{}", rest) == commitment_of(bytes(blind), bytes(clear), b"")
+    place.execute("UPDATE payloads SET blind = ?, clear = ?, sealed = ? WHERE seq = ?", (longer, b"{}", rest, seq))
+    with place.open() as store:
+        assert store.verify().counts == {"payload": 1}
+        with pytest.raises(RecordAltered, match="the payload of event 0 is altered"):
+            store.load(run_id)

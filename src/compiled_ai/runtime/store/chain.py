@@ -17,6 +17,8 @@ from typing import Any
 GENESIS = b""
 """What the first event of a chain names as the one before."""
 NO_PAYLOAD = b""
+UNCOMMITTED = b"?"
+"""What no event says of a payload."""
 BLIND_BYTES = 16
 _SHA256 = hashlib.sha256()
 """Copied, which is quicker than making one."""
@@ -35,7 +37,8 @@ class Payload:
         return (self.blind, self.clear, self.sealed)
 
     def commitment(self) -> bytes:
-        return commitment_of(self.blind, self.clear, self.sealed)
+        """What an event must say of it; `UNCOMMITTED` where a blind of another length would let it be read two ways."""
+        return commitment_of(*self.columns) if len(self.blind) == BLIND_BYTES else UNCOMMITTED
 
 
 def commitment_of(blind: bytes, clear: bytes, sealed: bytes) -> bytes:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from compiled_ai.canonical import Canonical
 from compiled_ai.runtime.store.chain import BLIND_BYTES, GENESIS, Event, Payload, commitment_of, header_text
+from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack
 from compiled_ai.runtime.store.runs import Prepared, checked_id, key_for, reference_facts, reference_hash
-from compiled_ai.runtime.store.session import Session, payload_context
+from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_context, payload_of
 from compiled_ai.runtime.store.times import iso, now_micros
 
 RECORDED_MANY = "recorded_many"
@@ -150,13 +151,17 @@ class RecordedMany:
     def run_ids(self) -> list[str]:
         return [told.partition(" ")[0] for told in self.told]
 
+    def has_place(self, place: object) -> bool:
+        """Tells whether a run is told there; SQLite lets anything be put into a column by hand."""
+        return type(place) is int and 0 <= place < len(self.told)
+
     def first_event(self, run_id: str, place: int) -> Event | None:
         """The first event of a run as it would have been alone.
 
         `None` if another run is told at that place, or what makes no sense: whether the event is authentic is not
         known here.
         """
-        event, told = self.event, self.told[place].split(" ") if 0 <= place < len(self.told) else []
+        event, told = self.event, self.told[place].split(" ") if self.has_place(place) else []
         try:
             named, started, finished, commitment = told
             times = {"started_at": iso(int(started)), "finished_at": iso(int(finished))}
@@ -169,3 +174,13 @@ class RecordedMany:
             event.writer, event.position, event.at, run_id, 0, "recorded",
             header_text(header), committed, event.previous, GENESIS, event.hash, told_by=event,
         )  # fmt: skip
+
+
+def group_at(database: Database, seq: int) -> RecordedMany | None:
+    """Reads the event of a group; `None` if there is another event, or none, or what it tells was altered."""
+    row = database.execute(
+        f"SELECT {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e LEFT JOIN payloads p ON p.seq = e.seq "
+        "WHERE e.seq = ?",
+        (seq,),
+    ).fetchone()
+    return None if row is None else RecordedMany.read(event_of(row), payload_of(*row[11:14]))

@@ -79,7 +79,8 @@ def _from_levels(levels: tuple[str, ...]) -> Protection:
     for name, level in zip(names, levels, strict=True):
         if level not in _LEVELS:
             raise ConfigError(f"Sink {name!r} has protection {level!r}.", remedy=f"Use one of {', '.join(_LEVELS)}.")
-    return Protection(*cast(tuple[Level, ...], levels))
+    protection = Protection(*cast(tuple[Level, ...], levels))
+    return CLEAR if protection == CLEAR else protection
 
 
 CLEAR = Protection()

@@ -9,6 +9,7 @@ from compiled_ai.errors import StoreFailed
 from compiled_ai.runtime.keys import Wrapped
 from compiled_ai.runtime.store.chain import header_text
 from compiled_ai.runtime.store.dialects import Database
+from compiled_ai.runtime.store.groups import group_at
 from compiled_ai.runtime.store.runs import FINAL, RunRow, extend, run_row
 from compiled_ai.runtime.store.session import Session, run_key_context
 from compiled_ai.runtime.store.times import now_micros
@@ -54,19 +55,38 @@ def _purge_one(session: Session, database: Database, run_id: str, by: str, reaso
     row = run_row(database, run_id, lock=True)
     if row.purged is not None or row.status not in FINAL:
         return False
-    if row.place is None:
+    place = _place_in_group(database, row)
+    if place is None:
         _delete_business_keys(database, row)
     extend(session, row, "purged", {"by": by, "reason": reason}, {})
     values = (now_micros(), run_id)
     database.execute("UPDATE runs SET purged = ?, key_name = NULL, wrapped = NULL WHERE run_id = ?", values)
-    if row.place is None:
+    if place is None:
         database.execute("DELETE FROM payloads WHERE seq = ?", (row.first,))
     else:
-        database.execute("DELETE FROM payloads_of_groups WHERE seq = ? AND place = ?", (row.first, row.place))
+        database.execute("DELETE FROM payloads_of_groups WHERE seq = ? AND place = ?", (row.first, place))
     later = "SELECT seq FROM events WHERE run_id = ? AND run_position > 0"
     database.execute(f"DELETE FROM payloads WHERE seq IN ({later})", (run_id,))
     database.execute("DELETE FROM effects WHERE run_id = ?", (run_id,))
     return True
+
+
+def _place_in_group(database: Database, row: RunRow) -> int | None:
+    """Where the event of a group tells a run, whatever its row says; `None` if its first event is its own.
+
+    Raises `StoreFailed` if that event tells nothing of the run: then it is not known what is to be destroyed.
+    """
+    own = database.execute("SELECT run_id FROM events WHERE seq = ?", (row.first,)).fetchone()
+    if own is not None and own[0] == row.run_id:
+        return None
+    group = group_at(database, row.first)
+    run_ids = [] if group is None else group.run_ids()
+    if row.run_id not in run_ids:
+        raise StoreFailed(
+            f"The first event of run {row.run_id!r} was altered, so its content cannot be found.",
+            remedy="`compiled-ai runs verify` examines the whole store.",
+        )
+    return run_ids.index(row.run_id)
 
 
 def _delete_business_keys(database: Database, row: RunRow) -> None:

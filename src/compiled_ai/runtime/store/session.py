@@ -329,4 +329,9 @@ def event_of(row: Any) -> Event:
 
 
 def payload_of(blind: Any, clear: Any, sealed: Any) -> Payload | None:
-    return None if blind is None else Payload(bytes(blind), bytes(clear), bytes(sealed))
+    return None if blind is None else Payload(_bytes(blind), _bytes(clear), _bytes(sealed))
+
+
+def _bytes(value: Any) -> bytes:
+    """A column that holds bytes; SQLite lets anything else be put there by hand, of which the commitment then tells."""
+    return bytes(value) if isinstance(value, (bytes, memoryview)) else str(value).encode("utf-8", "surrogatepass")

@@ -15,7 +15,7 @@ from compiled_ai.errors import KeyMissing, StoreFailed
 from compiled_ai.runtime.store.anchors import Anchor, is_authentic, read_anchor
 from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
 from compiled_ai.runtime.store.dialects import Database
-from compiled_ai.runtime.store.groups import RECORDED_MANY, RecordedMany
+from compiled_ai.runtime.store.groups import RECORDED_MANY, group_at
 from compiled_ai.runtime.store.runs import RUN_COLUMNS, EffectKey, RunRow
 from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_of
 from compiled_ai.runtime.store.times import iso, micros_of
@@ -182,7 +182,7 @@ def _examine_event(session: Session, event: Event, chain: _ChainSeen, seen: _Exa
 
 def _examine_group(database: Database, seq: int, event: Event, seen: _Examination) -> None:
     """Looks whether the list of runs names all that a group's event tells; each of them is examined with the runs."""
-    group = _group_at(database, seq)
+    group = group_at(database, seq)
     if group is None:
         seen.find(
             "payload", "What is told of a group's runs was altered.", writer=event.writer, position=event.position
@@ -193,9 +193,9 @@ def _examine_group(database: Database, seq: int, event: Event, seen: _Examinatio
     rows = database.execute(f"SELECT run_id FROM runs WHERE first = ? AND run_id IN ({marks})", (seq, *run_ids))
     for run_id in {*run_ids} - {row[0] for row in rows}:
         seen.find("row", "The run has a first event that the list of runs does not name.", run_id=run_id)
-    last = database.execute("SELECT MAX(place) FROM payloads_of_groups WHERE seq = ?", (seq,)).fetchone()[0]
-    if last is not None and last >= len(run_ids):
-        seen.find("inserted", f"Payload {seq}.{last} belongs to no run.")
+    for (place,) in database.execute("SELECT place FROM payloads_of_groups WHERE seq = ?", (seq,)).fetchall():
+        if not group.has_place(place):
+            seen.find("inserted", f"Payload {seq}.{place} belongs to no run.")
 
 
 def _examine_writers(
@@ -294,7 +294,7 @@ def _examine_runs(session: Session, database: Database, seen: _Examination) -> N
         "LEFT JOIN payloads p ON p.seq = e.seq "
         "LEFT JOIN payloads_of_groups g ON g.seq = r.first AND g.place = r.place ORDER BY r.run_id"
     )
-    group_of = lru_cache(maxsize=8)(partial(_group_at, database))
+    group_of = lru_cache(maxsize=8)(partial(group_at, database))
     shelves = _Shelves(
         events=_Shelf(
             database.stream(
@@ -312,21 +312,14 @@ def _examine_runs(session: Session, database: Database, seen: _Examination) -> N
         seen.runs += 1
         row, rest = RunRow(*found[:14]), found[14:]
         pairs = [] if rest[0] is None else [(event_of(rest), payload_of(*rest[11:14]))]
-        if row.place is not None and (group := group_of(row.first)) is not None:
+        if row.place is not None and pairs:
+            seen.find("row", "The run has an event of its own, and a place in a group.", run_id=row.run_id)
+        elif row.place is not None and (group := group_of(row.first)) is not None:
             first = group.first_event(row.run_id, row.place)
             pairs += [] if first is None else [(first, payload_of(rest[14], rest[15], b""))]
         pairs += [(event_of(later[1:]), payload_of(*later[12:15])) for later in shelves.events.take(row.run_id)]
         _examine_run(session, row, pairs, shelves, seen)
     _examine_unlisted(database, shelves, seen)
-
-
-def _group_at(database: Database, seq: int) -> RecordedMany | None:
-    row = database.execute(
-        f"SELECT {EVENT_COLUMNS}, p.blind, p.clear, p.sealed FROM events e LEFT JOIN payloads p ON p.seq = e.seq "
-        "WHERE e.seq = ?",
-        (seq,),
-    ).fetchone()
-    return None if row is None else RecordedMany.read(event_of(row), payload_of(*row[11:14]))
 
 
 def _examine_run(
