@@ -101,6 +101,16 @@ UNITS = {"distance": "km", "speed": "km/h"}
         "anywhere from 300 km",
         "approaching 300 km",
         "topping out at 300 km",
+        "maximally 300 km",
+        "up to and including 300 km",
+        "in excess of 300 km",
+        "greater or equal 300 km",
+        "smaller than or equal to 300 km",
+        "300 km and more",
+        "300 km and less",
+        "from 300 km up",
+        "\u2272 300 km",
+        "&lt;= 300 km",
     ],
 )
 def test_a_bound_gives_no_call_where_an_exact_figure_is_wanted(told: str) -> None:
@@ -213,12 +223,21 @@ def test_a_radius_is_no_bound(told: str) -> None:
 
 def test_within_a_radius_states_the_radius() -> None:
     assert fill("area within a radius of 3", Circle, ["area"], CIRCLE) == Circle(Decimal(3))
+    assert fill("area 3 km radius", Circle, ["area"], CIRCLE) == Circle(Decimal(3))
     assert fill("area within 3 km", Circle, ["area"], {"radius": "radius, within"}) == Circle(Decimal(3))
 
 
 @pytest.mark.parametrize(
     "told",
-    ["diameter 3", "a diameter of 3 m", "circumference = 3", "a 3 m diameter", "3 m in diameter", "an area of 3"],
+    [
+        "diameter 3",
+        "a diameter of 3 m",
+        "circumference = 3",
+        "a 3 m diameter",
+        "3 m in diameter",
+        "an area of 3",
+        "a diameter equal to 3",
+    ],
 )
 def test_a_number_that_is_told_as_another_measure_gives_no_call(told: str) -> None:
     assert fill(f"A circle with {told}", Circle, ["circle"], CIRCLE) is None

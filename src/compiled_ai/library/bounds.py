@@ -25,23 +25,23 @@ _FILLED = r"[):\]]?\s(?:about\s|around\s|the\s|a\s|an\s)?[$€£¥₹]?\s?$"
 """What may stand between a bound and its number."""
 _OF = r"\s(?:an?|the|any)\s(?:[^\W\d_]{1,20}\s){1,2}of\s[$€£¥₹]?$"
 """The same with a name between: `below a speed of 90`."""
-_TOLD = rf"(?:\sor\sequal\sto)?(?:{_FILLED}|{_OF}|\s[^\W\d_]{{1,20}}\s(?:of\s)?[$€£¥₹]?$)"
+_TOLD = rf"(?:\sor\sequal(?:\sto)?)?(?:{_FILLED}|{_OF}|\s[^\W\d_]{{1,20}}\s(?:of\s)?[$€£¥₹]?$)"
 """The same behind a comparison, which nothing but a number follows: `more than speed 90`."""
 _NAMED = r"[.):\]]{0,2}\s(?:\w{1,20}[:)]?\s){0,2}?(?:of\s|is\s|=\s?|:\s?)?[$€£¥₹]?$"
 """The same behind an adjective: `maximum speed of 90`."""
 _UPPER_IN_FRONT = re.compile(
-    rf"\b(?:{_MOST}|up\sto|(?:limited|capped|restricted)\s(?:to|at)|(?:{_LESS})\sthan"
+    rf"\b(?:{_MOST}|up\sto(?:\sand\sincluding)?|(?:limited|capped|restricted)\s(?:to|at)|(?:{_LESS})(?:\sthan|(?=\sor\sequal\b))"
     rf"|(?:top(?:s|ping)?|max(?:es|ing)?)\sout\sat){_TOLD}|,\s{_MOST},\s$"
     rf"|\b(?:under|below|beneath|inside\sof){_OF}|\bwithin\s(?:an?|the|any)\s(?!radius\b)(?:\w{{1,20}}\s){{1,2}}of\s$"
     rf"|\b(?:under|below|beneath|within|inside\sof|nearly|almost|approaching|just\sshort\sof"
     rf"|(?:as|so)\s(?:much|many|long|far|high|low|little|few)\sas){_FILLED}"
-    rf"|\b(?:max|maximum|maximal|(?<!lower\s)limit|upper\sbound|ceiling\sof|cap\sof){_NAMED}",
+    rf"|\b(?:max|maximum|maximal|maximally|(?<!lower\s)limit|upper\sbound|ceiling\sof|cap\sof){_NAMED}",
     re.IGNORECASE,
 )
 _LOWER_IN_FRONT = re.compile(
-    rf"\b(?:{_LEAST}|exceed(?:s|ing|ed)?|\w{{1,20}}\sthan){_TOLD}|,\s{_LEAST},\s$|\b(?:above|beyond){_OF}"
+    rf"\b(?:{_LEAST}|exceed(?:s|ing|ed)?|in\sexcess\sof|(?:{_MORE})(?=\sor\sequal\b)|\w{{1,20}}\sthan){_TOLD}|,\s{_LEAST},\s$|\b(?:above|beyond){_OF}"
     rf"|\b(?:above|beyond|upwards?\sof|north\sof|(?:well|just|slightly|of|is|are|be)\sover){_FILLED}"
-    rf"|\b(?:minimum|minimal|lower\s(?:bound|limit)){_NAMED}|(?<!\d)(?<!\d\s)\bmin[.):\]]{{0,2}}\s[$€£¥₹]?$",
+    rf"|\b(?:minimum|minimal|minimally|lower\s(?:bound|limit)){_NAMED}|(?<!\d)(?<!\d\s)\bmin[.):\]]{{0,2}}\s[$€£¥₹]?$",
     re.IGNORECASE,
 )
 _START_IN_FRONT = re.compile(
@@ -59,16 +59,16 @@ _BEHIND = (
 _UPPER_BEHIND = re.compile(
     _BEHIND.format(
         own=rf"(?:or\s(?:{_LESS}|under|below)|tops)",
-        shared=rf"(?:and\s(?:under|below|younger)|{_MOST})",
+        shared=rf"(?:and\s(?:under|below|{_LESS})|{_MOST})",
         noun=r"(?:max|maximum|(?:upper\s)?limit|upper\sbound|ceiling|most)",
     ),
     re.IGNORECASE,
 )
 _LOWER_BEHIND = re.compile(
     _BEHIND.format(
-        own=rf"(?:or\s(?:{_MORE}|over|above|up|upwards|beyond)|upwards|plus(?=\s?(?:$|[.,;:?!)\]]|(?:and|with|at)\b))"
+        own=rf"(?:or\s(?:{_MORE}|over|above|up|upwards|beyond)|upwards|(?:up|plus)(?=\s?(?:$|[.,;:?!)\]]|(?:and|with|at)\b))"
         r"|(?<=[^\s\d]\s\()min(?=\.?\)))",
-        shared=rf"(?:and\s(?:up|upwards|above|over|older)|{_LEAST})",
+        shared=rf"(?:and\s(?:up|upwards|above|over|{_MORE})|{_LEAST})",
         noun=r"(?:minimum|lower\s(?:limit|bound)|least)",
     ),
     re.IGNORECASE,

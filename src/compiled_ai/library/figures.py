@@ -30,7 +30,8 @@ _MEASURE_WORDS = """
 """
 _MEASURES = frozenset(map(stem, _MEASURE_WORDS.split()))
 _TOLD_IN_FRONT = re.compile(
-    r"\b([^\W\d_]{4,20})(?:\s?(?:\b(?:of|is|was|equals|being)\b|[=:])\s?|\s)(?:about\s|around\s)?$"
+    r"\b([^\W\d_]{4,20})(?:\sof\s(?:the|an?|its|my)\s[^\W\d_]{1,20})?"
+    r"(?:\s?(?:\b(?:of|is|was|equals|being|equal\sto)\b|[=:])\s?|\s)(?:about\s|around\s)?$"
 )
 _TOLD_BEHIND = re.compile(
     r"[\s-](?:[^\W\d_]{1,12}[\s-])?(?:(?:in|of)\s)?([^\W\d_]{4,20})\b(?!\s?(?:of|is|was|=|:)?\s?\d)"
@@ -153,7 +154,8 @@ class Figures:
         front = _TOLD_IN_FRONT.search(self.text[max(0, word.start - _SEEN) : word.start])
         behind = _TOLD_BEHIND.match(self.text[word.end : word.end + _SEEN])
         names = {stem(match[1].lower()) for match in (front, behind) if match}
-        return not _MEASURES.isdisjoint(names - {part for cue in slot.cues for part in cue})
+        own = {part for cue in slot.cues for part in cue}
+        return own.isdisjoint(names) and not _MEASURES.isdisjoint(names)
 
     def _ranges_fit(self, slots: Mapping[int, Slot]) -> bool:
         """Tells whether each range (`300 to 400`, `between 300 and 400`) is what two fields ask for."""

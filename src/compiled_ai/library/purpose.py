@@ -37,7 +37,11 @@ _ABOUT = re.compile(
 _TOO = r"(?:explain|describe)\sand\s(?:calculate|compute|determine|evaluate|estimate|solve|convert)"
 """Says that a result is wanted beside words about it."""
 _VERB = re.compile(rf"{_CLAUSE}{_PREFACE}(?P<verb>(?!\w{{1,10}}ed\b|{_TOO}\b)[^\W\d_]{{3,12}})\b", re.IGNORECASE)
-_STOP = re.compile(rf"{_CLAUSE}{_PREFACE}(?P<verb>stop|quit|cease|halt|avoid|skip)\s\w{{2,16}}ing\b", re.IGNORECASE)
+_STOP = re.compile(
+    rf"{_CLAUSE}{_PREFACE}(?P<verb>stop|quit|cease|halt|avoid|skip)\s"
+    r"(?:(?:the|this|that|all|my|our)\s)?(?:\w{2,16}ing|\w{2,16}(?:tion|sion|ment)s?)\b",
+    re.IGNORECASE,
+)
 _OTHER_WORDS = "explain describe define clarify elaborate teach cancel undo forget abort revert"
 _OTHER_ACTS = frozenset(map(stem, _OTHER_WORDS.split()))
 """What somebody may want instead, unless the topic says that just this is wanted."""
@@ -48,6 +52,7 @@ _IRREGULAR = (
 _WISHES = r"need|want|hop|wish|wonder|lik"
 _ADVERBS = r"(?:(?:have|has|had|already|just|once|also|finally|never|only|then|recently|\w{2,12}ly)\s){0,3}"
 _DID = rf"(?:(?!(?:{_WISHES})ed\b)\w{{2,16}}(?<!e)ed|{_IRREGULAR})\b"
+_WAS_AT = r"(?:was|were|been)\s(?!(?:wonder|hop|look|try|plan|think|want|need|ask)\w{0,4}ing\b)\w{2,16}ing\b"
 _THE = r"(?:the|this|that|these|those|an?|my|our|his|her|their|its|your)"
 _NO_CLAUSE = r"(?!\b(?:that|which|who|whose|where|when|if|since|because|while|for\swhat)\b)"
 _SUBJECT = rf"(?:{_THE}\s(?:{_NO_CLAUSE}(?:[^.?!;]|\.(?=\d))){{1,160}}?|(?:{_NO_CLAUSE}[^.?!;:,]){{1,80}}?)"
@@ -56,10 +61,10 @@ _JUDGED = (
 )
 _REPORT = re.compile(
     rf"^\s{{0,3}}{_PREFACE}(?:"
-    rf"{_PERSON}(?:['\u2019](?:ve|d|s))?\s{_ADVERBS}{_DID}"
-    rf"|(?:[^\W\d_]{{1,20}}\s){{1,3}}?{_ADVERBS}{_DID}(?=\s{_THE}\s)"
-    rf"|{_SUBJECT}\s(?:was|were|(?:has|have|had)\sbeen)\s{_ADVERBS}(?!(?:asked|requested|required)\b){_DID}"
-    rf"|{_SUBJECT}\s(?:was|were|is|are|has\sbeen|have\sbeen)\s{_ADVERBS}{_JUDGED}\b)",
+    rf"it\swas\s[^.?!;:,]{{1,40}}?\swho\s|{_PERSON}(?:['\u2019](?:ve|d|s))?\s{_ADVERBS}(?:{_DID}|{_WAS_AT})"
+    rf"|(?:[^\W\d_]{{1,20}}(?:['\u2019]s)?\s){{1,3}}?{_ADVERBS}(?:{_DID}|{_WAS_AT})(?=\s{_THE}\s)"
+    rf"|{_SUBJECT}\s(?:was|were|(?:has|have|had)\s(?:\w{{2,12}}\s)?been)\s{_ADVERBS}(?!(?:asked|requested|required)\b){_DID}"
+    rf"|{_SUBJECT}\s(?:was|were|is|are|ha(?:s|ve)\sbeen|(?:came|turned|worked)\sout|looks?|seems?)\s{_ADVERBS}{_JUDGED}\b)",
     re.IGNORECASE,
 )
 """Who did what, by whom something was done, or how it turned out."""
