@@ -30,7 +30,8 @@ _TOLD = rf"(?:\sor\sequal(?:\sto)?)?(?:{_FILLED}|{_OF}|\s[^\W\d_]{{1,20}}\s(?:of
 _NAMED = r"[.):\]]{0,2}\s(?:\w{1,20}[:)]?\s){0,2}?(?:of\s|is\s|=\s?|:\s?)?[$€£¥₹]?$"
 """The same behind an adjective: `maximum speed of 90`."""
 _UPPER_IN_FRONT = re.compile(
-    rf"\b(?:{_MOST}|up\sto(?:\sand\sincluding)?|(?:limited|capped|restricted)\s(?:to|at)|(?:{_LESS})(?:\sthan|(?=\sor\sequal\b))"
+    rf"\b(?:{_MOST}|up\sto(?:\sand\sincluding)?|(?:limited|capped|restricted)\s(?:to|at)"
+    rf"|(?:{_LESS})(?:\sthan|(?=\sor\sequal\b))"
     rf"|(?:top(?:s|ping)?|max(?:es|ing)?)\sout\sat){_TOLD}|,\s{_MOST},\s$"
     rf"|\b(?:under|below|beneath|inside\sof){_OF}|\bwithin\s(?:an?|the|any)\s(?!radius\b)(?:\w{{1,20}}\s){{1,2}}of\s$"
     rf"|\b(?:under|below|beneath|within|inside\sof|nearly|almost|approaching|just\sshort\sof"
@@ -39,9 +40,11 @@ _UPPER_IN_FRONT = re.compile(
     re.IGNORECASE,
 )
 _LOWER_IN_FRONT = re.compile(
-    rf"\b(?:{_LEAST}|exceed(?:s|ing|ed)?|in\sexcess\sof|(?:{_MORE})(?=\sor\sequal\b)|\w{{1,20}}\sthan){_TOLD}|,\s{_LEAST},\s$|\b(?:above|beyond){_OF}"
+    rf"\b(?:{_LEAST}|exceed(?:s|ing|ed)?|in\sexcess\sof|(?:{_MORE})(?=\sor\sequal\b)|\w{{1,20}}\sthan){_TOLD}"
+    rf"|,\s{_LEAST},\s$|\b(?:above|beyond){_OF}"
     rf"|\b(?:above|beyond|upwards?\sof|north\sof|(?:well|just|slightly|of|is|are|be)\sover){_FILLED}"
-    rf"|\b(?:minimum|minimal|minimally|lower\s(?:bound|limit)){_NAMED}|(?<!\d)(?<!\d\s)\bmin[.):\]]{{0,2}}\s[$€£¥₹]?$",
+    rf"|\b(?:minimum|minimal|minimally|lower\s(?:bound|limit)){_NAMED}"
+    rf"|(?<!\d)(?<!\d\s)\bmin[.):\]]{{0,2}}\s[$€£¥₹]?$",
     re.IGNORECASE,
 )
 _START_IN_FRONT = re.compile(
@@ -66,7 +69,8 @@ _UPPER_BEHIND = re.compile(
 )
 _LOWER_BEHIND = re.compile(
     _BEHIND.format(
-        own=rf"(?:or\s(?:{_MORE}|over|above|up|upwards|beyond)|upwards|(?:up|plus)(?=\s?(?:$|[.,;:?!)\]]|(?:and|with|at)\b))"
+        own=rf"(?:or\s(?:{_MORE}|over|above|up|upwards|beyond)|upwards"
+        r"|(?:up|plus)(?=\s?(?:$|[.,;:?!)\]]|(?:and|with|at)\b))"
         r"|(?<=[^\s\d]\s\()min(?=\.?\)))",
         shared=rf"(?:and\s(?:up|upwards|above|over|{_MORE})|{_LEAST})",
         noun=r"(?:minimum|lower\s(?:limit|bound)|least)",

@@ -19,7 +19,8 @@ from compiled_ai.library.units import dimension_of, unit_of
 from compiled_ai.library.wording import CURRENCY, Word
 
 _BEFORE = re.compile(
-    r"(?:\.|[\^/*+<>\u2260\u2264-\u227f\u2a7d\u2a7e\u00b1\u2044]\s?|[<>!]=\s?|&(?:[lg][te]|ne);=?\s?|\d[_:'\u2019]|[\w)]\s?[-\u2010-\u2015\u2212]\s?"
+    r"(?:\.|[\^/*+<>\u2260\u2264-\u227f\u2a7d\u2a7e\u00b1\u2044]\s?|[<>!]=\s?|&(?:[lg][te]|ne);=?\s?"
+    r"|\d[_:'\u2019]|[\w)]\s?[-\u2010-\u2015\u2212]\s?"
     r"|[-\u2010-\u2015\u2212](?:\s|\s?[$€£¥₹]\s?)"
     r"|\b(?:half|halves|thirds?|quarters?|fifths?|eighths?|tenths?)\s(?:of\s)?(?:the\s|a\s)?[$€£¥₹]?"
     r"|\b(?:without|excluding|except|less(?!\sthan\b)|save)\s(?:\w{1,12}\s)?[$€£¥₹]?"

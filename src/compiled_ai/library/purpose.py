@@ -63,8 +63,10 @@ _REPORT = re.compile(
     rf"^\s{{0,3}}{_PREFACE}(?:"
     rf"it\swas\s[^.?!;:,]{{1,40}}?\swho\s|{_PERSON}(?:['\u2019](?:ve|d|s))?\s{_ADVERBS}(?:{_DID}|{_WAS_AT})"
     rf"|(?:[^\W\d_]{{1,20}}(?:['\u2019]s)?\s){{1,3}}?{_ADVERBS}(?:{_DID}|{_WAS_AT})(?=\s{_THE}\s)"
-    rf"|{_SUBJECT}\s(?:was|were|(?:has|have|had)\s(?:\w{{2,12}}\s)?been)\s{_ADVERBS}(?!(?:asked|requested|required)\b){_DID}"
-    rf"|{_SUBJECT}\s(?:was|were|is|are|ha(?:s|ve)\sbeen|(?:came|turned|worked)\sout|looks?|seems?)\s{_ADVERBS}{_JUDGED}\b)",
+    rf"|{_SUBJECT}\s(?:was|were|(?:has|have|had)\s(?:\w{{2,12}}\s)?been)\s{_ADVERBS}"
+    rf"(?!(?:asked|requested|required)\b){_DID}"
+    rf"|{_SUBJECT}\s(?:was|were|is|are|ha(?:s|ve)\sbeen|(?:came|turned|worked)\sout|looks?|seems?)"
+    rf"\s{_ADVERBS}{_JUDGED}\b)",
     re.IGNORECASE,
 )
 """Who did what, by whom something was done, or how it turned out."""
