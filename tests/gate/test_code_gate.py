@@ -211,6 +211,21 @@ def test_a_generated_function_has_no_bare_except_even_if_it_raises_again() -> No
             "            continue",
             "return 0",
         ),
+        *(
+            (
+                "for _ in x:",
+                "    try:",
+                "        len(x)",
+                "    finally:",
+                f"        {loop}:",
+                "            len(x)",
+                "        else:",
+                f"            {left}",
+                "return 0",
+            )
+            for loop in ("for each in x", "while len(x) < 3")
+            for left in ("continue", "break")
+        ),
     ],
 )
 @pytest.mark.parametrize("mode", ["file", "function"])
@@ -221,6 +236,12 @@ def test_no_finally_is_left_before_its_end(lines: tuple[str, ...], mode: code.Mo
 
 def test_a_loop_within_a_finally_may_be_left() -> None:
     lines = ("try:", "    return len(x)", "finally:", "    for each in x:", "        if each:", "            break")
+    assert check_code(function(*lines), mode="function") == ()
+
+
+def test_the_else_of_a_loop_within_another_may_leave_that_other() -> None:
+    inner = ("        for each in row:", "            len(x)", "        else:", "            break")
+    lines = ("try:", "    return len(x)", "finally:", "    for row in x:", *inner)
     assert check_code(function(*lines), mode="function") == ()
 
 

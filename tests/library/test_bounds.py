@@ -62,6 +62,55 @@ UNITS = {"distance": "km", "speed": "km/h"}
         "300 km minimum",
         "three hundred km or more",
         "between 300 and 400 km",
+        # a sign, a bracket, a comma, or a word between
+        "<= 300 km",
+        ">= 300 km",
+        "=< 300 km",
+        "\u2264 300 km",
+        "> 300 km",
+        "\u2260 300 km",
+        "!= 300 km",
+        "300 km (max)",
+        "300 km (max.)",
+        "300 km (min)",
+        "300 km [at most]",
+        "300 km (at least)",
+        "300 km, at least;",
+        "300 km, or more",
+        "300 km - at most",
+        "300 km as a maximum",
+        "300 km is the limit",
+        "300 km plus",
+        "(max) 300 km",
+        "max: 300 km",
+        "min. 300 km",
+        "at most: 300 km",
+        "a distance of, at most, 300 km",
+        "a distance (at least) 300 km",
+        "more than a distance of 300 km",
+        "more than distance 300 km",
+        "less than or equal to 300 km",
+        "at least a distance of 300 km",
+        "below a distance of 300 km",
+        "under a limit of 300 km",
+        "an upper bound of 300 km",
+        "a lower bound of 300 km",
+        "a cap of 300 km",
+        "starting at 300 km",
+        "starting from a distance of 300 km",
+        "anywhere from 300 km",
+        "approaching 300 km",
+        "topping out at 300 km",
+        "maximally 300 km",
+        "up to and including 300 km",
+        "in excess of 300 km",
+        "greater or equal 300 km",
+        "smaller than or equal to 300 km",
+        "300 km and more",
+        "300 km and less",
+        "from 300 km up",
+        "\u2272 300 km",
+        "&lt;= 300 km",
     ],
 )
 def test_a_bound_gives_no_call_where_an_exact_figure_is_wanted(told: str) -> None:
@@ -70,7 +119,14 @@ def test_a_bound_gives_no_call_where_an_exact_figure_is_wanted(told: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "told", ["about 300 km", "a distance of 300 km, more or less straight", "300 km, over 3 hills"]
+    "told",
+    [
+        "about 300 km",
+        "~300 km",
+        "a distance of 300 km, more or less straight",
+        "300 km, over 3 hills",
+        "300 km within the city",
+    ],
 )
 def test_what_only_looks_like_a_bound_is_read(told: str) -> None:
     cues = {**TRIP, "speed": "speed, hills"}
@@ -113,6 +169,84 @@ SEARCH = {"max_price": "max price, under, $", "min_stars": "minimum stars, at le
 )
 def test_a_field_whose_words_name_a_bound_takes_one_of_its_direction(told: str, expected: Search | None) -> None:
     assert fill(f"A hotel {told}", Search, ["hotel"], SEARCH) == expected
+
+
+def test_a_maximum_behind_a_comma_is_that_of_the_next_number() -> None:
+    @dataclass(frozen=True)
+    class Limited:
+        distance: int
+        max_speed: int
+
+    cues = {"distance": "distance", "max_speed": "maximum speed, at most"}
+    for told in ("max speed: 60 km/h", "at most 60 km/h", "maximum speed of 60 km/h", "speed 60 km/h (max)"):
+        found = fill(f"A trip with a distance of 300 km, {told}", Limited, ["trip"], cues)
+        assert found == Limited(300, 60), told
+
+
+@pytest.mark.parametrize("told", ["at most", "max", "or more", "plus", "tops", "(at least)"])
+def test_a_bound_behind_a_number_is_no_less_one_where_another_number_follows(told: str) -> None:
+    for joined in ("and speed 60 km/h", "with a speed of 60 km/h", "at 60 km/h", ", speed 60 km/h"):
+        assert fill(f"A trip, distance 300 km {told} {joined}", Trip, ["trip"], TRIP, units=UNITS) is None, joined
+
+
+def test_where_something_starts_is_no_bound_where_the_start_is_wanted() -> None:
+    @dataclass(frozen=True)
+    class Series:
+        start: int
+
+    assert fill("A series starting at 5", Series, ["series"], {"start": "start, starting at"}) == Series(5)
+    assert fill("A series of at least 5", Series, ["series"], {"start": "start, starting at"}) is None
+
+
+@dataclass(frozen=True)
+class Circle:
+    radius: Decimal
+
+
+CIRCLE = {"radius": "radius"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "radius 3 at the most",
+        "radius under a limit of 3",
+        "radius <= 3",
+        "radius less than 3",
+        "3 >= radius",
+        "3 < radius",
+    ],
+)
+def test_a_radius_is_no_bound(told: str) -> None:
+    assert fill(f"area of a circle with {told}", Circle, ["area"], CIRCLE) is None
+
+
+def test_within_a_radius_states_the_radius() -> None:
+    assert fill("area within a radius of 3", Circle, ["area"], CIRCLE) == Circle(Decimal(3))
+    assert fill("area 3 km radius", Circle, ["area"], CIRCLE) == Circle(Decimal(3))
+    assert fill("area within 3 km", Circle, ["area"], {"radius": "radius, within"}) == Circle(Decimal(3))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "diameter 3",
+        "a diameter of 3 m",
+        "circumference = 3",
+        "a 3 m diameter",
+        "3 m in diameter",
+        "an area of 3",
+        "a diameter equal to 3",
+    ],
+)
+def test_a_number_that_is_told_as_another_measure_gives_no_call(told: str) -> None:
+    assert fill(f"A circle with {told}", Circle, ["circle"], CIRCLE) is None
+    assert fill(f"A circle with {told}", Circle, ["circle"], CIRCLE, units={"radius": "m"}) is None
+
+
+def test_a_measure_that_names_the_next_number_names_no_other() -> None:
+    found = fill("A trip, 300 km, speed 60 km/h", Trip, ["trip"], {"distance": "far", "speed": "speed"}, units=UNITS)
+    assert found == Trip(300, Decimal(60))
 
 
 def test_items_of_a_list_are_no_bounds() -> None:

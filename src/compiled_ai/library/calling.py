@@ -27,7 +27,7 @@ from compiled_ai.library.asking import Asked
 from compiled_ai.library.cues import cues_of, places_of
 from compiled_ai.library.figures import Figures, Unclear, occurs, typed
 from compiled_ai.library.plainness import Plainness
-from compiled_ai.library.purpose import asks_for
+from compiled_ai.library.purpose import asks_for, without_thanks
 from compiled_ai.library.slots import Slot, Words, slots_of
 from compiled_ai.library.units import unit_of
 from compiled_ai.library.wording import MOST_CHARACTERS, Word, words_of
@@ -66,7 +66,7 @@ def fill(
     Raises `ValueError` if the cues do not fit the fields of the dataclass.
     """
     slots = slots_of(kind, cues, units or {}, fractions, digits or {})
-    text = request[:MOST_CHARACTERS]
+    text = without_thanks(request[:MOST_CHARACTERS])
     if not asks_for(text, topic):
         return None
     reading = _Reading(text, words_of(text), slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +15,7 @@ from compiled_ai.library.places import LocatedDecimal
 from compiled_ai.library.slots import Slot
 from compiled_ai.library.stated_units import amount_in, has_unit, is_part_of, parts_of, stated_unit
 from compiled_ai.library.units import dimension_of, unit_of
-from compiled_ai.library.wording import CURRENCY, Word, place_at
+from compiled_ai.library.wording import CURRENCY, Word, place_at, stem
 
 _BESIDE = 8.0
 """A number that stands so near to a field's own name is its number, whatever another word implies."""
@@ -23,6 +24,20 @@ _MOST_DIGITS = 18
 _NEVER_NEGATIVE = frozenset(("length", "area", "volume", "mass", "time", "calendar", "data"))
 _ENDS = frozenset(("to", "from", "start", "end", "upper", "lower", "begin", "stop", "limit", "bound"))
 """Stems of words for the ends of a range."""
+_MEASURE_WORDS = """
+    diameter radius circumference perimeter diagonal area volume height width length depth thickness distance speed
+    velocity acceleration mass weight force pressure density temperature duration frequency energy power voltage
+"""
+_MEASURES = frozenset(map(stem, _MEASURE_WORDS.split()))
+_TOLD_IN_FRONT = re.compile(
+    r"\b([^\W\d_]{4,20})(?:\sof\s(?:the|an?|its|my)\s[^\W\d_]{1,20})?"
+    r"(?:\s?(?:\b(?:of|is|was|equals|being|equal\sto)\b|[=:])\s?|\s)(?:about\s|around\s)?$"
+)
+_TOLD_BEHIND = re.compile(
+    r"[\s-](?:[^\W\d_]{1,12}[\s-])?(?:(?:in|of)\s)?([^\W\d_]{4,20})\b(?!\s?(?:of|is|was|=|:)?\s?\d)"
+)
+_SEEN = 60
+"""Characters that are looked at on either side of a number."""
 _NEAR = 3
 """Words between the ends of a range, at most: `300 km to $400`."""
 _WHERE = ("at", "from", "in", "on")
@@ -103,11 +118,12 @@ class Figures:
         """Tells whether a number is read with all that belongs to it.
 
         `5 ft 10 in` is, if no other field may be meant by it; a length, a mass or a time below zero is unclear, and so
-        is `$5` or `5%` where kilometres are wanted, and `at most 300` where no field's word asks for a bound.
+        is `$5` or `5%` where kilometres are wanted, `at most 300` where no field's word asks for a bound, and what is
+        told as another measure.
         """
         if position is None:
             return True
-        if not self._may_be_bound(slot, position):
+        if not self._may_be_bound(slot, position) or self._is_told_otherwise(slot, position):
             return False
         word, money = self.words[position], position > 0 and self.words[position - 1].text in CURRENCY
         if (word.percent or money) and dimension_of(unit_of(slot.unit) or ""):
@@ -129,6 +145,17 @@ class Figures:
         word = self.words[position]
         bound = bound_of(self.text, word.start, word.end)
         return bound is None or wants_bound(slot.cues, bound)
+
+    def _is_told_otherwise(self, slot: Slot, position: int) -> bool:
+        """Tells whether a number is told as a measure that the field's words lack: `diameter 3` is no radius."""
+        if self._numbers.score(position, slot.cues) >= _BESIDE:
+            return False
+        word = self.words[position]
+        front = _TOLD_IN_FRONT.search(self.text[max(0, word.start - _SEEN) : word.start])
+        behind = _TOLD_BEHIND.match(self.text[word.end : word.end + _SEEN])
+        names = {stem(match[1].lower()) for match in (front, behind) if match}
+        own = {part for cue in slot.cues for part in cue}
+        return own.isdisjoint(names) and not _MEASURES.isdisjoint(names)
 
     def _ranges_fit(self, slots: Mapping[int, Slot]) -> bool:
         """Tells whether each range (`300 to 400`, `between 300 and 400`) is what two fields ask for."""

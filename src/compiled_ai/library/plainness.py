@@ -19,7 +19,8 @@ from compiled_ai.library.units import dimension_of, unit_of
 from compiled_ai.library.wording import CURRENCY, Word
 
 _BEFORE = re.compile(
-    r"(?:\.|[\^/*+<>\u2264\u2265\u00b1\u2044]\s?|\d[_:'\u2019]|[\w)]\s?[-\u2010-\u2015\u2212]\s?"
+    r"(?:\.|[\^/*+<>\u2260\u2264-\u227f\u2a7d\u2a7e\u00b1\u2044]\s?|[<>!]=\s?|&(?:[lg][te]|ne);=?\s?"
+    r"|\d[_:'\u2019]|[\w)]\s?[-\u2010-\u2015\u2212]\s?"
     r"|[-\u2010-\u2015\u2212](?:\s|\s?[$€£¥₹]\s?)"
     r"|\b(?:half|halves|thirds?|quarters?|fifths?|eighths?|tenths?)\s(?:of\s)?(?:the\s|a\s)?[$€£¥₹]?"
     r"|\b(?:without|excluding|except|less(?!\sthan\b)|save)\s(?:\w{1,12}\s)?[$€£¥₹]?"
@@ -33,7 +34,7 @@ _BEHIND = re.compile(
     r"|\s(?:squared|cubed)\b(?!\s[^\W\d_])|(?-i:[kMB])\b|\s?(?:bn|mn|mio|mil|mln|tn|lakhs?|crores?|grand)\b"
     r"|\s?(?:dozens?|hundreds?|thousands?|millions?|billions?|trillions?)\b"
     r"|\s(?:\w{1,20}\s)?and\s(?:an?|one|two|three)[\s-](?:half|halves|thirds?|quarters?|fifths?|eighths?)\b"
-    r"|[^\W\d_]{1,12}\d\d"
+    r"|[^\W\d_]{1,12}\d\d|\s?[^\W\d_]{0,12}\s?(?:[<>\u2260\u2264-\u227f\u2a7d\u2a7e]|[!=]=|&(?:[lg][te]|ne);)"
     r"|[\s-](?:halves|thirds?|quarters?\sof|scores?|fifths?|eighths?|tenths?)\b"
     r"|\s?(?:[ap]\.?m\b|o['\u2019]?clock\b)"
     r"|\s(?:nautical|sea|statute|imperial|troy|fluid|lunar|solar|business|working|fiscal|long\ston|short\ston)s?\b"

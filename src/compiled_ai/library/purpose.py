@@ -30,11 +30,18 @@ _ABOUT = re.compile(
     r"|\b(?:what|which)\s(?:arguments?|parameters?|inputs?)\s(?:do|does|is|are|can|must|should)\b"
     rf"|\b(?:more|know|learn|me)\sabout\s{_IT}\b|\b(?:do|does|can)\s{_IT}\s(?:support|handle|accept|work)\b"
     rf"|{_CLAUSE}{_PREFACE}(?:why\s|(?:when\s|where\s)?(?:did|have|has|had|should)\s{_PERSON}\s)"
-    rf"|\bwhat\s{_IT}\s(?:does|means|supports|is\sfor)\b|^\s{{0,3}}thanks?\s(?:you\s)?(?:so\smuch\s|a\slot\s)?for\s",
+    rf"|\bwhat\s{_IT}\s(?:does|means|supports|is\sfor)\b",
     re.IGNORECASE,
 )
 """What asks about something, or about what was done."""
-_VERB = re.compile(rf"{_CLAUSE}{_PREFACE}(?P<verb>(?!\w{{1,10}}ed\b)[^\W\d_]{{3,12}})\b", re.IGNORECASE)
+_TOO = r"(?:explain|describe)\sand\s(?:calculate|compute|determine|evaluate|estimate|solve|convert)"
+"""Says that a result is wanted beside words about it."""
+_VERB = re.compile(rf"{_CLAUSE}{_PREFACE}(?P<verb>(?!\w{{1,10}}ed\b|{_TOO}\b)[^\W\d_]{{3,12}})\b", re.IGNORECASE)
+_STOP = re.compile(
+    rf"{_CLAUSE}{_PREFACE}(?P<verb>stop|quit|cease|halt|avoid|skip)\s"
+    r"(?:(?:the|this|that|all|my|our)\s)?(?:\w{2,16}ing|\w{2,16}(?:tion|sion|ment)s?)\b",
+    re.IGNORECASE,
+)
 _OTHER_WORDS = "explain describe define clarify elaborate teach cancel undo forget abort revert"
 _OTHER_ACTS = frozenset(map(stem, _OTHER_WORDS.split()))
 """What somebody may want instead, unless the topic says that just this is wanted."""
@@ -43,10 +50,29 @@ _IRREGULAR = (
     "|won|lost|rode|ate|drank|slept|held|brought|began|swam"
 )
 _WISHES = r"need|want|hop|wish|wonder|lik"
+_ADVERBS = r"(?:(?:have|has|had|already|just|once|also|finally|never|only|then|recently|\w{2,12}ly)\s){0,3}"
+_DID = rf"(?:(?!(?:{_WISHES})ed\b)\w{{2,16}}(?<!e)ed|{_IRREGULAR})\b"
+_WAS_AT = r"(?:was|were|been)\s(?!(?:wonder|hop|look|try|plan|think|want|need|ask)\w{0,4}ing\b)\w{2,16}ing\b"
+_THE = r"(?:the|this|that|these|those|an?|my|our|his|her|their|its|your)"
+_NO_CLAUSE = r"(?!\b(?:that|which|who|whose|where|when|if|since|because|while|for\swhat)\b)"
+_SUBJECT = rf"(?:{_THE}\s(?:{_NO_CLAUSE}(?:[^.?!;]|\.(?=\d))){{1,160}}?|(?:{_NO_CLAUSE}[^.?!;:,]){{1,80}}?)"
+_JUDGED = (
+    r"(?:wrong|right(?!.angle)|correct|incorrect|fine|good|great|bad|perfect|terrible|awful|(?:too|so|very)\s\w{2,12})"
+)
 _REPORT = re.compile(
-    rf"^\s{{0,3}}{_PREFACE}{_PERSON}(?:['\u2019](?:ve|d|s))?\s"
-    r"(?:(?:have|has|had|already|just|once|also|finally|never|only|then|recently|\w{2,12}ly)\s){0,3}"
-    rf"(?:(?!(?:{_WISHES})ed\b)\w{{2,16}}(?<!e)ed|{_IRREGULAR})\b",
+    rf"^\s{{0,3}}{_PREFACE}(?:"
+    rf"it\swas\s[^.?!;:,]{{1,40}}?\swho\s|{_PERSON}(?:['\u2019](?:ve|d|s))?\s{_ADVERBS}(?:{_DID}|{_WAS_AT})"
+    rf"|(?:[^\W\d_]{{1,20}}(?:['\u2019]s)?\s){{1,3}}?{_ADVERBS}(?:{_DID}|{_WAS_AT})(?=\s{_THE}\s)"
+    rf"|{_SUBJECT}\s(?:was|were|(?:has|have|had)\s(?:\w{{2,12}}\s)?been)\s{_ADVERBS}"
+    rf"(?!(?:asked|requested|required)\b){_DID}"
+    rf"|{_SUBJECT}\s(?:was|were|is|are|ha(?:s|ve)\sbeen|(?:came|turned|worked)\sout|looks?|seems?)"
+    rf"\s{_ADVERBS}{_JUDGED}\b)",
+    re.IGNORECASE,
+)
+"""Who did what, by whom something was done, or how it turned out."""
+_THANKS = re.compile(
+    r"^\s{0,3}(?:(?:hi|hello|hey|okay|ok|great|many),?\s){0,2}thanks?\s(?:you\s)?(?:(?:so|very)\smuch\s|a\slot\s)?for\s"
+    r"(?:[^.?!;:\n]|\.(?=\d))+(?:[.?!;:\n]|$)",
     re.IGNORECASE,
 )
 _ASKING_WORDS = """
@@ -68,9 +94,18 @@ def asks_for(text: str, topic: Collection[str]) -> bool:
         text: what somebody says.
         topic: words of what can be done, in groups parted by commas; what they name is never taken for another act.
     """
+    text = text.lstrip()
     own = {stem(word) for group in topic for word in re.findall(r"[^\W\d_]+", group)}
     acts = {stem(match["verb"]) for match in _VERB.finditer(text)}
-    if _ABOUT.search(text) or acts & (_OTHER_ACTS - own):
+    stopped = {stem(match["verb"]) for match in _STOP.finditer(text)}
+    if _ABOUT.search(text) or (acts & _OTHER_ACTS | stopped) - own:
         return False
     report = _REPORT.search(text)
-    return report is None or _ASKS.search(text) is not None or not acts.isdisjoint(_ASKING | own)
+    if report is None or _ASKS.search(text) or not acts.isdisjoint(_ASKING):
+        return True
+    return any(stem(match["verb"]) in own for match in _VERB.finditer(text, report.end()))
+
+
+def without_thanks(text: str) -> str:
+    """Blanks thanks for what was done before, at the beginning; the places of what follows stay."""
+    return _THANKS.sub(lambda match: re.sub(r"\S", " ", match[0]), text)

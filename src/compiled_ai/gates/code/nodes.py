@@ -28,13 +28,19 @@ def own_nodes(top: ast.AST) -> Iterator[ast.AST]:
 
 
 def leaves(statements: Iterable[ast.AST], *, in_loop: bool = False) -> bool:
-    """Tells whether statements may be left by `return`, or by a `break` or `continue` of a loop around them."""
+    """Tells whether statements may be left by `return`, or by a `break` or `continue` of a loop around them.
+
+    The `else` of a loop is not inside it: a `break` there leaves the next loop around.
+    """
     for node in statements:
         if isinstance(node, ast.Return) or not in_loop and isinstance(node, (ast.Break, ast.Continue)):
             return True
-        looping = in_loop or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
-        inner = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda))
-        if not inner and leaves(ast.iter_child_nodes(node), in_loop=looping):
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            left = leaves(node.body, in_loop=True) or leaves(node.orelse, in_loop=in_loop)
+        else:
+            inner = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda))
+            left = not inner and leaves(ast.iter_child_nodes(node), in_loop=in_loop)
+        if left:
             return True
     return False
 
