@@ -253,6 +253,38 @@ def test_an_anchor_sees_a_group_that_was_cut_off(filled: Place, tmp_path: Path) 
         assert "cut" in store.verify(tmp_path / "anchor.json").counts
 
 
+def test_a_copy_beside_the_payloads_of_a_group_goes_with_its_run(filled: Place) -> None:
+    copy = "INSERT INTO payloads_of_groups (seq, place, blind, clear) SELECT seq, {}, blind, clear FROM"
+    where = "payloads_of_groups WHERE seq = (SELECT first FROM runs WHERE run_id = 'r-0001') AND place = 1"
+    for place in (-1, 100):
+        filled.execute(f"{copy.format(place)} {where}")
+    with filled.open() as store:
+        store.purge([name(1)])
+    assert verify(filled).findings == ()
+
+
+def test_a_group_that_is_given_to_one_run_does_not_go_with_it(filled: Place) -> None:
+    filled.execute("UPDATE events SET run_id = 'r-0001' WHERE kind = 'recorded_many'")
+    with filled.open() as store:
+        assert store.purge([name(1)]) == (name(1),)
+    assert filled.execute("SELECT COUNT(*) FROM payloads_of_groups") == [(RUNS - 1,)]
+    told = "SELECT COUNT(*) FROM payloads WHERE seq = (SELECT first FROM runs WHERE run_id = 'r-0002')"
+    assert filled.execute(told) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE runs SET head = 'abc'", "UPDATE events SET hash = 'abc'", "UPDATE payloads_of_groups SET clear = 5",
+     "UPDATE payloads SET clear = '[]'"],
+)  # fmt: skip
+def test_what_is_no_bytes_or_no_object_is_a_finding(sqlite_place: Place, damage: str) -> None:
+    with sqlite_place.open() as store:
+        save(store, range(9))
+        store.save(run_record())
+    sqlite_place.execute(damage)
+    assert verify(sqlite_place).status == "altered"
+
+
 @pytest.mark.parametrize("value", ["x", 5.5, b"5"])
 @pytest.mark.parametrize("table", ["runs", "payloads_of_groups"])
 def test_a_place_that_is_no_number_is_a_finding(sqlite_place: Place, table: str, value: Any) -> None:

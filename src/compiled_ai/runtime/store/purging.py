@@ -9,7 +9,7 @@ from compiled_ai.errors import StoreFailed
 from compiled_ai.runtime.keys import Wrapped
 from compiled_ai.runtime.store.chain import header_text
 from compiled_ai.runtime.store.dialects import Database
-from compiled_ai.runtime.store.groups import group_at
+from compiled_ai.runtime.store.groups import RECORDED_MANY, group_at
 from compiled_ai.runtime.store.runs import FINAL, RunRow, extend, run_row
 from compiled_ai.runtime.store.session import Session, run_key_context
 from compiled_ai.runtime.store.times import now_micros
@@ -22,12 +22,15 @@ def purge(session: Session, run_ids: Sequence[str], before: int | None, *, by: s
         _refuse_open(database, run_ids)
         chosen = list(dict.fromkeys([*run_ids, *_ended_before(database, before)]))
     purged: list[str] = []
-    for start in range(0, len(chosen), _BATCH):
-        with session.writing() as database:
-            purged += [run for run in chosen[start : start + _BATCH] if _purge_one(session, database, run, by, reason)]
-    if purged:
-        with session.lock:
-            session.database.forget_deleted()
+    try:
+        for start in range(0, len(chosen), _BATCH):
+            with session.writing() as database:
+                part = chosen[start : start + _BATCH]
+                purged += [run_id for run_id in part if _purge_one(session, database, run_id, by, reason)]
+    finally:  # also of what was purged before one that cannot be
+        if purged:
+            with session.lock:
+                session.database.forget_deleted()
     return tuple(purged)
 
 
@@ -55,29 +58,33 @@ def _purge_one(session: Session, database: Database, run_id: str, by: str, reaso
     row = run_row(database, run_id, lock=True)
     if row.purged is not None or row.status not in FINAL:
         return False
-    place = _place_in_group(database, row)
-    if place is None:
+    grouped = _place_in_group(database, row)
+    if grouped is None:
         _delete_business_keys(database, row)
     extend(session, row, "purged", {"by": by, "reason": reason}, {})
     values = (now_micros(), run_id)
     database.execute("UPDATE runs SET purged = ?, key_name = NULL, wrapped = NULL WHERE run_id = ?", values)
-    if place is None:
+    if grouped is None:
         database.execute("DELETE FROM payloads WHERE seq = ?", (row.first,))
     else:
-        database.execute("DELETE FROM payloads_of_groups WHERE seq = ? AND place = ?", (row.first, place))
+        stray = "place < 0 OR place >= ?"  # put beside them by hand: it may be a copy
+        deleted = f"DELETE FROM payloads_of_groups WHERE seq = ? AND (place = ? OR {stray})"
+        database.execute(deleted, (row.first, *grouped))
     later = "SELECT seq FROM events WHERE run_id = ? AND run_position > 0"
     database.execute(f"DELETE FROM payloads WHERE seq IN ({later})", (run_id,))
     database.execute("DELETE FROM effects WHERE run_id = ?", (run_id,))
     return True
 
 
-def _place_in_group(database: Database, row: RunRow) -> int | None:
-    """Where the event of a group tells a run, whatever its row says; `None` if its first event is its own.
+def _place_in_group(database: Database, row: RunRow) -> tuple[int, int] | None:
+    """Where the event of a group tells a run, and of how many, whatever the run's row says.
+
+    `None` if its first event is its own.
 
     Raises `StoreFailed` if that event tells nothing of the run: then it is not known what is to be destroyed.
     """
-    own = database.execute("SELECT run_id FROM events WHERE seq = ?", (row.first,)).fetchone()
-    if own is not None and own[0] == row.run_id:
+    own = database.execute("SELECT run_id, kind FROM events WHERE seq = ?", (row.first,)).fetchone()
+    if own is not None and own[0] == row.run_id and own[1] != RECORDED_MANY:
         return None
     group = group_at(database, row.first)
     run_ids = [] if group is None else group.run_ids()
@@ -86,7 +93,7 @@ def _place_in_group(database: Database, row: RunRow) -> int | None:
             f"The first event of run {row.run_id!r} was altered, so its content cannot be found.",
             remedy="`compiled-ai runs verify` examines the whole store.",
         )
-    return run_ids.index(row.run_id)
+    return run_ids.index(row.run_id), len(run_ids)
 
 
 def _delete_business_keys(database: Database, row: RunRow) -> None:

@@ -16,7 +16,7 @@ from compiled_ai.runtime.keys import Wrapped
 from compiled_ai.runtime.store.chain import Payload, header_text
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.payloads import CLEAR, Part, Protection, pack
-from compiled_ai.runtime.store.session import Appended, Session, payload_context
+from compiled_ai.runtime.store.session import Appended, Session, column_bytes, payload_context
 from compiled_ai.runtime.store.times import iso, micros_of, now_micros
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def extend(session: Session, row: RunRow, kind: str, header: Mapping[str, Any], 
         at=now_micros(),
         run_id=row.run_id,
         run_position=row.events,
-        run_previous=bytes(row.head),
+        run_previous=column_bytes(row.head),
         payload=payload,
     ).hash
     row.events += 1

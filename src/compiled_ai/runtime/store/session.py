@@ -325,13 +325,13 @@ def payload_context(run_id: str, run_position: int) -> str:
 
 def event_of(row: Any) -> Event:
     """Reads the columns `EVENT_COLUMNS`."""
-    return Event(*row[:7], *(bytes(cell) for cell in row[7:11]))
+    return Event(*row[:7], *map(column_bytes, row[7:11]))
 
 
 def payload_of(blind: Any, clear: Any, sealed: Any) -> Payload | None:
-    return None if blind is None else Payload(_bytes(blind), _bytes(clear), _bytes(sealed))
+    return None if blind is None else Payload(column_bytes(blind), column_bytes(clear), column_bytes(sealed))
 
 
-def _bytes(value: Any) -> bytes:
-    """A column that holds bytes; SQLite lets anything else be put there by hand, of which the commitment then tells."""
+def column_bytes(value: Any) -> bytes:
+    """A column that holds bytes; SQLite lets anything else be put there by hand, of which a hash then tells."""
     return bytes(value) if isinstance(value, (bytes, memoryview)) else str(value).encode("utf-8", "surrogatepass")

@@ -14,7 +14,14 @@ from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.groups import RecordedMany
 from compiled_ai.runtime.store.payloads import unpack
 from compiled_ai.runtime.store.runs import EffectKey, RunRow
-from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_context, payload_of
+from compiled_ai.runtime.store.session import (
+    EVENT_COLUMNS,
+    Session,
+    column_bytes,
+    event_of,
+    payload_context,
+    payload_of,
+)
 from compiled_ai.runtime.store.times import iso, micros_of
 
 
@@ -154,7 +161,7 @@ def told_of(session: Session, row: RunRow) -> Told:
         previous = event.hash
         context = payload_context(row.run_id, position)
         tell(told, event, {} if payload is None else unpack(payload, run_key=key, context=context))
-    if previous != bytes(row.head):
+    if previous != column_bytes(row.head):
         raise _altered(row.run_id, "its last events are missing")
     fault = row_fault(row, told)
     if fault:

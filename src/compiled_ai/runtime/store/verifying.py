@@ -17,7 +17,7 @@ from compiled_ai.runtime.store.chain import GENESIS, Event, Payload
 from compiled_ai.runtime.store.dialects import Database
 from compiled_ai.runtime.store.groups import RECORDED_MANY, group_at
 from compiled_ai.runtime.store.runs import RUN_COLUMNS, EffectKey, RunRow
-from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, event_of, payload_of
+from compiled_ai.runtime.store.session import EVENT_COLUMNS, Session, column_bytes, event_of, payload_of
 from compiled_ai.runtime.store.times import iso, micros_of
 
 FindingKind = Literal["altered", "missing", "inserted", "payload", "row", "key", "cut", "anchor", "unclosed"]
@@ -370,7 +370,7 @@ def _examine_run_events(run_id: str, pairs: list[tuple[Event, Payload | None]], 
         previous = event.hash
         try:
             _shape_event(shape, event, payload)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             seen.find("altered", f"Event {event.run_position} of the run makes no sense.", run_id=run_id)
     for event, payload in pairs:
         _examine_payload(event, payload, shape.purged, seen)
@@ -419,7 +419,7 @@ def _shape_event(shape: _Shape, event: Event, payload: Payload | None) -> None:
 
 
 def _examine_run_row(row: RunRow, last: Event | None, shape: _Shape, seen: _Examination) -> None:
-    if last is None or bytes(row.head) != last.hash or row.events != (last.run_position or 0) + 1:
+    if last is None or column_bytes(row.head) != last.hash or row.events != (last.run_position or 0) + 1:
         seen.find("missing", "Events of the run are missing, or its row was altered.", run_id=row.run_id)
     header = shape.header
     try:
