@@ -45,7 +45,6 @@ _MOST_PLACES = 60
 _TIMES = frozenset(("by", "x", "\u00d7", "*"))
 _MOST_WAYS = 720
 """Orders of rows that are weighed: all of six rows."""
-_NOWHERE = (10**6, 10**6)
 
 
 @lru_cache(maxsize=4096)

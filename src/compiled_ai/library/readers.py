@@ -66,7 +66,6 @@ class Reader:
 _DIGIT = re.compile(r"\d")
 _DATED = re.compile(r"[/.\-](?:(?<=/)|.{1,4}[.\-])|[^\W\d_]{3}|\d{8}")
 """What every text with a date has: a slash, two other separators, the name of a month, or eight digits."""
-_SYMBOL = re.compile(r"[$\u20ac\u00a3]")
 _PRICED = re.compile(r"[.,$\u20ac\u00a3\u00a5\u20b9\u20a9]|[^\W\d_]")
 """What stands in or beside an amount that has decimals or a currency."""
 

@@ -291,13 +291,6 @@ def _summed(known: set[str], squashed: str) -> Role | None:
     return "total"
 
 
-_INCLUDED_TAX = _INCLUDED | words("sales payable")
-_TAX_TOTAL = re.compile(
-    r"(?:total)?(?:gst|tax|vat|sst)(?:amount|amt|payable|total)|(?:gst|tax|vat|sst)in(?:clu\w*)?total$"
-)
-"""Sums of the tax itself: `GST PAYABLE`, `GST INCLUDED IN TOTAL`."""
-
-
 def _like_total(named: Sequence[str]) -> bool:
     return any(is_word(word, "total") for word in named[:4])
 

@@ -473,8 +473,6 @@ SCRIPT_BUILTINS = _names("print SystemExit exit KeyboardInterrupt")
 AWAITED_MODULES: Mapping[str, frozenset[str]] = {"asyncio": _names("gather")}
 """Allowed in a file if awaited on the spot."""
 
-CONTEXT_CALLS = _names("getcontext setcontext")
-
 MODULE_RULES: Mapping[str, str] = {
     name: rule
     for rule, names in {
